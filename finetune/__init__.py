@@ -1,0 +1,1 @@
+"""The multimodal gated-fusion classifier over a taxonomy."""

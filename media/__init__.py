@@ -1,0 +1,1 @@
+"""Files to frames, sound and rows: manifests, extraction and the frame store."""

@@ -1,0 +1,1 @@
+"""Runnable recipes, their YAML and the command line."""

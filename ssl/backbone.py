@@ -1,0 +1,153 @@
+"""Frame backbones: any timm model without its classifier, with its own pixel normalisation inside."""
+
+import difflib
+from pathlib import Path
+from typing import Any
+
+import timm
+import torch
+from timm.data import resolve_model_data_config
+from torch import Tensor, nn
+
+from framegate.ssl.weights import read_state_dict
+
+
+class BackboneError(ValueError):
+    """A backbone that does not exist, or weights that do not fit it."""
+
+
+class Backbone(nn.Module):
+    """A timm model that turns pictures into one feature vector each.
+
+    Pixels go in as they are: the mean and standard deviation that the model's weights expect are applied here, so that
+    training, probing and fine-tuning cannot disagree about them.
+
+    Args:
+        name: a timm architecture (``resnet18``, ``efficientnet_b0``, ``vit_small_patch16_224``) or ``local-dir:PATH``.
+        weights: None for random ones, ``"timm"`` for those that timm downloads, or a path to a backbone folder or a
+            state-dict file (``.safetensors``, ``.pth``).
+        image_size: pixels a side; only models of a fixed input size (ViT) are built for it, the others take any.
+        in_chans: picture channels; 1 for mel spectrograms.
+
+    Shape: images (B, in_chans, H, W), uint8 in 0–255 or float in 0–1 → (B, dim) float.
+
+    Raises:
+        BackboneError: no such model, or weights whose tensors do not fit it.
+    """
+
+    def __init__(self, name: str, *, weights: str | None = None, image_size: int = 224, in_chans: int = 3):
+        super().__init__()
+        self.name = name
+        self.image_size = image_size
+        self.model = _create(name, image_size=image_size, in_chans=in_chans, pretrained=weights == "timm")
+        if weights not in (None, "timm"):
+            load_weights(self.model, Path(weights))
+        self.dim: int = self.model.num_features
+        pixels = resolve_model_data_config(self.model)
+        self.register_buffer("mean", _per_channel(pixels["mean"], in_chans), persistent=False)
+        self.register_buffer("std", _per_channel(pixels["std"], in_chans), persistent=False)
+
+    def normalise(self, images: Tensor) -> Tensor:
+        """Pixels as the model's weights expect them; uint8 is read as 0–255, float as 0–1."""
+        if images.dtype == torch.uint8:
+            images = images.to(self.mean.dtype) / 255
+        return (images - self.mean) / self.std
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Pooled features (B, dim)."""
+        return self.model(self.normalise(images))
+
+    def feature_map(self, images: Tensor) -> Tensor:
+        """The last stage's activations as a map (B, C, h, w), for convolutional models and transformers alike."""
+        maps = self.model.forward_intermediates(
+            self.normalise(images), indices=1, output_fmt="NCHW", intermediates_only=True
+        )
+        return maps[-1]
+
+
+def load_backbone(reference: str, *, image_size: int | None = None, arch: str | None = None) -> Backbone:
+    """Open a backbone by reference: a timm name, a backbone folder, or with ``arch`` a state-dict file.
+
+    Args:
+        reference: what the user wrote.
+        image_size: pixels a side; default: the size that the folder or timm names.
+        arch: the timm architecture that a state-dict file belongs to.
+
+    Raises:
+        BackboneError: it is none of the three, or its weights do not fit.
+    """
+    path = Path(reference)
+    if path.is_dir():
+        if not (path / "config.json").is_file():
+            raise BackboneError(f"{path}: no config.json in it; a backbone folder is what `framegate export` writes")
+        name, weights = f"local-dir:{path}", str(path)
+    elif path.is_file():
+        if arch is None:
+            raise BackboneError(f"{path} is a file of weights: say which timm model they belong to with --arch NAME")
+        name, weights = arch, str(path)
+    else:
+        name, weights = reference, None
+    return Backbone(name, weights=weights, image_size=image_size or _own_image_size(name))
+
+
+def load_weights(model: nn.Module, path: Path) -> None:
+    """Fill ``model`` from a backbone folder or a state-dict file, whatever prefix its keys carry.
+
+    A classifier in the file is left out; anything else that is missing or of another shape is an error.
+
+    Raises:
+        BackboneError: the file is unreadable, or a tensor is missing or of another shape.
+    """
+    try:
+        found = read_state_dict(path)
+    except (OSError, ValueError) as error:
+        raise BackboneError(f"{path}: {error}") from error
+    wanted = model.state_dict()
+    found = _without_prefix(found, wanted)
+    missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
+    misfits = [
+        f"{key} is {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
+        for key, tensor in wanted.items()
+        if key in found and found[key].shape != tensor.shape
+    ]
+    if missing or misfits:
+        problems = misfits + [f"{key} is missing" for key in missing]
+        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
+        raise BackboneError(f"{path}: these weights are not {type(model).__name__}'s: {'; '.join(problems[:3])}{more}")
+    model.load_state_dict({key: found.get(key, tensor) for key, tensor in wanted.items()})
+
+
+def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> nn.Module:
+    options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans, "pretrained": pretrained}
+    if not name.startswith("local-dir:") and not timm.is_model(name.split(".")[0]):
+        near = difflib.get_close_matches(name, timm.list_models(), n=1, cutoff=0.0)
+        raise BackboneError(f"no backbone '{name}': neither a folder nor a timm model (nearest: '{near[0]}')")
+    if _pretrained_cfg(name).get("fixed_input_size"):
+        options["img_size"] = image_size
+    return timm.create_model(name, **options)
+
+
+def _own_image_size(name: str) -> int:
+    return _pretrained_cfg(name).get("input_size", (3, 224, 224))[-1]
+
+
+def _pretrained_cfg(name: str) -> dict[str, Any]:
+    if name.startswith("local-dir:"):
+        # Building the model on the meta device costs no memory and reads no weights.
+        with torch.device("meta"):
+            return dict(timm.create_model(name, pretrained=False).pretrained_cfg)
+    config = timm.get_pretrained_cfg(name)
+    return config.to_dict() if config else {}
+
+
+def _without_prefix(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Strip the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) under which the most of ``wanted`` is found."""
+    last = next(reversed(wanted))
+    prefixes = {key.removesuffix(last) for key in found if key.endswith(last)} | {""}
+    best = max(prefixes, key=lambda prefix: sum(prefix + key in found for key in wanted))
+    return {key.removeprefix(best): tensor for key, tensor in found.items() if key.startswith(best)}
+
+
+def _per_channel(values: tuple[float, ...], channels: int) -> Tensor:
+    tensor = torch.tensor(values, dtype=torch.float32)
+    return (tensor if len(tensor) == channels else tensor.mean().expand(channels)).reshape(channels, 1, 1).clone()

@@ -1,0 +1,74 @@
+"""Which frames come when: a function of (seed, epoch), so that neither workers nor processes change it."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True, kw_only=True)
+class FrameOrder:
+    """Batches of anchors for a whole training, from any step on.
+
+    Frames of one video are spread evenly over the epoch, so that a batch holds as many sources as it can.
+
+    Args:
+        video_of: (frames,) int, the video of each anchor candidate.
+        frames: (frames,) int64, the number of each candidate in the store.
+        batch_size: global, all processes' and accumulated micro-batches' anchors of one optimizer update.
+        epochs: passes over the candidates.
+        frames_per_video: an epoch takes this many frames of each video, drawn anew; None: each frame once.
+        seed: with the epoch, decides everything.
+    """
+
+    video_of: np.ndarray
+    frames: np.ndarray
+    batch_size: int
+    epochs: int
+    frames_per_video: int | None
+    seed: int
+
+    @property
+    def steps_per_epoch(self) -> int:
+        """Full batches in an epoch; what is left over waits for the next epoch's order."""
+        return self._anchors_per_epoch // self.batch_size
+
+    @property
+    def total_steps(self) -> int:
+        """Optimizer updates of the whole training."""
+        return self.epochs * self.steps_per_epoch
+
+    def batch(self, step: int) -> tuple[int, np.ndarray]:
+        """The epoch of ``step`` and its anchors' numbers in the store, (batch_size,) int64."""
+        epoch, place = divmod(step, self.steps_per_epoch)
+        return epoch, self._epoch(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
+
+    def batches(self, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
+        """All batches from ``first_step`` to the end, each epoch's order computed once."""
+        epoch, order = -1, np.empty(0, dtype=np.int64)
+        for step in range(first_step, self.total_steps):
+            if step // self.steps_per_epoch != epoch:
+                epoch = step // self.steps_per_epoch
+                order = self._epoch(epoch)
+            start = (step % self.steps_per_epoch) * self.batch_size
+            yield epoch, order[start : start + self.batch_size]
+
+    @property
+    def _anchors_per_epoch(self) -> int:
+        if self.frames_per_video is None:
+            return len(self.frames)
+        return int(np.minimum(np.bincount(self.video_of), self.frames_per_video).sum())
+
+    def _epoch(self, epoch: int) -> np.ndarray:
+        rng = np.random.default_rng([self.seed, epoch])
+        shuffled = rng.permutation(len(self.frames))
+        # Stable sorting keeps the shuffle within a video, so that ranks within videos are random too.
+        by_video = shuffled[np.argsort(self.video_of[shuffled], kind="stable")]
+        counts = np.bincount(self.video_of)
+        rank = np.arange(len(by_video)) - np.repeat(np.cumsum(counts) - counts, counts)
+        if self.frames_per_video is not None:
+            by_video, rank = by_video[rank < self.frames_per_video], rank[rank < self.frames_per_video]
+            counts = np.minimum(counts, self.frames_per_video)
+        # The k-th of n frames goes somewhere into the k-th of n equal parts of the epoch.
+        position = (rank + rng.random(len(by_video))) / np.repeat(counts, counts)
+        return self.frames[by_video[np.argsort(position, kind="stable")]]

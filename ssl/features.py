@@ -1,0 +1,67 @@
+"""Features of a store's frames, from any backbone."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.utils.data import DataLoader, Dataset
+
+from framegate.augment import plain_view
+from framegate.media import FrameStore
+
+
+class PlainFrames(Dataset):
+    """Frames as a backbone sees them outside of training: resized, centre-cropped, raw pixels.
+
+    Shape of an item: (3, S, S) uint8.
+    """
+
+    def __init__(self, store: FrameStore, frames: Sequence[int], *, image_size: int):
+        self.store = store
+        self.frames = frames
+        self.image_size = image_size
+
+    def __len__(self) -> int:
+        return len(self.frames)
+
+    def __getitem__(self, item: int) -> Tensor:
+        view = plain_view(self.store.jpeg(int(self.frames[item])), self.image_size)
+        return torch.from_numpy(view).permute(2, 0, 1)
+
+
+@torch.no_grad()
+def frame_features(
+    backbone: nn.Module,
+    store: FrameStore,
+    frames: Sequence[int] | np.ndarray,
+    *,
+    image_size: int,
+    batch_size: int = 128,
+    workers: int = 0,
+    on_progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Pooled features (len(frames), dim) float32 on the CPU, in the order of ``frames``.
+
+    Args:
+        backbone: (B, 3, S, S) uint8 → (B, dim); used in evaluation mode and left in the mode it was in.
+        store: where frames come from.
+        frames: numbers in the store.
+        image_size: pixels a side.
+        batch_size: frames a forward.
+        workers: processes that decode; 0: this one.
+        on_progress: called with the number of frames done.
+    """
+    was_training = backbone.training
+    device = next(backbone.parameters()).device
+    loader = DataLoader(PlainFrames(store, frames, image_size=image_size), batch_size=batch_size, num_workers=workers)
+    features = []
+    backbone.eval()
+    try:
+        for images in loader:
+            features.append(backbone(images.to(device)).float().cpu())
+            if on_progress:
+                on_progress(min(len(features) * batch_size, len(frames)))
+    finally:
+        backbone.train(was_training)
+    return torch.cat(features)

@@ -1,1 +1,15 @@
-"""What a network may not rely on: painted and masked overlays, views, attention."""
+"""framegate.augment: what a network may not rely on. Views of frames in which overlays are worth nothing, and attention."""
+
+import os
+
+os.environ.setdefault(
+    "NO_ALBUMENTATIONS_UPDATE", "1"
+)  # albumentations asks PyPI for its newest version at import otherwise
+
+from framegate.augment.attention import AttentionPolicy
+from framegate.augment.jpeg import plain_view
+from framegate.augment.layout import find_layout
+from framegate.augment.pairs import OverlayPolicy
+from framegate.augment.views import Anchor, TwoViews, ViewPolicy
+
+__all__ = ["Anchor", "AttentionPolicy", "OverlayPolicy", "TwoViews", "ViewPolicy", "find_layout", "plain_view"]

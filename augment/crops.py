@@ -1,0 +1,47 @@
+"""Random resized crops, in fractions of a frame (Szegedy et al. 2015; torchvision's ``RandomResizedCrop``)."""
+
+from __future__ import annotations
+
+import math
+import random
+
+import cv2
+import numpy as np
+
+from framegate.augment.boxes import WHOLE, Box, PixelBox
+
+_RATIO = (3 / 4, 4 / 3)
+
+
+def random_crop(rng: random.Random, *, aspect: float, min_scale: float, inside: Box = WHOLE) -> Box:
+    """A random box inside ``inside`` of a frame whose width over height is ``aspect``.
+
+    Its area is uniform in [min_scale, 1] of ``inside``'s, the logarithm of its shape in pixels uniform between 3:4 and 4:3;
+    where ten draws do not fit, the largest centred box of an allowed shape.
+    """
+    width, height = (inside[2] - inside[0]) * aspect, inside[3] - inside[1]  # in units of the frame's height
+    for _ in range(10):
+        size = rng.uniform(min_scale, 1.0) * width * height
+        ratio = math.exp(rng.uniform(math.log(_RATIO[0]), math.log(_RATIO[1])))
+        w, h = math.sqrt(size * ratio), math.sqrt(size / ratio)
+        if w <= width and h <= height:
+            left, top = rng.uniform(0, width - w), rng.uniform(0, height - h)
+            break
+    else:
+        w, h = min(width, height * _RATIO[1]), min(height, width / _RATIO[0])
+        left, top = (width - w) / 2, (height - h) / 2
+    x, y = inside[0] + left / aspect, inside[1] + top
+    return (x, y, min(x + w / aspect, inside[2]), min(y + h, inside[3]))
+
+
+def whole_pixels(crop: Box, width: int, height: int) -> PixelBox:
+    """The whole pixels inside ``crop`` of a width × height picture, at least one: what lies beyond the crop stays out."""
+    left, top = min(math.ceil(crop[0] * width), width - 1), min(math.ceil(crop[1] * height), height - 1)
+    return (left, top, max(math.floor(crop[2] * width), left + 1), max(math.floor(crop[3] * height), top + 1))
+
+
+def cut(image: np.ndarray, pixels: PixelBox, size: int) -> np.ndarray:
+    """The part of ``image`` in ``pixels``, resized to a new array (size, size, 3)."""
+    part = image[pixels[1] : pixels[3], pixels[0] : pixels[2]]
+    shrinks = part.shape[0] > 2 * size and part.shape[1] > 2 * size
+    return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)

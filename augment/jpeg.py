@@ -1,0 +1,58 @@
+"""JPEG frames at no more pixels than a crop needs."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import cv2
+import numpy as np
+
+from framegate.augment.crops import cut, whole_pixels
+
+Reduction = Literal[1, 2, 4, 8]
+
+
+_FLAGS = {
+    1: cv2.IMREAD_COLOR_RGB,
+    2: cv2.IMREAD_REDUCED_COLOR_2,
+    4: cv2.IMREAD_REDUCED_COLOR_4,
+    8: cv2.IMREAD_REDUCED_COLOR_8,
+}
+
+
+def decode_jpeg(data: bytes | memoryview, *, reduce: Reduction = 1) -> np.ndarray:
+    image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduce])
+    return image if reduce == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
+
+
+def jpeg_size(data: bytes | memoryview) -> tuple[int, int]:
+    """(width, height) in pixels of a JPEG, from its header alone.
+
+    Raises:
+        ValueError: ``data`` has no frame header, so it is no JPEG.
+    """
+    view = memoryview(data)
+    at = 2
+    while at + 9 <= len(view) and view[at] == 0xFF:
+        marker = view[at + 1]
+        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # SOF0 to SOF15, without DHT, JPG and DAC
+            return int.from_bytes(view[at + 7 : at + 9], "big"), int.from_bytes(view[at + 5 : at + 7], "big")
+        at += 2 + int.from_bytes(view[at + 2 : at + 4], "big")
+    raise ValueError("not a JPEG: no frame header found")
+
+
+def largest_reduction(crop_width: float, crop_height: float, size: int) -> Reduction:
+    """The strongest reduction in decoding after which a crop of so many pixels still has ``size`` pixels each way."""
+    for reduction in (8, 4, 2):
+        if min(crop_width, crop_height) >= reduction * size:
+            return reduction
+    return 1
+
+
+def plain_view(jpeg: bytes | memoryview, image_size: int) -> np.ndarray:
+    """What probes and inference see: the largest centred square, resized to (image_size, image_size, 3) RGB uint8."""
+    width, height = jpeg_size(jpeg)
+    side = min(width, height)
+    image = decode_jpeg(jpeg, reduce=largest_reduction(side, side, image_size))
+    crop = (0.5 - side / width / 2, 0.5 - side / height / 2, 0.5 + side / width / 2, 0.5 + side / height / 2)
+    return cut(image, whole_pixels(crop, image.shape[1], image.shape[0]), image_size)

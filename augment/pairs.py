@@ -1,0 +1,106 @@
+"""What happens to overlays in the two views of a pair, so that nothing is to be gained from matching them.
+
+Painted looks: each view draws one from the same long-lived bank, independently of the other. Real overlays survive in at
+most one of the two views: in the other, the places where they are, or where none were found the places where overlays
+live, are cropped away, covered, or taken from a donor's frame.
+"""
+
+from __future__ import annotations
+
+import random
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from framegate.augment.boxes import Box
+from framegate.media.layout import Layout
+
+Removal = Literal["crop", "cover", "donor"]
+
+# Where overlays live: subtitles below, rarely above; logos in the corners.
+SUBTITLE_PLACES: tuple[Box, ...] = ((0.0, 0.8, 1.0, 1.0), (0.0, 0.0, 1.0, 0.12))
+LOGO_PLACES: tuple[Box, ...] = ((0.0, 0.0, 0.2, 0.2), (0.8, 0.0, 1.0, 0.2), (0.0, 0.8, 0.2, 1.0), (0.8, 0.8, 1.0, 1.0))
+BORDER_PLACES: tuple[Box, ...] = (
+    (0.0, 0.0, 0.04, 1.0),
+    (0.96, 0.0, 1.0, 1.0),
+    (0.0, 0.0, 1.0, 0.04),
+    (0.0, 0.96, 1.0, 1.0),
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayPolicy:
+    """How strongly overlays are made worthless; the recipe's ``views.overlays``.
+
+    Args:
+        paint: probability that a view gets a painted look.
+        bank: number of looks; a few thousand outlive the queue, so that keys of the query's look are among its negatives.
+        on_frame: share of painted looks that are laid over the frame and then cropped with it; the rest lie over the view.
+        survive: probability that the view that may keep the real overlays does keep them; otherwise neither has them.
+        assume: where nothing of a kind was found, take the places where it would be for overlays.
+        crop, cover, donor: how the other view loses them, as weights of a draw. A crop that would leave too little of the
+            frame, and a donor that is not given, become a cover.
+    """
+
+    __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
+
+    paint: float = 0.85
+    bank: int = 2000
+    on_frame: float = 0.5
+    survive: float = 0.7
+    assume: bool = True
+    crop: float = 0.5
+    cover: float = 0.3
+    donor: float = 0.2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OverlayPlan:
+    """What is done to one view: the boxes of the frame it may not show, and the look painted on it (None: none)."""
+
+    hidden: tuple[Box, ...]
+    removal: Removal
+    look: int | None
+    on_frame: bool
+
+
+def plan_pair(
+    policy: OverlayPolicy,
+    layouts: tuple[Layout, Layout],
+    pair: random.Random,
+    views: tuple[random.Random, random.Random],
+) -> tuple[OverlayPlan, OverlayPlan]:
+    """The plans of both views. ``pair`` draws what they share (who loses the overlays), ``views`` what is each one's own."""
+    loser = pair.randrange(2)
+    keeps = pair.random() < policy.survive
+    plans = []
+    for view, (layout, rng) in enumerate(zip(layouts, views, strict=True)):
+        loses = view == loser or not keeps
+        plans.append(
+            OverlayPlan(
+                hidden=overlay_places(layout, assume=policy.assume) if loses else (),
+                removal=rng.choices(("crop", "cover", "donor"), (policy.crop, policy.cover, policy.donor))[0],
+                look=rng.randrange(policy.bank) if rng.random() < policy.paint else None,
+                on_frame=rng.random() < policy.on_frame,
+            )
+        )
+    return plans[0], plans[1]
+
+
+def overlay_places(layout: Layout, *, assume: bool) -> tuple[Box, ...]:
+    """The boxes of a frame that hold overlays: what was found, and (``assume``) the usual places of each kind that was not."""
+    left, top, right, bottom = layout.borders
+    bars: tuple[Box, ...] = (
+        (0.0, 0.0, left, 1.0),
+        (right, 0.0, 1.0, 1.0),
+        (0.0, 0.0, 1.0, top),
+        (0.0, bottom, 1.0, 1.0),
+    )
+    found = tuple(bar for bar in bars if bar[0] < bar[2] and bar[1] < bar[3])
+    borders = found or (BORDER_PLACES if assume else ())
+    subtitles = tuple(_box(box) for box in layout.subtitles) or (SUBTITLE_PLACES if assume else ())
+    logos = tuple(_box(box) for box in layout.logos) or (LOGO_PLACES if assume else ())
+    return borders + subtitles + logos
+
+
+def _box(found: tuple[float, float, float, float, float]) -> Box:
+    return found[0], found[1], found[2], found[3]

@@ -1,0 +1,211 @@
+"""Which clips there are: their leaf, programme, split, station look and texts, and what each of them lacks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from framegate.recipes.corpus.leaves import LEAVES, Leaf
+from framegate.recipes.corpus.stations import FAMILIES, Look, draw_look
+from framegate.recipes.corpus.words import compose_text
+
+__all__ = ["ClipPlan", "plan_corpus"]
+
+Split = Literal["train", "val", "test"]
+Sound = Literal["track", "no_track", "unused"]
+
+LOOK_FOLLOWS_LEAF = 0.9  # ρ: share of training programmes with the home look of their leaf
+CLIPS_PER_PROGRAMME = 6
+TEST_SHARE, VAL_SHARE = 1 / 3, 0.1
+LACK_SOUND, LACK_TEXT = 0.08, 0.10
+TITLE_ONLY, DESCRIPTION_ONLY = 0.08, 0.08
+
+# Streams of random numbers; one each, so that a change in one leaves the others as they were.
+_HOMES, _LOOKS, _LACKS, _TEXTS, _PROGRAMMES = range(1, 6)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipPlan:
+    """All that is decided about a clip before anything is drawn.
+
+    Attributes:
+        number: 0, 1, …; the clip's leaf is ``number % 16``.
+        sound: ``"track"``: a sound track that counts; ``"no_track"``: the file has none; ``"unused"``: it has one, and
+            the manifest says ``-``.
+        hue: the tint of the programme's pictures, 0–1.
+    """
+
+    number: int
+    id: str
+    leaf: Leaf
+    programme: str
+    split: Split
+    look: Look
+    hue: float
+    sound: Sound
+    language: str
+    title: str
+    description: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Programme:
+    name: str
+    look: Look
+    hue: float
+
+
+def plan_corpus(clips: int, seed: int) -> list[ClipPlan]:
+    """Plan ``clips`` clips, in the order of their numbers.
+
+    Leaves take turns. Within each leaf, and so overall, a third of the clips is ``test`` and a tenth ``val``. In the
+    training split a programme has its leaf's home look with probability ρ = 0.9; in ``val`` and ``test`` its look is
+    drawn without regard to the leaf, so that validation, too, shows what a shortcut is worth.
+    """
+    splits = _assign_splits(clips)
+    programmes = _assign_programmes(splits, seed)
+    sounds, texts = _assign_lacks(splits, seed)
+    plans = []
+    for number in range(clips):
+        leaf, programme = LEAVES[number % len(LEAVES)], programmes[number]
+        language, title, description = compose_text(leaf.text, np.random.default_rng([seed, _TEXTS, number]))
+        plans.append(
+            ClipPlan(
+                number=number,
+                id=f"clip-{number:05d}",
+                leaf=leaf,
+                programme=programme.name,
+                split=splits[number],
+                look=programme.look,
+                hue=programme.hue,
+                sound=sounds[number],
+                language=language,
+                title=title if texts[number] in ("both", "title") else "",
+                description=description if texts[number] in ("both", "description") else "",
+            )
+        )
+    return plans
+
+
+def _leaf_major(clips: int) -> list[int]:
+    """Clip numbers, leaf after leaf."""
+    return sorted(range(clips), key=lambda number: (number % len(LEAVES), number))
+
+
+def _assign_splits(clips: int) -> list[Split]:
+    """Spread the splits evenly over the clips taken leaf after leaf: exact in total, and within one clip in each leaf."""
+    splits: list[Split] = ["train"] * clips
+    order = _leaf_major(clips)
+    for leaf in range(min(clips, len(LEAVES))):
+        own = [place for place, number in enumerate(order) if number % len(LEAVES) == leaf]
+        test, val = (_quota(own[-1] + 1, share) - _quota(own[0], share) for share in (TEST_SHARE, VAL_SHARE))
+        for place in own[:test]:
+            splits[order[place]] = "test"
+        for place in own[test : test + val]:
+            splits[order[place]] = "val"
+    return splits
+
+
+def _quota(clips: int, share: float) -> int:
+    return int(clips * share + 0.5)
+
+
+def _assign_programmes(splits: Sequence[Split], seed: int) -> list[_Programme]:
+    """One programme for every six clips or so of one leaf and split."""
+    groups: dict[tuple[Split, int], list[int]] = {}
+    for number in _leaf_major(len(splits)):
+        groups.setdefault((splits[number], number % len(LEAVES)), []).append(number)
+    members: list[tuple[Split, int, np.ndarray]] = []
+    for (split, leaf), numbers in groups.items():
+        parts = max(1, round(len(numbers) / CLIPS_PER_PROGRAMME))
+        members.extend((split, leaf, part) for part in np.array_split(np.array(numbers), parts))
+    families = _assign_families([(split, leaf) for split, leaf, _ in members], seed)
+
+    programme_of: dict[int, _Programme] = {}
+    for index, (_, _, numbers) in enumerate(members):
+        rng = np.random.default_rng([seed, _PROGRAMMES, index])
+        programme = _Programme(
+            f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)} {index + 1}", draw_look(families[index], rng), rng.random()
+        )
+        programme_of.update(dict.fromkeys(numbers.tolist(), programme))
+    return [programme_of[number] for number in range(len(splits))]
+
+
+def _assign_families(programmes: Sequence[tuple[Split, int]], seed: int) -> list[int]:
+    """The look family of each (split, leaf): home for all but a tenth of the training ones, any for the others."""
+    home = np.random.default_rng([seed, _HOMES]).permutation(FAMILIES)
+    rng = np.random.default_rng([seed, _LOOKS])
+    training = [index for index, (split, _) in enumerate(programmes) if split == "train"]
+    strays = set(rng.permutation(training)[: round((1 - LOOK_FOLLOWS_LEAF) * len(training))].tolist())
+    families = []
+    for index, (split, leaf) in enumerate(programmes):
+        if split != "train":
+            families.append(int(rng.integers(FAMILIES)))
+        elif index in strays:
+            families.append(int((home[leaf] + rng.integers(1, FAMILIES)) % FAMILIES))
+        else:
+            families.append(int(home[leaf]))
+    return families
+
+
+def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Sound], list[str]]:
+    """What each clip has of sound, and of text (``both``, ``title``, ``description`` or ``none``), by exact share.
+
+    The shares hold in every split, and a split of four clips or more has at least one clip without sound and one
+    without text. Sound and text are drawn independently: a few clips lack both.
+    """
+    sounds: list[Sound] = ["track"] * len(splits)
+    texts = ["both"] * len(splits)
+    for stream, split in enumerate(("train", "val", "test")):
+        members = [number for number, own in enumerate(splits) if own == split]
+        rng = np.random.default_rng([seed, _LACKS, stream])
+        least = 1 if len(members) >= 4 else 0
+        silent = rng.permutation(members)[: max(least, round(LACK_SOUND * len(members)))]
+        for place, number in enumerate(silent):
+            sounds[number] = "no_track" if place % 2 == 0 else "unused"
+        order, start = rng.permutation(members), 0
+        for what, share in (("none", LACK_TEXT), ("title", TITLE_ONLY), ("description", DESCRIPTION_ONLY)):
+            count = max(least if what == "none" else 0, round(share * len(members)))
+            for number in order[start : start + count]:
+                texts[number] = what
+            start += count
+    return sounds, texts
+
+
+_ADJECTIVES = [
+    "Amber",
+    "Blue",
+    "Bright",
+    "Central",
+    "Clear",
+    "Copper",
+    "Early",
+    "Golden",
+    "Green",
+    "Inner",
+    "Late",
+    "Long",
+    "Northern",
+    "Open",
+    "Quiet",
+    "Silver",
+]
+_NOUNS = [
+    "Bridge",
+    "Corner",
+    "Courtyard",
+    "Ferry",
+    "Garden",
+    "Harbour",
+    "Hour",
+    "Lantern",
+    "Mill",
+    "Pier",
+    "Plaza",
+    "Square",
+    "Terrace",
+    "Tower",
+    "Wharf",
+    "Window",
+]

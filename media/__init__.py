@@ -1,1 +1,28 @@
 """Files to frames, sound and rows: manifests, extraction and the frame store."""
+
+from framegate.media.errors import MediaError
+from framegate.media.extract import extract
+from framegate.media.layout import Layout
+from framegate.media.manifest import Clip, ManifestError, clips_from_files, read_manifest
+from framegate.media.options import ExtractOptions, Progress, Summary
+from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound, decode_jpeg
+
+__all__ = [
+    "Clip",
+    "ExtractOptions",
+    "Frame",
+    "FrameStore",
+    "Layout",
+    "ManifestError",
+    "MediaError",
+    "Progress",
+    "SoundWindow",
+    "Summary",
+    "Video",
+    "clip_frames",
+    "clip_sound",
+    "clips_from_files",
+    "decode_jpeg",
+    "extract",
+    "read_manifest",
+]

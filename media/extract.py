@@ -1,0 +1,103 @@
+"""Any pile of media to a frame store: workers make parts, the store writer puts them in order."""
+
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+
+from framegate.media.clip_extract import LayoutFinder, extract_clip
+from framegate.media.errors import MediaError
+from framegate.media.manifest import Clip
+from framegate.media.options import Engine, ExtractOptions, Progress, Summary
+from framegate.media.part import PartWriter
+from framegate.media.pool import GRACE, WorkerPool
+from framegate.media.store_writer import StoreWriter, write_atomically
+
+
+def extract(
+    clips: Sequence[Clip],
+    out: str | Path,
+    *,
+    layout: LayoutFinder | None = None,
+    options: ExtractOptions | None = None,
+    workers: int | None = None,
+    resume: bool = True,
+    engine: Engine = "processes",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Extract ``clips`` into the folder ``out``.
+
+    Args:
+        layout: finds the overlays in a sample of one clip's frames (RGB uint8 HWC); a picklable callable.
+        workers: processes; default: one a core.
+        resume: continue what an earlier call with the same clips and options has begun in ``out``.
+        on_progress: called after each clip.
+
+    Raises:
+        MediaError: if ``out`` holds something else.
+    """
+    began = time.monotonic()
+    options = options or ExtractOptions()
+    out = Path(out)
+    _claim(out, _fingerprint(clips, options), resume=resume)
+    if (out / "videos.arrow").exists():
+        return Summary(**json.loads((out / "summary.json").read_text()))
+    writer = StoreWriter(out, total=len(clips))
+    task = partial(_extract_number, clips=tuple(clips), folder=writer.parts, options=options, layout=layout)
+    pool = WorkerPool(
+        task,
+        workers=min(workers or os.cpu_count() or 1, len(clips)) or 1,
+        timeout=options.timeout + GRACE,
+        memory_mb=options.memory_mb,
+    )
+    for index, died in pool.run(writer.pending()):
+        if died:
+            clip = clips[index]
+            failure = {"id": clip.id, "path": str(clip.video or clip.audio), "stage": "video"}
+            part = PartWriter(writer.parts, index, video_id=clip.id)
+            part.finish(row=None, failure={**failure, "status": "failed", "error": died})
+        writer.add(index)
+        if on_progress is not None:
+            on_progress(_progress(writer, total=len(clips), seconds=time.monotonic() - began))
+    writer.commit(seconds=time.monotonic() - began)
+    writer.finish()
+    shutil.rmtree(writer.parts)
+    return Summary(**json.loads((out / "summary.json").read_text()))
+
+
+def _extract_number(
+    index: int, *, clips: tuple[Clip, ...], folder: Path, options: ExtractOptions, layout: LayoutFinder | None
+) -> None:
+    extract_clip(clips[index], index, folder, options=options, layout=layout)
+
+
+def _progress(writer: StoreWriter, *, total: int, seconds: float) -> Progress:
+    counts = writer.counts
+    done = counts["ok"] + counts["partial"] + counts["failed"]
+    eta = seconds / done * (total - done) if done else None
+    return Progress(done=done, total=total, **counts, seconds=seconds, eta=eta)
+
+
+def _claim(out: Path, fingerprint: str, *, resume: bool) -> None:
+    """Make ``out`` the place of this extraction, or find that it is already."""
+    out.mkdir(parents=True, exist_ok=True)
+    mark = out / "extract.json"
+    if mark.exists() and resume:
+        if json.loads(mark.read_text())["fingerprint"] != fingerprint:
+            raise MediaError(f"{out} holds an extraction of other clips or with other options: give another folder")
+    elif any(out.iterdir()):
+        raise MediaError(f"{out} is not empty: give another folder" + (", or resume" if mark.exists() else ""))
+    (out / ".extract").mkdir(exist_ok=True)
+    write_atomically(mark, json.dumps({"fingerprint": fingerprint}))
+
+
+def _fingerprint(clips: Sequence[Clip], options: ExtractOptions) -> str:
+    digest = hashlib.sha256(json.dumps(options.identity(), sort_keys=True).encode())
+    for clip in clips:
+        digest.update(json.dumps(asdict(clip), sort_keys=True, default=str).encode())
+    return digest.hexdigest()

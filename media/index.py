@@ -1,0 +1,117 @@
+"""Where each frame and each sound window lies: a table of fixed-size records, so that reading one costs a slice.
+
+An index is derived from the store's shards. `extract` leaves it beside them as ``.npy``, which opens by memory map,
+whatever the store's size; a store without one (written by other means) gets its index built in memory. The file's name
+carries a digest of the shards' names and sizes, so that an index never describes other shards than those it stands by.
+"""
+
+import hashlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from framegate.media.errors import MediaError
+
+_PLACE = [("video", "<i4"), ("shard", "<i4"), ("offset", "<i8"), ("length", "<i8")]
+_FRAME = np.dtype([*_PLACE, ("time", "<f8"), ("shot", "<i4"), ("width", "<i4"), ("height", "<i4")])
+_SOUND = np.dtype([*_PLACE, ("start", "<f8"), ("rate", "<i4")])
+
+
+@dataclass(frozen=True)
+class Index:
+    """Records in the order of the rows, and the shards that their ``shard`` counts."""
+
+    shards: tuple[Path, ...]
+    rows: np.ndarray
+
+
+def frame_index(store: Path, videos: pa.Table) -> Index:
+    """The index of the frames: ``video, shard, offset, length, time, shot, width, height``."""
+    return _load(store, "frames", _FRAME, payload="jpeg", videos=videos)
+
+
+def audio_index(store: Path, videos: pa.Table) -> Index:
+    """The index of the sound windows: ``video, shard, offset, length, start, rate``."""
+    return _load(store, "audio", _SOUND, payload="pcm", videos=videos)
+
+
+def write_indexes(store: Path, videos: pa.Table) -> None:
+    """Leave the indexes of a finished store beside its shards."""
+    for name, dtype, payload in (("frames", _FRAME, "jpeg"), ("audio", _SOUND, "pcm")):
+        shards = _shards(store, name)
+        total = _count(shards)
+        target = store / f"{name}-{_digest(shards)}.npy"
+        if total:
+            rows = np.lib.format.open_memmap(target, mode="w+", dtype=dtype, shape=(total,))
+            _fill(rows, shards, payload=payload, videos=videos)
+            rows.flush()
+
+
+def _load(store: Path, name: str, dtype: np.dtype, *, payload: str, videos: pa.Table) -> Index:
+    shards = _shards(store, name)
+    ready = store / f"{name}-{_digest(shards)}.npy"
+    if ready.exists():
+        return Index(shards, np.load(ready, mmap_mode="r"))
+    total = _count(shards)
+    rows = np.empty(total, dtype)
+    _fill(rows, shards, payload=payload, videos=videos)
+    return Index(shards, rows)
+
+
+def _fill(rows: np.ndarray, shards: tuple[Path, ...], *, payload: str, videos: pa.Table) -> None:
+    row_of = {name: row for row, name in enumerate(videos["id"].to_pylist())}
+    done = 0
+    for number, shard in enumerate(shards):
+        file = _map(shard)
+        for batch in _batches(file, shard):
+            part = rows[done : done + batch.num_rows]
+            part["video"] = _video_rows(batch["video_id"], row_of, shard)
+            part["shard"] = number
+            part["offset"], part["length"] = _extents(batch[payload], file)
+            for name in set(rows.dtype.names or ()) & set(batch.schema.names):
+                part[name] = batch[name].to_numpy(zero_copy_only=False)
+            done += batch.num_rows
+
+
+def _video_rows(ids: pa.Array, row_of: dict[str, int], shard: Path) -> np.ndarray:
+    runs = pc.run_end_encode(ids)
+    try:
+        rows = [row_of[name] for name in runs.values.to_pylist()]
+    except KeyError as error:
+        raise MediaError(f"{shard} holds rows of {error}, which is not in videos.arrow") from None
+    return np.repeat(rows, np.diff(runs.run_ends.to_numpy(), prepend=0))
+
+
+def _extents(column: pa.Array, file: pa.Buffer) -> tuple[np.ndarray, np.ndarray]:
+    """Where in the mapped file the values of a binary column lie: offsets and lengths."""
+    _, offsets, data = column.buffers()
+    bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
+    return data.address - file.address + bounds[:-1], np.diff(bounds)
+
+
+def _count(shards: tuple[Path, ...]) -> int:
+    return sum(batch.num_rows for shard in shards for batch in _batches(_map(shard), shard))
+
+
+def _map(shard: Path) -> pa.Buffer:
+    return pa.memory_map(str(shard)).read_buffer()
+
+
+def _batches(file: pa.Buffer, shard: Path) -> Iterator[pa.RecordBatch]:
+    try:
+        yield from pa.ipc.open_stream(file)
+    except pa.ArrowInvalid as error:
+        raise MediaError(f"{shard} is no whole Arrow stream: {error}") from None
+
+
+def _shards(store: Path, name: str) -> tuple[Path, ...]:
+    return tuple(sorted(store.glob(f"{name}-[0-9][0-9][0-9][0-9][0-9].arrow")))
+
+
+def _digest(shards: tuple[Path, ...]) -> str:
+    facts = [(shard.name, shard.stat().st_size) for shard in shards]
+    return hashlib.sha256(repr(facts).encode()).hexdigest()[:12]

@@ -1,0 +1,41 @@
+"""Which files a manifest may name: local ones, inside its folder."""
+
+import re
+import stat
+from pathlib import Path
+
+_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//|\|)?")
+
+
+class PathError(ValueError):
+    """Why a path is refused, as the end of a sentence that begins with the path."""
+
+
+def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path:
+    """The resolved path of ``value``, relative to ``folder``; it need not exist.
+
+    Raises:
+        PathError: for addresses (``http://…``, ``concat:…``), devices and pipes, and, unless ``allow_outside``, for
+            what lies outside ``folder`` once ``..`` and links are followed.
+    """
+    if "\0" in value:
+        raise PathError("holds a NUL character")
+    path = folder / value
+    if _ADDRESS.match(value) and not path.exists():
+        raise PathError(f"is an address, not a local file (nearest: {_file_part(value)!r})")
+    resolved = path.resolve()
+    if not allow_outside and not resolved.is_relative_to(folder):
+        raise PathError(f"leads out of the manifest's folder (nearest: {resolved.name!r}; --allow-outside accepts it)")
+    if resolved.exists() and not is_plain(resolved):
+        raise PathError("is a device or a pipe, not a file (nearest: a file or a folder of pictures)")
+    return resolved
+
+
+def is_plain(path: Path) -> bool:
+    """Whether ``path`` is an ordinary file or a folder: no device, pipe or socket."""
+    mode = path.stat().st_mode
+    return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def _file_part(value: str) -> str:
+    return re.split(r"[/|]", value)[-1] or "clip.mp4"

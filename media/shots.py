@@ -1,0 +1,41 @@
+"""Shots: runs of sampled frames between cuts; and how alike two frames look."""
+
+import cv2
+import numpy as np
+
+
+class ShotCounter:
+    """Numbers frames by shot: a new shot begins where neither colours nor structure carry over.
+
+    Sampled frames may lie seconds apart, so motion alone must not count as a cut: colours are compared by a joint
+    histogram, blind to position, and structure by small pictures, blind to slow change of light.
+
+    Args:
+        threshold: distance in 0..1 above which two neighbouring samples belong to different shots.
+    """
+
+    def __init__(self, *, threshold: float = 0.5) -> None:
+        self.shot = 0
+        self._threshold = threshold
+        self._before: np.ndarray | None = None
+
+    def next(self, rgb: np.ndarray) -> int:
+        """The shot number of the next frame, ``rgb`` (H, W, 3) uint8."""
+        small = cv2.resize(rgb, (64, 64), interpolation=cv2.INTER_AREA)
+        histogram = cv2.calcHist([small], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3).ravel() / (64 * 64)
+        if self._before is not None and 1 - np.minimum(histogram, self._before).sum() > self._threshold:
+            self.shot += 1
+        self._before = histogram
+        return self.shot
+
+
+def perceptual_hash(rgb: np.ndarray) -> int:
+    """64 bits that near-duplicates share but for a few: signs of the lowest cosine frequencies (pHash)."""
+    grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
+    low = cv2.dct(grey.astype(np.float32))[:8, :8].ravel()
+    return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
+
+
+def hash_distance(first: int, second: int) -> int:
+    """Bits in which two perceptual hashes differ, 0..64."""
+    return (first ^ second).bit_count()

@@ -1,0 +1,51 @@
+"""Opening one media file safely: local files only, no playlists, bounded pictures, no log on the terminal."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+
+import av
+import av.logging
+
+from framegate.media.errors import MediaError
+from framegate.media.paths import is_plain
+
+# Demuxers that open further files or addresses, which a manifest's author could aim anywhere, and those of devices.
+_REFERRING = {"concat", "dash", "ffmetadata", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest"}
+_NOT_MEDIA = {"tty", "txt", "webvtt", "srt", "ass"}  # any text file "plays" as these
+
+MAX_PIXELS = 8192 * 8192
+
+
+@contextmanager
+def open_media(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[av.container.InputContainer]:
+    """Open a local media file for reading, and close it in the end.
+
+    Args:
+        max_pixels: a video with larger frames does not decode.
+
+    Raises:
+        MediaError: if there is no such file, or it is no plain file.
+        av.FFmpegError: if FFmpeg cannot read it.
+    """
+    if not path.exists():
+        raise MediaError("No such file or directory")
+    if not is_plain(path):
+        raise MediaError("not a plain file")
+    options = {"protocol_whitelist": "file", "format_whitelist": _formats(), "max_pixels": str(max_pixels)}
+    with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+        yield container
+
+
+@cache
+def _formats() -> str:
+    return ",".join(sorted(av.formats_available - _REFERRING - _NOT_MEDIA))
+
+
+@contextmanager
+def ffmpeg_words() -> Iterator[list[tuple[int, str, str]]]:
+    """Collect what FFmpeg logs at level error or worse, as (level, component, message), instead of printing it."""
+    av.logging.set_level(av.logging.ERROR)
+    with av.logging.Capture(local=False) as words:
+        yield words

@@ -1,0 +1,199 @@
+"""Reading a frame store: frames by number, by video and by time, without copying."""
+
+import mmap
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal
+
+import cv2
+import numpy as np
+import pyarrow as pa
+
+from framegate.media.errors import MediaError
+from framegate.media.index import Index, audio_index, frame_index
+from framegate.media.layout import Layout
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One frame of a store; ``jpeg`` is a view into the file, valid as long as the store is."""
+
+    video_id: str
+    source: str
+    time: float
+    shot: int
+    jpeg: memoryview
+    width: int
+    height: int
+
+
+@dataclass(frozen=True, slots=True)
+class SoundWindow:
+    """A stretch of sound: its first second in the source, samples a second, and mono int16 samples (n,)."""
+
+    start: float
+    rate: int
+    pcm: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One row of a store's ``videos`` table; ``label`` may be empty, ``status`` is ``ok`` or ``partial``."""
+
+    id: str
+    source: str
+    programme: str
+    label: str
+    split: str
+    title: str
+    description: str
+    duration: float
+    frames: int
+    has_audio: bool
+    status: str
+    layout: Layout
+
+
+class FrameStore:
+    """A folder that `extract` has written, memory-mapped.
+
+    Frames are numbered through the whole store, in the manifest's order and by time within a video. Opening reads no
+    frame; a store may be pickled, or carried through a fork, into any number of processes, each of which maps the files
+    for itself.
+
+    Args:
+        path: the store's folder.
+
+    Raises:
+        MediaError: if there is no complete store in ``path``.
+    """
+
+    def __init__(self, path: str | Path) -> None:
+        self.path = Path(path)
+        if not (self.path / "videos.arrow").exists():
+            unfinished = (self.path / ".extract").exists()
+            hint = "its extraction has not ended: run it again to continue" if unfinished else "no videos.arrow in it"
+            raise MediaError(f"{self.path} is no frame store: {hint}")
+        self.videos: pa.Table = _read_table(self.path / "videos.arrow")
+        self._frames: Index = frame_index(self.path, self.videos)
+        self._maps: dict[Path, memoryview] = {}
+
+    def __reduce__(self) -> tuple[type["FrameStore"], tuple[Path]]:
+        return FrameStore, (self.path,)
+
+    def __len__(self) -> int:
+        return len(self._frames.rows)
+
+    @property
+    def video_of(self) -> np.ndarray:
+        """(len,) int32: the row in `videos` of each frame."""
+        return self._frames.rows["video"]
+
+    @property
+    def times(self) -> np.ndarray:
+        """(len,) float64: seconds in the source of each frame."""
+        return self._frames.rows["time"]
+
+    @property
+    def shots(self) -> np.ndarray:
+        """(len,) int32: the shot of each frame, counted from 0 within its video."""
+        return self._frames.rows["shot"]
+
+    def frame(self, index: int) -> Frame:
+        """Frame number ``index``, from 0; negative numbers count from the end."""
+        row = self._frames.rows[index]
+        video = int(row["video"])
+        return Frame(
+            video_id=self.videos["id"][video].as_py(),
+            source=self.videos["source"][video].as_py(),
+            time=float(row["time"]),
+            shot=int(row["shot"]),
+            jpeg=self._view(self._frames.shards, row),
+            width=int(row["width"]),
+            height=int(row["height"]),
+        )
+
+    def jpeg(self, index: int) -> memoryview:
+        """The encoded picture of frame number ``index``, a view into the file."""
+        return self._view(self._frames.shards, self._frames.rows[index])
+
+    def frame_range(self, video: int) -> range:
+        """The numbers of the frames of the video at row ``video`` of `videos`."""
+        first, last = self._bounds[video], self._bounds[video + 1]
+        return range(int(first), int(last))
+
+    def frame_at(self, video: int, time: float) -> int:
+        """The number of the stored frame of ``video`` that is nearest to ``time`` seconds of the source."""
+        rows = self.frame_range(video)
+        if not rows:
+            raise MediaError(f"{self.video(video).id} has no frames")
+        times = self.times[rows.start : rows.stop]
+        return rows.start + int(np.abs(times - time).argmin())
+
+    def video(self, row: int) -> Video:
+        """The video at ``row`` of `videos`."""
+        values: dict[str, Any] = self.videos.slice(row, 1).to_pylist()[0]
+        logos, subtitles = (tuple(map(tuple, values.pop(name) or ())) for name in ("logos", "subtitles"))
+        layout = Layout(borders=tuple(values.pop("borders") or (0.0, 0.0, 1.0, 1.0)), logos=logos, subtitles=subtitles)
+        return Video(**{name: values[name] for name in Video.__slots__ if name != "layout"}, layout=layout)
+
+    def sound(self, row: int) -> list[SoundWindow]:
+        """The sound windows of the video at ``row`` of `videos`, by time; none where it is silent."""
+        index = self._audio
+        first, last = np.searchsorted(index.rows["video"], [row, row + 1])
+        return [
+            SoundWindow(float(r["start"]), int(r["rate"]), np.frombuffer(self._view(index.shards, r), np.int16))
+            for r in index.rows[first:last]
+        ]
+
+    @cached_property
+    def _bounds(self) -> np.ndarray:
+        return np.searchsorted(self.video_of, np.arange(len(self.videos) + 1))
+
+    @cached_property
+    def _audio(self) -> Index:
+        return audio_index(self.path, self.videos)
+
+    def _view(self, shards: tuple[Path, ...], row: np.void) -> memoryview:
+        shard = shards[row["shard"]]
+        if shard not in self._maps:
+            with shard.open("rb") as file:
+                self._maps[shard] = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+        offset = int(row["offset"])
+        return self._maps[shard][offset : offset + int(row["length"])]
+
+
+def decode_jpeg(data: Any, *, reduce: Literal[1, 2, 4, 8] = 1) -> np.ndarray:
+    """The picture (H, W, 3) RGB uint8 of JPEG bytes, at 1/``reduce`` of its size (cheaper than decoding it whole).
+
+    Raises:
+        MediaError: if ``data`` is no picture.
+    """
+    flags = {1: cv2.IMREAD_COLOR_RGB, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
+    flag = flags.get(reduce, cv2.IMREAD_REDUCED_COLOR_8)
+    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+    if picture is None:
+        raise MediaError("not a JPEG picture")
+    return picture if reduce == 1 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+
+
+def clip_frames(store: FrameStore, row: int) -> np.ndarray:
+    """All frames of the video at ``row``, (T, H, W, 3) RGB uint8, T = 0 where it has none."""
+    pictures = [decode_jpeg(store.jpeg(index)) for index in store.frame_range(row)]
+    return np.stack(pictures) if pictures else np.empty((0, 0, 0, 3), np.uint8)
+
+
+def clip_sound(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
+    """The video's sound windows one after another, float32 in -1..1, and the samples a second."""
+    windows = store.sound(row)
+    if not windows:
+        return np.empty(0, np.float32), 16_000
+    return np.concatenate([window.pcm for window in windows]).astype(np.float32) / 32768, windows[0].rate
+
+
+def _read_table(path: Path) -> pa.Table:
+    try:
+        return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+    except pa.ArrowInvalid as error:
+        raise MediaError(f"{path} is no Arrow stream: {error}") from None

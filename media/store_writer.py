@@ -1,0 +1,144 @@
+"""Parts to a store: shards of bounded size in the manifest's order; a kill loses and repeats nothing."""
+
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+
+from framegate.media.index import write_indexes
+from framegate.media.part import RowWriter
+from framegate.media.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
+
+SHARD_BYTES = 256 << 20
+_ROWS_A_BATCH = 1024
+
+
+@dataclass
+class State:
+    """What has been committed: the first ``clips`` clips are in the first ``shards`` shards."""
+
+    clips: int = 0
+    shards: int = 0
+    ok: int = 0
+    partial: int = 0
+    failed: int = 0
+    frames: int = 0
+    seconds: float = 0.0
+
+
+class StoreWriter:
+    """Takes finished parts, in any order, and appends them to the store in the manifest's.
+
+    Files of a commit are written first; then ``state.json`` is replaced, which is the commit; then parts are deleted.
+    A kill before the replacement leaves the parts, and files that the next commit overwrites; a kill after it leaves
+    parts that nobody asks for.
+    """
+
+    def __init__(self, store: Path, *, total: int) -> None:
+        self.parts = store / ".extract"
+        self._store = store
+        self._total = total
+        self.state = self._read_state()
+        self._waiting: dict[int, int] = {}
+        self._ready = self.state.clips
+        self._ready_bytes = 0
+        self.counts = {name: getattr(self.state, name) for name in ("ok", "partial", "failed", "frames")}
+
+    def add(self, index: int) -> None:
+        """Note that the part of clip ``index`` is complete, and commit if a shard is full."""
+        result = self._result(index)
+        self.counts["frames"] += result["row"]["frames"] if result["row"] else 0
+        self.counts[result["failure"]["status"] if result["failure"] else "ok"] += 1
+        self._waiting[index] = sum(path.stat().st_size for path in self._files(index))
+        while self._ready in self._waiting:
+            self._ready_bytes += self._waiting.pop(self._ready)
+            self._ready += 1
+            if self._ready_bytes >= SHARD_BYTES:
+                self.commit()
+
+    def commit(self, *, seconds: float = 0.0) -> None:
+        """Move all parts that are ready into shards."""
+        first, last = self.state.clips, self._ready
+        if last == first:
+            return
+        number = self.state.shards
+        _merge(frames_shard(self._store, number), FRAMES, [self._part(i, "frames") for i in range(first, last)])
+        _merge(audio_shard(self._store, number), AUDIO, [self._part(i, "audio") for i in range(first, last)])
+        results = [self._result(index) for index in range(first, last)]
+        videos = RowWriter(self.parts / f"videos-{number:05d}.arrow", VIDEOS)
+        for result in results:
+            if result["row"]:
+                videos.add(result["row"], size=1024)
+        videos.close()
+        lines = [json.dumps(result["failure"], ensure_ascii=False) for result in results if result["failure"]]
+        (self.parts / f"failures-{number:05d}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
+        self.state = State(clips=last, shards=number + 1, seconds=self.state.seconds + seconds, **self.counts)
+        write_atomically(self.parts / "state.json", json.dumps(asdict(self.state)))
+        self._ready_bytes = 0
+        for index in range(first, last):
+            for path in self._files(index):
+                path.unlink()
+
+    def finish(self) -> None:
+        """Write what describes the whole store; ``videos.arrow``, which makes it one, comes last."""
+        numbers = range(self.state.shards)
+        failures = [(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
+        write_atomically(self._store / "failures.jsonl", "".join(failures))
+        aside = self._store / "videos.tmp"
+        _merge(aside, VIDEOS, [self.parts / f"videos-{number:05d}.arrow" for number in numbers])
+        write_indexes(self._store, pa.ipc.open_stream(pa.memory_map(str(aside))).read_all())
+        state = self.state
+        rate = state.frames / state.seconds if state.seconds else 0.0
+        summary = {name: getattr(state, name) for name in ("ok", "partial", "failed", "frames", "seconds")}
+        write_atomically(self._store / "summary.json", json.dumps({**summary, "frames_per_second": rate}, indent=2))
+        aside.rename(self._store / "videos.arrow")
+
+    def pending(self) -> Iterator[int]:
+        """Clips that are neither committed nor complete as parts."""
+        for index in range(self.state.clips, self._total):
+            if self._part(index, "json").exists():
+                self.add(index)
+            else:
+                yield index
+
+    def _read_state(self) -> State:
+        path = self.parts / "state.json"
+        return State(**json.loads(path.read_text())) if path.exists() else State()
+
+    def _result(self, index: int) -> dict[str, Any]:
+        result: dict[str, Any] = json.loads(self._part(index, "json").read_text("utf-8"))
+        return result
+
+    def _part(self, index: int, kind: str) -> Path:
+        return self.parts / f"{index:08d}.{kind}"
+
+    def _files(self, index: int) -> list[Path]:
+        return [path for kind in ("json", "frames", "audio") if (path := self._part(index, kind)).exists()]
+
+
+def write_atomically(path: Path, text: str) -> None:
+    """Replace ``path`` in one step, durably."""
+    aside = path.with_name(f"{path.name}.tmp")
+    with aside.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    aside.rename(path)
+
+
+def _merge(target: Path, schema: pa.Schema, sources: list[Path]) -> None:
+    """Write the rows of ``sources`` as one Arrow stream, in batches of some size: few batches open fast."""
+    with pa.ipc.new_stream(str(target), schema) as writer:
+        held: list[pa.RecordBatch] = []
+        for source in sources:
+            if source.exists():
+                held += pa.ipc.open_stream(pa.memory_map(str(source)))
+            if sum(batch.num_rows for batch in held) >= _ROWS_A_BATCH:
+                writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
+                held = []
+        if held:
+            writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())

@@ -1,0 +1,81 @@
+import json
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from framegate.media import Clip, ExtractOptions, FrameStore, Layout, MediaError, clip_frames, clip_sound, extract
+
+
+def grey_borders(frames: list[np.ndarray]) -> Layout:
+    return Layout(borders=(0.0, 0.1, 1.0, 0.9), logos=((0.0, 0.0, 0.1, 0.1, 1.0),))
+
+
+def clip(name: str, video: Path | None = None, **fields: object) -> Clip:
+    return Clip(id=name, video=video, programme="p", split="train", **fields)  # type: ignore[arg-type]
+
+
+def test_the_exact_frames_of_a_grid_come_with_times_sound_layout_and_facts(make_video, tmp_path: Path) -> None:
+    path = make_video(seconds=3, sound="aac")
+    options = ExtractOptions(mode="exact", every=0.5, size=64, quality=95)
+    summary = extract([clip("a", path)], tmp_path / "out", options=options, layout=grey_borders, workers=1)
+    store = FrameStore(tmp_path / "out")
+    assert (summary.ok, summary.partial, summary.failed, summary.frames) == (1, 0, 0, 6)
+    assert store.times.tolist() == pytest.approx([0, 0.48, 1.0, 1.48, 2.0, 2.48])
+    assert clip_frames(store, 0).shape == (6, 64, 85, 3)
+    reds = clip_frames(store, 0)[:, :, :, 0].mean(axis=(1, 2))
+    assert reds == pytest.approx([index * 5 % 256 for index in (0, 12, 25, 37, 50, 62)], abs=6)
+    video = store.video(0)
+    assert video.layout.borders == pytest.approx((0.0, 0.1, 1.0, 0.9))
+    assert (video.has_audio, video.status, len(video.layout.logos)) == (True, "ok", 1)
+    sound, rate = clip_sound(store, 0)
+    assert rate == 16_000
+    assert len(sound) == pytest.approx(3 * 16_000, abs=1_100)
+    assert np.abs(np.fft.rfft(sound[8000:24_000])).argmax() == 440
+
+
+def test_a_missing_file_is_a_line_and_its_neighbours_go_on(make_video, tmp_path: Path) -> None:
+    text = tmp_path / "text.mp4"
+    text.write_text("not a video at all\n" * 100)
+    clips = [clip("gone", tmp_path / "gone.mp4"), clip("a", make_video()), clip("text", text), clip("words", title="t")]
+    summary = extract(clips, tmp_path / "out", workers=2)
+    assert (summary.ok, summary.partial, summary.failed) == (2, 0, 2)
+    store = FrameStore(tmp_path / "out")
+    assert store.videos["id"].to_pylist() == ["a", "words"]
+    lines = [json.loads(line) for line in (tmp_path / "out" / "failures.jsonl").read_text().splitlines()]
+    assert [(line["id"], line["stage"], line["status"]) for line in lines] == [
+        ("gone", "open", "failed"),
+        ("text", "open", "failed"),
+    ]
+    assert lines[0]["error"] == "No such file or directory"
+
+
+def test_running_again_continues_and_other_options_are_refused(make_video, tmp_path: Path) -> None:
+    clips = [clip("a", make_video())]
+    first = extract(clips, tmp_path / "out", workers=1)
+    assert extract(clips, tmp_path / "out", workers=1) == first
+    with pytest.raises(MediaError, match="other options"):
+        extract(clips, tmp_path / "out", workers=1, options=ExtractOptions(size=32))
+    with pytest.raises(MediaError, match="not empty"):
+        extract(clips, tmp_path, workers=1)
+
+
+def test_start_and_end_cut_a_clip(make_video, tmp_path: Path) -> None:
+    path = make_video(seconds=4, sound="aac")
+    options = ExtractOptions(mode="exact", frames=2)
+    extract([clip("a", path, start=1.0, end=3.0)], tmp_path / "out", options=options, workers=1)
+    store = FrameStore(tmp_path / "out")
+    assert store.times.tolist() == pytest.approx([1.48, 2.48], abs=0.03)
+    (window,) = store.sound(0)
+    assert (window.start, len(window.pcm)) == (1.0, 32_000)
+
+
+def test_a_store_is_what_hugging_face_datasets_opens(make_video, tmp_path: Path) -> None:
+    import pyarrow as pa
+
+    extract([clip("a", make_video())], tmp_path / "out", workers=1)
+    table = pa.ipc.open_stream((tmp_path / "out" / "frames-00000.arrow").read_bytes()).read_all()
+    assert table.schema.names == ["video_id", "source", "time", "shot", "jpeg", "width", "height"]
+    with av.open(str(make_video("again.mp4"))) as container:
+        assert container.streams.video[0].frames == 50

@@ -1,7 +1,7 @@
 """Drawing primitives: anti-aliased, at sub-pixel positions, so that slow motion is smooth on a small picture."""
 
 import colorsys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import cv2
 import numpy as np
@@ -11,12 +11,14 @@ __all__ = [
     "WIDTH",
     "Colour",
     "Image",
+    "Painter",
     "box",
     "disc",
     "ellipse",
     "gradient",
     "hsv",
     "polygon",
+    "shade",
     "smooth_noise",
     "stroke",
     "vivid",
@@ -27,6 +29,8 @@ WIDTH, HEIGHT = 256, 144  # pixels
 
 Colour = tuple[int, int, int]  # RGB, 0–255
 Image = np.ndarray  # (HEIGHT, WIDTH, 3) uint8 RGB
+Painter = Callable[[float], Image]
+"""A scene, ready to be painted at any time in seconds."""
 
 _SHIFT = 4  # cv2 takes coordinates in 1/16 pixel
 _SCALE = 1 << _SHIFT
@@ -36,6 +40,12 @@ def hsv(hue: float, saturation: float, value: float) -> Colour:
     """A colour from a hue on the circle (any float, one turn = 1) and saturation and value in 0–1."""
     red, green, blue = colorsys.hsv_to_rgb(hue % 1.0, min(max(saturation, 0.0), 1.0), min(max(value, 0.0), 1.0))
     return round(255 * red), round(255 * green), round(255 * blue)
+
+
+def shade(colour: Colour, factor: float) -> Colour:
+    """``colour`` made darker (``factor`` < 1) or brighter."""
+    red, green, blue = (min(255, round(factor * channel)) for channel in colour)
+    return red, green, blue
 
 
 def vivid(rng: np.random.Generator) -> Colour:

@@ -138,8 +138,11 @@ def _run(chunks: Sequence[Sequence[ClipPlan]], folder: Path, seed: int, workers:
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(workers, mp_context=context, initializer=cv2.setNumThreads, initargs=(1,)) as pool:
         tasks = [pool.submit(_render_chunk, chunk, folder, seed) for chunk in chunks]
-        for task in as_completed(tasks):
-            yield task.result()
+        try:
+            for task in as_completed(tasks):
+                yield task.result()
+        finally:
+            pool.shutdown(cancel_futures=True)  # after an error, the tasks that wait are not worth doing
 
 
 def _render_chunk(plans: Sequence[ClipPlan], folder: Path, seed: int) -> int:

@@ -5,9 +5,10 @@ from collections.abc import Callable, Iterator, Mapping
 import cv2
 import numpy as np
 
-from framegate.recipes.corpus.canvas import HEIGHT, WIDTH, Image
-from framegate.recipes.corpus.scenes_indoors import charts, creatures, map_symbols, pans, stage, studio
-from framegate.recipes.corpus.scenes_outdoors import Painter, mountains, pitch, track, underwater
+from framegate.recipes.corpus.canvas import HEIGHT, WIDTH, Image, Painter
+from framegate.recipes.corpus.scenes_drawn import charts, creatures, map_symbols
+from framegate.recipes.corpus.scenes_indoors import pans, stage, studio
+from framegate.recipes.corpus.scenes_outdoors import mountains, pitch, track, underwater
 
 __all__ = ["FRAME_RATE", "SCENES", "clip_pictures"]
 
@@ -65,8 +66,9 @@ def _camera(seconds: float, rng: np.random.Generator) -> Callable[[float], np.nd
 
     def pose(t: float) -> np.ndarray:
         along = t / seconds
-        matrix = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), roll @ (1 - along, along), zoom @ (1 - along, along))
-        matrix[:, 2] += shift[0] * (1 - along) + shift[1] * along
+        blend = np.array([1 - along, along])
+        matrix = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), float(roll @ blend), float(zoom @ blend))
+        matrix[:, 2] += blend @ shift
         if mirrored:
             matrix[0] = [0, 0, WIDTH - 1] - matrix[0]
         return matrix

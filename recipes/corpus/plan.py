@@ -1,5 +1,6 @@
 """Which clips there are: their leaf, programme, split, station look and texts, and what each of them lacks."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
@@ -22,7 +23,7 @@ LACK_SOUND, LACK_TEXT = 0.08, 0.10
 TITLE_ONLY, DESCRIPTION_ONLY = 0.08, 0.08
 
 # Streams of random numbers; one each, so that a change in one leaves the others as they were.
-_HOMES, _LOOKS, _LACKS, _TEXTS, _PROGRAMMES = range(1, 6)
+_SPLITS, _PROGRAMMES, _HOMES, _LOOKS, _LACKS, _TEXTS = range(1, 7)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -63,7 +64,7 @@ def plan_corpus(clips: int, seed: int) -> list[ClipPlan]:
     training split a programme has its leaf's home look with probability ρ = 0.9; in ``val`` and ``test`` its look is
     drawn without regard to the leaf, so that validation, too, shows what a shortcut is worth.
     """
-    splits = _assign_splits(clips)
+    splits = _assign_splits(clips, seed)
     programmes = _assign_programmes(splits, seed)
     sounds, texts = _assign_lacks(splits, seed)
     plans = []
@@ -88,22 +89,19 @@ def plan_corpus(clips: int, seed: int) -> list[ClipPlan]:
     return plans
 
 
-def _leaf_major(clips: int) -> list[int]:
-    """Clip numbers, leaf after leaf."""
-    return sorted(range(clips), key=lambda number: (number % len(LEAVES), number))
-
-
-def _assign_splits(clips: int) -> list[Split]:
-    """Spread the splits evenly over the clips taken leaf after leaf: exact in total, and within one clip in each leaf."""
+def _assign_splits(clips: int, seed: int) -> list[Split]:
+    """Spread the splits evenly over the clips taken leaf after leaf: exact in all, and to the clip in each leaf."""
     splits: list[Split] = ["train"] * clips
-    order = _leaf_major(clips)
-    for leaf in range(min(clips, len(LEAVES))):
-        own = [place for place, number in enumerate(order) if number % len(LEAVES) == leaf]
-        test, val = (_quota(own[-1] + 1, share) - _quota(own[0], share) for share in (TEST_SHARE, VAL_SHARE))
-        for place in own[:test]:
-            splits[order[place]] = "test"
-        for place in own[test : test + val]:
-            splits[order[place]] = "val"
+    rng = np.random.default_rng([seed, _SPLITS])
+    before = 0  # clips of earlier leaves
+    for leaf in range(len(LEAVES)):
+        own = rng.permutation(np.arange(leaf, clips, len(LEAVES)))
+        test, val = (_quota(before + len(own), share) - _quota(before, share) for share in (TEST_SHARE, VAL_SHARE))
+        for number in own[:test]:
+            splits[number] = "test"
+        for number in own[test : test + val]:
+            splits[number] = "val"
+        before += len(own)
     return splits
 
 
@@ -112,34 +110,33 @@ def _quota(clips: int, share: float) -> int:
 
 
 def _assign_programmes(splits: Sequence[Split], seed: int) -> list[_Programme]:
-    """One programme for every six clips or so of one leaf and split."""
-    groups: dict[tuple[Split, int], list[int]] = {}
-    for number in _leaf_major(len(splits)):
-        groups.setdefault((splits[number], number % len(LEAVES)), []).append(number)
-    members: list[tuple[Split, int, np.ndarray]] = []
-    for (split, leaf), numbers in groups.items():
-        parts = max(1, round(len(numbers) / CLIPS_PER_PROGRAMME))
-        members.extend((split, leaf, part) for part in np.array_split(np.array(numbers), parts))
-    families = _assign_families([(split, leaf) for split, leaf, _ in members], seed)
-
+    """One programme for every six clips or so of one leaf and split; the programme of each clip."""
+    groups: dict[tuple[int, Split], list[int]] = defaultdict(list)
+    for number, split in enumerate(splits):
+        groups[number % len(LEAVES), split].append(number)
+    parts = [
+        (leaf, split, part)
+        for (leaf, split), numbers in sorted(groups.items())
+        for part in np.array_split(numbers, max(1, round(len(numbers) / CLIPS_PER_PROGRAMME)))
+    ]
+    families = _assign_families([(leaf, split) for leaf, split, _ in parts], seed)
     programme_of: dict[int, _Programme] = {}
-    for index, (_, _, numbers) in enumerate(members):
+    for index, (_, _, numbers) in enumerate(parts):
         rng = np.random.default_rng([seed, _PROGRAMMES, index])
-        programme = _Programme(
-            f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)} {index + 1}", draw_look(families[index], rng), rng.random()
-        )
-        programme_of.update(dict.fromkeys(numbers.tolist(), programme))
+        name = f"{rng.choice(_ADJECTIVES)} {rng.choice(_NOUNS)} {index + 1}"
+        programme = _Programme(name, draw_look(families[index], rng), rng.random())
+        programme_of |= {int(number): programme for number in numbers}
     return [programme_of[number] for number in range(len(splits))]
 
 
-def _assign_families(programmes: Sequence[tuple[Split, int]], seed: int) -> list[int]:
-    """The look family of each (split, leaf): home for all but a tenth of the training ones, any for the others."""
+def _assign_families(programmes: Sequence[tuple[int, Split]], seed: int) -> list[int]:
+    """The look family of each programme (leaf, split): home for nine in ten in training, any elsewhere."""
     home = np.random.default_rng([seed, _HOMES]).permutation(FAMILIES)
     rng = np.random.default_rng([seed, _LOOKS])
-    training = [index for index, (split, _) in enumerate(programmes) if split == "train"]
+    training = [index for index, (_, split) in enumerate(programmes) if split == "train"]
     strays = set(rng.permutation(training)[: round((1 - LOOK_FOLLOWS_LEAF) * len(training))].tolist())
     families = []
-    for index, (split, leaf) in enumerate(programmes):
+    for index, (leaf, split) in enumerate(programmes):
         if split != "train":
             families.append(int(rng.integers(FAMILIES)))
         elif index in strays:

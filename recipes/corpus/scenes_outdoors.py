@@ -9,6 +9,7 @@ from framegate.recipes.corpus.canvas import (
     WIDTH,
     Colour,
     Image,
+    Painter,
     disc,
     ellipse,
     gradient,
@@ -20,10 +21,7 @@ from framegate.recipes.corpus.canvas import (
     wave,
 )
 
-__all__ = ["Painter", "mountains", "pitch", "track", "underwater"]
-
-Painter = Callable[[float], Image]
-"""Paints the picture at a time in seconds."""
+__all__ = ["mountains", "pitch", "track", "underwater"]
 
 _WHITE = (240, 240, 240)
 
@@ -56,7 +54,7 @@ def pitch(rng: np.random.Generator, hue: float) -> Painter:
             ellipse(image, x, y + size, (size, size * 0.5), (25, 35, 25))
             ellipse(image, x, y, (size * 0.7, size * 1.3), teams[player % 2])
             disc(image, x, y - size * 1.5, size * 0.55, (225, 180, 150))
-        disc(image, *where[0], size * 0.6, _WHITE)
+        disc(image, where[0, 0], where[0, 1], size * 0.6, _WHITE)
         return image
 
     return paint
@@ -83,7 +81,8 @@ def _pitch_lines() -> list[np.ndarray]:
     halfway = np.array([(0.5, 0), (0.5, 1)])
     area = np.array([(0, 0.22), (0.16, 0.22), (0.16, 0.78), (0, 0.78)])
     goal = np.array([(0, 0.36), (0.06, 0.36), (0.06, 0.64), (0, 0.64)])
-    return [border, halfway, circle, area, goal, [1, 0] + [-1, 1] * area, [1, 0] + [-1, 1] * goal]
+    far_area, far_goal = (np.array([1, 0]) + np.array([-1, 1]) * near for near in (area, goal))
+    return [border, halfway, circle, area, goal, far_area, far_goal]
 
 
 def track(rng: np.random.Generator, hue: float) -> Painter:
@@ -137,7 +136,8 @@ def _car(image: Image, course: np.ndarray, place: float, offset: float, length: 
         centre + a * length * along + b * length * 0.5 * side for a, b in ((1, 0.6), (1, -0.6), (-1, -1), (-1, 1))
     ]
     polygon(image, np.array(corners), colour)
-    disc(image, *(centre - 0.1 * length * along), length * 0.32, (25, 25, 35))
+    cabin = centre - 0.1 * length * along
+    disc(image, cabin[0], cabin[1], length * 0.32, (25, 25, 35))
 
 
 def mountains(rng: np.random.Generator, hue: float) -> Painter:

@@ -97,7 +97,7 @@ def engine(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     pitch = rng.uniform(55, 110) * (1 + rng.uniform(0.5, 1.1) * climb)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
     tone = sum(np.sin(k * phase + rng.uniform(0, 6)) / k**0.7 for k in range(1, 14))
-    return tone * _swell(rng, t, 0.5, 0.4) + 0.3 * _band(rng, len(t), 100, 1500) / 1.0
+    return tone * _swell(rng, t, 0.5, 0.4) + 0.3 * _band(rng, len(t), 100, 1500)
 
 
 def speech(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:

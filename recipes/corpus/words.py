@@ -135,7 +135,10 @@ _SAYS_NOTHING = 0.04  # share of texts of filler alone
 
 
 def compose_text(kind: str, rng: np.random.Generator) -> tuple[Language, str, str]:
-    """A language, a title of 3–6 words, one of them telling of ``kind``, and a description of 8–16, two to four of them."""
+    """A language, a title and a description in it.
+
+    The title has 3–6 words, one of them telling of ``kind``; the description has 8–16, two to four of them telling.
+    """
     language = LANGUAGES[int(rng.choice(len(LANGUAGES), p=_SHARES))]
     own = WORDS[kind][language]
     telling = 0 if rng.random() < _SAYS_NOTHING else 1

@@ -20,7 +20,7 @@ class ProbeError(ValueError):
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeRow:
-    """One figure and all that it depends on. Accuracies are 0–1, ``low`` to ``high`` the balanced one's 95% interval."""
+    """One figure and all it depends on. Accuracies are 0–1; ``low`` to ``high`` is the balanced one's 95% interval."""
 
     protocol: Literal["knn"]
     k: int
@@ -46,22 +46,25 @@ class ProbeFrames:
     levels: Mapping[str, np.ndarray]
 
 
-def knn_probe(features: Tensor, frames: ProbeFrames, *, k: int = 20, tau: float = 0.1) -> list[ProbeRow]:
-    """kNN accuracy at each level: test frames classified by their neighbours among training frames.
+def knn_probe(
+    features: Tensor, frames: ProbeFrames, *, k: int = 20, tau: float = 0.1, queries: Literal["val", "test"] = "test"
+) -> list[ProbeRow]:
+    """kNN accuracy at each level: held-out frames classified by their neighbours among training frames.
 
     Args:
         features: (N, dim), row by row those of ``frames``.
         frames: what is known of them.
         k: neighbours that vote.
         tau: temperature of their weights.
+        queries: the held-out split; ``val`` where the figure will decide something.
 
     Raises:
-        ProbeError: no level has labelled frames in both the training and the test split.
+        ProbeError: no level has labelled frames in both the training and the held-out split.
     """
     rows = []
     for level, classes in frames.levels.items():
         memory = (frames.split == "train") & (classes != UNKNOWN)
-        test = (frames.split == "test") & (classes != UNKNOWN)
+        test = (frames.split == queries) & (classes != UNKNOWN)
         if not memory.any() or not test.any():
             continue
         predicted = knn_predict(
@@ -82,5 +85,5 @@ def knn_probe(features: Tensor, frames: ProbeFrames, *, k: int = 20, tau: float 
             )
         )
     if not rows:
-        raise ProbeError("no level has labelled frames in both splits `train` and `test`: label some clips of each")
+        raise ProbeError(f"no level has labelled frames in both splits, train and {queries}: label some clips of each")
     return rows

@@ -37,7 +37,7 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, keys: Tensor, sources: Tensor) -> None:
-        """Overwrite the oldest slots with ``keys`` (B, dim), alike on every rank; of more than ``size`` the last stay."""
+        """Overwrite the oldest slots with ``keys`` (B, dim), alike on every rank; of more than ``size``, the last."""
         keys, sources = keys[-self.size :], sources[-self.size :]
         slots = (self.position + torch.arange(len(keys), device=self.position.device)) % self.size
         self.keys[slots] = keys.to(self.keys.dtype)

@@ -1,0 +1,32 @@
+"""Model cards: what a folder of weights is, how it was made, and how to open it."""
+
+from typing import Any
+
+from framegate.recipes.config import dump_recipe
+from framegate.recipes.pretrain_config import PretrainConfig
+
+
+def backbone_card(config: PretrainConfig, metrics: list[dict[str, Any]]) -> str:
+    """The card of a pretrained backbone, Markdown with the hub's front matter."""
+    last = metrics[-1] if metrics else {}
+    return f"""---
+library_name: timm
+tags: [image-feature-extraction, self-supervised, video, framegate]
+---
+# {config.name}
+
+A `{config.backbone.name}` frame backbone, pretrained without labels by `{config.method.name}` on
+{config.backbone.image_size}-pixel video frames, with overlays (subtitles, logos, borders) made worthless in its views.
+
+```python
+import timm
+model = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)
+```
+
+Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. Input: RGB,
+{config.backbone.image_size} × {config.backbone.image_size}; mean and standard deviation are in `config.json`.
+
+## Recipe
+```yaml
+{dump_recipe(config)}```
+"""

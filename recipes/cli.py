@@ -1,0 +1,290 @@
+"""The command line: `framegate VERB`. Heavy packages load inside the verb that needs them."""
+
+import sys
+import traceback
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Annotated, Literal
+
+import click
+import typer
+
+app = typer.Typer(
+    name="framegate",
+    help="Self-supervised pretraining for video-frame backbones, and gated-fusion classifiers on top of them.",
+    epilog="The whole road in one command: framegate demo",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what is printed as JSON, too.")]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of one that comes with framegate.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Replace values of the recipe.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")]
+Force = Annotated[bool, typer.Option("--force", help="Continue it although the recipe has changed.")]
+Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
+BackboneName = Annotated[str, typer.Argument(help="A timm name, a backbone folder, or with --arch a file of weights.")]
+Store = Annotated[Path, typer.Argument(help="A frame store.")]
+Classifier = Annotated[Path, typer.Argument(help="A classifier folder.")]
+AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
+TaxonomyFile = Annotated[Path | None, typer.Option(help="Default: the one that the labels were checked against.")]
+
+
+@app.callback()
+def _options(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
+    pass
+
+
+@app.command(epilog="Example: framegate demo --out demo")
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder of the results; an earlier demo there is replaced.")] = Path("demo"),
+    clips: Annotated[int, typer.Option(min=200, help="Clips in the corpus.")] = 320,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    json_file: JsonFile = None,
+) -> None:
+    """Run the whole road on the embedded corpus: a table, results.json and report.html."""
+    from framegate.recipes.demo import run_demo
+    from framegate.recipes.results import give
+
+    give(run_demo(out, clips=clips, seed=seed), json_file)
+
+
+@app.command(epilog="Example: framegate corpus --clips 300 --out corpus")
+def corpus(
+    clips: Annotated[int, typer.Option(min=1, help="How many.")],
+    out: Annotated[Path, typer.Option(help="New folder for videos, manifest.csv and taxonomy.csv.")],
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Make the embedded corpus: real videos with sound and titles, from a seed."""
+    from framegate.recipes.corpus import make_corpus
+    from framegate.recipes.progress import WorkProgress
+    from framegate.recipes.results import Result, give
+
+    with WorkProgress("corpus", total=clips) as progress:
+        summary = make_corpus(
+            out, clips=clips, seed=seed, workers=workers, on_progress=lambda done, total: progress.update(done)
+        )
+    values = {"clips": summary.clips, "programmes": summary.programmes, "splits": summary.splits}
+    line = f"{out}: {summary.clips} clips of {summary.programmes} programmes in {summary.seconds:.0f} s"
+    give(Result(values | {"seconds": summary.seconds}, line), json_file)
+
+
+@app.command(epilog="Example: framegate extract clips.csv --out store --every 2")
+def extract(
+    manifest: Annotated[Path, typer.Argument(help="CSV or JSONL that names the clips.")],
+    out: Annotated[Path, typer.Option(help="Folder of the frame store; run again, it goes on where it stopped.")],
+    taxonomy: Annotated[
+        Path | None, typer.Option(help="Labels must be in it; default: taxonomy.csv beside the manifest, if there.")
+    ] = None,
+    mode: Annotated[
+        Literal["keyframe", "exact"], typer.Option(help="Keyframes near the times, or exact ones.")
+    ] = "keyframe",
+    every: Annotated[float, typer.Option(help="Seconds between frames.")] = 1.0,
+    frames: Annotated[int | None, typer.Option(help="This many frames a clip, instead of --every.")] = None,
+    size: Annotated[int, typer.Option(help="Pixels of a frame's short side.")] = 256,
+    quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 90,
+    audio_seconds: Annotated[float, typer.Option(help="Sound kept of each clip.")] = 30.0,
+    dedupe: Annotated[int, typer.Option(help="Drop frames that differ in fewer hash bits; 0: keep all.")] = 0,
+    timeout: Annotated[float, typer.Option(help="Seconds that one file may take.")] = 300.0,
+    layout: Annotated[bool, typer.Option(help="Find borders, logos and subtitles.")] = True,
+    allow_outside: AllowOutside = False,
+    seed: Annotated[int, typer.Option(help="Of the split, where the manifest has none.")] = 0,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Read videos, sound and labels into a frame store."""
+    from framegate.media import ExtractOptions
+    from framegate.recipes.extract import extract_manifest
+    from framegate.recipes.results import give
+
+    options = ExtractOptions(
+        mode=mode,
+        every=every,
+        frames=frames,
+        size=size,
+        quality=quality,
+        audio_seconds=audio_seconds,
+        dedupe=dedupe,
+        timeout=timeout,
+    )
+    result = extract_manifest(
+        manifest,
+        out,
+        taxonomy=taxonomy,
+        options=options,
+        layout=layout,
+        allow_outside=allow_outside,
+        seed=seed,
+        workers=workers,
+    )
+    give(result, json_file)
+    if result.values["ok"] + result.values["partial"] == 0:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: framegate pretrain moco_small data.store=store name=first optim.epochs=50")
+def pretrain(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    resume: Resume = False,
+    force: Force = False,
+    processes: Processes = 1,
+    json_file: JsonFile = None,
+) -> None:
+    """Pretrain a backbone on a store's frames, without labels."""
+    from framegate.recipes.config import read_recipe
+    from framegate.recipes.launch import launch
+    from framegate.recipes.pretrain_config import PretrainConfig
+    from framegate.recipes.results import give, run_result
+
+    config = read_recipe(PretrainConfig, recipe, overrides or [])
+    if processes > 1:
+        launch("pretrain", recipe, overrides or [], processes=processes, resume=resume, force=force)
+    else:
+        from framegate.recipes.pretrain import pretrain as run
+
+        run(config, resume=resume, force=force)
+    give(run_result(config.run_dir / config.name, "backbone"), json_file)
+
+
+@app.command(epilog="Example: framegate probe runs/first/backbone store")
+def probe(
+    backbone: BackboneName,
+    store: Store,
+    arch: Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")] = None,
+    image_size: Annotated[int | None, typer.Option(help="Pixels a side; default: the backbone's own.")] = None,
+    k: Annotated[int, typer.Option(min=1, help="Neighbours that vote.")] = 20,
+    tau: Annotated[float, typer.Option(help="Temperature of their votes.")] = 0.1,
+    taxonomy: TaxonomyFile = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure a backbone's features by k nearest neighbours on a store's labels."""
+    from framegate.recipes.probe import probe_backbone
+    from framegate.recipes.results import give
+
+    result = probe_backbone(backbone, store, arch=arch, image_size=image_size, k=k, tau=tau, taxonomy=taxonomy)
+    give(result, json_file)
+
+
+@app.command(epilog="Example: framegate export runs/first --out backbone")
+def export(
+    run: Annotated[Path, typer.Argument(help="A pretraining run's folder, finished or not.")],
+    out: Annotated[Path, typer.Option(help="Folder of the backbone.")],
+    json_file: JsonFile = None,
+) -> None:
+    """Write a run's newest backbone as a folder that timm opens."""
+    from framegate.recipes.export import export_run
+    from framegate.recipes.results import give
+
+    give(export_run(run, out), json_file)
+
+
+@app.command(epilog="Example: framegate finetune fusion_small data.store=store streams.frames.backbone=backbone")
+def finetune(
+    recipe: Recipe,
+    overrides: Overrides = None,
+    resume: Resume = False,
+    force: Force = False,
+    processes: Processes = 1,
+    json_file: JsonFile = None,
+) -> None:
+    """Train the gated-fusion classifier on a store's labelled clips."""
+    from framegate.recipes.config import read_recipe
+    from framegate.recipes.finetune_config import FinetuneConfig
+    from framegate.recipes.launch import launch
+    from framegate.recipes.results import give, run_result
+
+    config = read_recipe(FinetuneConfig, recipe, overrides or [])
+    if processes > 1:
+        launch("finetune", recipe, overrides or [], processes=processes, resume=resume, force=force)
+    else:
+        from framegate.recipes.finetune import finetune as run
+
+        run(config, resume=resume, force=force)
+    give(run_result(config.run_dir / config.name, "classifier"), json_file)
+
+
+@app.command(epilog="Example: framegate evaluate runs/fusion/classifier store --json evaluation.json")
+def evaluate(
+    classifier: Classifier,
+    store: Store,
+    split: Annotated[Literal["train", "val", "test", "all"], typer.Option(help="Which clips.")] = "test",
+    json_file: JsonFile = None,
+) -> None:
+    """Measure a classifier on a store's labelled clips, per level and per modality."""
+    from framegate.recipes.evaluate import evaluate_classifier
+    from framegate.recipes.results import give
+
+    give(evaluate_classifier(classifier, store, split=split), json_file)
+
+
+@app.command(epilog="Example: framegate predict runs/fusion/classifier film.mp4 --out predictions.jsonl")
+def predict(
+    classifier: Classifier,
+    inputs: Annotated[list[Path], typer.Argument(metavar="MANIFEST|VIDEO...", help="One manifest, or videos.")],
+    out: Annotated[Path | None, typer.Option(help="JSONL file; default: the terminal.")] = None,
+    top: Annotated[int, typer.Option(min=1, help="Leaves listed for each clip.")] = 5,
+    embedding: Annotated[bool, typer.Option("--embedding", help="Add each clip's fused vector.")] = False,
+    allow_outside: AllowOutside = False,
+    workers: Workers = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Classify videos, or the clips of a manifest."""
+    from framegate.recipes.predict import predict_inputs
+    from framegate.recipes.results import give
+
+    result = predict_inputs(
+        classifier, inputs, out=out, top=top, embedding=embedding, allow_outside=allow_outside, workers=workers
+    )
+    give(result, json_file)
+
+
+@app.command(epilog="Example: framegate doctor")
+def doctor(
+    path: Annotated[Path, typer.Option(help="Whose disk to look at.")] = Path(),
+    json_file: JsonFile = None,
+) -> None:
+    """Say what is installed, which devices there are, and whether anything is in the way."""
+    from framegate.recipes.doctor import examine
+    from framegate.recipes.results import give
+
+    give(examine(path), json_file)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run a command and leave with its exit code: 0 done, 1 the work failed, 2 the call or its input was wrong."""
+    arguments = sys.argv[1:] if arguments is None else list(arguments)
+    try:
+        code = app(args=list(arguments), prog_name="framegate", standalone_mode=False)
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        sys.exit(130)
+    except Exception as error:
+        if "--debug" in arguments:
+            traceback.print_exc()
+        else:
+            click.echo(f"framegate: {_message(error)}", err=True)
+        sys.exit(_exit_code(error))
+    sys.exit(code or 0)
+
+
+def _is_ours(error: Exception) -> bool:
+    return type(error).__module__.startswith("framegate.")
+
+
+def _exit_code(error: Exception) -> int:
+    """Framegate's own errors blame the call or its input, unless they are RuntimeErrors: then the work failed."""
+    return 2 if _is_ours(error) and not isinstance(error, RuntimeError) else 1
+
+
+def _message(error: Exception) -> str:
+    if _is_ours(error) or isinstance(error, OSError):
+        return str(error)
+    return f"{type(error).__name__}: {error} (framegate --debug … shows where)"

@@ -1,0 +1,70 @@
+"""Extract a manifest into a frame store, its labels checked against a taxonomy."""
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+
+from framegate.augment import find_layout
+from framegate.finetune.taxonomy import Taxonomy
+from framegate.media import ExtractOptions, Progress, extract, read_manifest
+from framegate.recipes.progress import WorkProgress
+from framegate.recipes.results import Result
+
+TAXONOMY = "taxonomy.csv"
+"""A store keeps the taxonomy that its labels were checked against."""
+
+
+def extract_manifest(
+    manifest: Path,
+    out: Path,
+    *,
+    taxonomy: Path | None = None,
+    options: ExtractOptions | None = None,
+    layout: bool = True,
+    allow_outside: bool = False,
+    seed: int = 0,
+    workers: int | None = None,
+) -> Result:
+    """Read everything that ``manifest`` names into the store ``out``.
+
+    Args:
+        manifest: CSV or JSONL.
+        out: the store's folder; an unfinished extraction there goes on.
+        taxonomy: labels must be in it; default: ``taxonomy.csv`` beside the manifest, where there is one.
+        options: how frames and sound are taken.
+        layout: find borders, logos and subtitles.
+        allow_outside: accept paths that lead out of the manifest's folder.
+        seed: of the split, where the manifest names none.
+        workers: processes.
+
+    Raises:
+        ManifestError: with every row that is wrong, before anything is read.
+        TaxonomyError: the taxonomy itself is wrong.
+        MediaError: ``out`` holds something else.
+    """
+    beside = manifest.parent / TAXONOMY
+    taxonomy = taxonomy or (beside if beside.is_file() else None)
+    tree = Taxonomy.read(taxonomy) if taxonomy else None
+    clips = read_manifest(manifest, check_label=tree.check if tree else None, allow_outside=allow_outside, seed=seed)
+    with WorkProgress("extract", total=len(clips)) as progress:
+        summary = extract(
+            clips,
+            out,
+            layout=find_layout if layout else None,
+            options=options,
+            workers=workers,
+            on_progress=lambda now: progress.update(now.done, _note(now)),
+        )
+    if taxonomy:
+        shutil.copyfile(taxonomy, out / TAXONOMY)
+    text = (
+        f"{out}: {summary.frames} frames of {summary.ok + summary.partial} clips in {summary.seconds:.1f} s "
+        f"({summary.frames_per_second:.0f} frames/s); {summary.partial} partial, {summary.failed} failed"
+    )
+    if summary.partial + summary.failed:
+        text += f", see {out / 'failures.jsonl'}"
+    return Result(asdict(summary), text)
+
+
+def _note(now: Progress) -> str:
+    return f"{now.frames} frames, {now.partial + now.failed} failures"

@@ -1,0 +1,54 @@
+"""The labels of a store as classes at each level of its taxonomy."""
+
+from pathlib import Path
+
+import numpy as np
+
+from framegate.finetune.taxonomy import Taxonomy
+from framegate.media import FrameStore
+from framegate.recipes.extract import TAXONOMY
+from framegate.ssl.probe import UNKNOWN
+
+
+class LabelError(ValueError):
+    """Labels that do not fit the taxonomy, or a taxonomy that is nowhere."""
+
+
+def store_taxonomy(store: FrameStore, taxonomy: Path | None) -> Taxonomy:
+    """The taxonomy that the user names, else the one in the store; its labels checked against it.
+
+    Raises:
+        LabelError: there is none, or clips carry labels that are not in it.
+    """
+    path = taxonomy or store.path / TAXONOMY
+    if not path.is_file():
+        raise LabelError(f"{path} is missing: name a taxonomy, or extract with one beside the manifest")
+    tree = Taxonomy.read(path)
+    wrong: dict[str, str] = {}
+    for row in range(store.videos.num_rows):
+        video = store.video(row)
+        for label in filter(None, video.label.split("|")):
+            if label not in wrong and (problem := tree.check(label)):
+                wrong[label] = f"{store.path}: clip '{video.id}': {problem}"
+    if wrong:
+        raise LabelError("\n".join(wrong.values()))
+    return tree
+
+
+def level_classes(store: FrameStore, taxonomy: Taxonomy) -> dict[str, np.ndarray]:
+    """For each level, and for the leaf, the class of each video: (videos,) int64, -1 where unknown.
+
+    A clip of several labels counts by its first.
+    """
+    levels = {str(level): np.full(store.videos.num_rows, UNKNOWN) for level in range(1, taxonomy.depth + 1)}
+    leaf = np.full(store.videos.num_rows, UNKNOWN)
+    leaves = set(taxonomy.leaves)
+    for row, labels in enumerate(store.videos["label"].to_pylist()):
+        if not labels:
+            continue
+        path = taxonomy.path(taxonomy.resolve(labels.split("|")[0]))
+        for level, node in enumerate(path, start=1):
+            levels[str(level)][row] = node
+        if path[-1] in leaves:
+            leaf[row] = path[-1]
+    return {**levels, "leaf": leaf}

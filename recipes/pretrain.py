@@ -1,0 +1,185 @@
+"""Pretrain a frame backbone by MoCo on a frame store.
+
+It can: any timm backbone; one device or many under accelerate; bf16 and fp16; gradient accumulation and clipping;
+exact resume from any checkpoint; W&B. It cannot: shard a model over devices, or change the number of processes in the
+middle of a run.
+
+    framegate pretrain moco_small data.store=STORE
+    accelerate launch --num_processes 8 -m framegate.recipes.pretrain moco_efficientnet_b0 data.store=STORE
+"""
+
+import hashlib
+import os
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from framegate.augment import TwoViews
+from framegate.media import FrameStore, MediaError
+from framegate.recipes.cards import backbone_card
+from framegate.recipes.optimizers import make_optimizer, set_lr
+from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.pretrain_report import write_pretrain_report
+from framegate.recipes.training_run import TrainingRun
+from framegate.ssl.backbone import Backbone
+from framegate.ssl.batch_norm import plain_batch_norm
+from framegate.ssl.diagnostics import embedding_diagnostics
+from framegate.ssl.export import export_backbone
+from framegate.ssl.frame_order import FrameOrder
+from framegate.ssl.moco import MoCo
+from framegate.ssl.schedule import CosineSchedule
+from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, key_shuffle
+
+
+def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = False) -> Path:
+    """Run a recipe to its end.
+
+    Args:
+        config: the recipe.
+        resume: continue where the run in the folder was left.
+        force: continue it with another config, too.
+
+    Returns:
+        The run folder, with ``backbone/`` and ``report.html`` in it.
+
+    Raises:
+        MediaError: the store is missing, damaged or too small for a batch.
+        RunError: the run exists, or may not be continued like this.
+        TrainingError: the loss is not a number, or a signal asked the run to stop.
+    """
+    store = FrameStore(config.data.store)
+    order = _frame_order(config, store)
+    with TrainingRun(config, resume=resume, force=force) as run:
+        torch.manual_seed(config.seed)
+        moco = _moco(config)
+        schedule = CosineSchedule(
+            base=config.optim.lr * config.optim.batch_size / 256,
+            total_steps=order.total_steps,
+            warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
+        )
+        wrapped, optimizer = run.accelerator.prepare(moco, make_optimizer(config.optim, moco))
+        run.begin(
+            modules={"moco": moco}, optimizer=optimizer, total_steps=order.total_steps, data=_digest(config.data.store)
+        )
+        batches = iter(_loader(config, store, order, run))
+        keys_seen = 2 if config.method.symmetric else 1
+        memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format
+
+        wrapped.train()
+        for step in range(run.first_step, order.total_steps):  # a step is an optimizer update
+            set_lr(optimizer, schedule(step))
+            for micro in range(config.optim.accumulate):
+                with run.waiting():
+                    batch = next(batches).to(run.accelerator.device, memory_format=memory_format)
+                shuffle = key_shuffle(
+                    keys_seen * len(batch.source), seed=config.seed, step=step, micro=micro, rank=run.rank
+                )
+                with run.accelerator.accumulate(wrapped):
+                    output = wrapped(batch.first, batch.second, batch.source, shuffle.to(batch.source.device))
+                    run.accelerator.backward(output.loss)
+                moco.push(output)
+                run.check(output.loss)
+            if config.optim.clip_grad is not None:
+                run.accelerator.clip_grad_norm_(wrapped.parameters(), config.optim.clip_grad)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+            moco.update_key_encoder(config.method.momentum)
+
+            done = step + 1
+            if run.log_due(done):
+                run.log(
+                    done,
+                    epoch=step // order.steps_per_epoch,
+                    images=config.optim.batch_size,
+                    loss=output.loss,
+                    lr=schedule(step),
+                    momentum=config.method.momentum,
+                    **embedding_diagnostics(output.queries, output.keys),
+                )
+            run.checkpoint_if_due(done)
+
+        if run.is_main:
+            backbone = plain_batch_norm(moco.backbone.cpu())
+            export_backbone(backbone, run.folder.path / "backbone", card=backbone_card(config, run.folder.rows()))
+            write_pretrain_report(config, store, run.folder)
+        run.accelerator.wait_for_everyone()
+    return run.folder.path
+
+
+def _moco(config: PretrainConfig) -> MoCo:
+    backbone = Backbone(config.backbone.name, weights=config.backbone.weights, image_size=config.backbone.image_size)
+    method = config.method
+    moco = MoCo(
+        backbone,
+        dim=method.dim,
+        temperature=method.temperature,
+        queue=method.queue,
+        symmetric=method.symmetric,
+        batch_norm=method.batch_norm,
+    )
+    if config.compute.channels_last:
+        moco.to(memory_format=torch.channels_last)
+    if config.compute.compile:
+        moco.compile()
+    return moco
+
+
+def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:
+    split = store.videos["split"].to_numpy(zero_copy_only=False)
+    chosen = np.ones(len(split), dtype=bool) if config.data.split == "all" else split == config.data.split
+    frames = np.flatnonzero(chosen[store.video_of])
+    order = FrameOrder(
+        video_of=store.video_of[frames],
+        frames=frames,
+        batch_size=config.optim.batch_size,
+        epochs=config.optim.epochs,
+        frames_per_video=config.data.frames_per_video,
+        seed=config.seed,
+    )
+    if order.steps_per_epoch == 0:
+        raise MediaError(
+            f"{config.data.store}: {len(frames)} frames in split '{config.data.split}' do not fill one batch of "
+            f"{config.optim.batch_size} (optim.batch_size)"
+        )
+    return order
+
+
+def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: TrainingRun) -> DataLoader:
+    workers = config.data.workers
+    if workers is None:
+        workers = max(1, len(os.sched_getaffinity(0)) // run.processes)
+    views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
+    return DataLoader(
+        ViewPairs(store, views, positive_seconds=config.method.positive_seconds, seed=config.seed),
+        batch_sampler=MicroBatches(
+            order,
+            first_step=run.first_step,
+            accumulate=config.optim.accumulate,
+            rank=run.rank,
+            processes=run.processes,
+        ),
+        collate_fn=collate,
+        num_workers=workers,
+        pin_memory=run.accelerator.device.type == "cuda",
+        worker_init_fn=_one_thread,
+    )
+
+
+def _one_thread(_: int) -> None:
+    """Workers share the cores with the training; OpenCV would otherwise start a thread a core in each."""
+    import cv2
+
+    cv2.setNumThreads(0)
+
+
+def _digest(store: Path) -> str:
+    return hashlib.sha256((store / "videos.arrow").read_bytes()).hexdigest()[:16]
+
+
+if __name__ == "__main__":
+    from framegate.recipes.cli import main
+
+    main(["pretrain", *sys.argv[1:]])

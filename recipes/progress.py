@@ -1,0 +1,58 @@
+"""Progress of long work: a bar where somebody watches, now and then a line where nobody does."""
+
+import sys
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+_SECONDS_BETWEEN_LINES = 15.0
+
+
+class WorkProgress:
+    """Shows how far some work is, on stderr.
+
+    Args:
+        title: what is being done, a word or two.
+        total: how many units it has.
+        visible: False on processes that should stay silent.
+
+    Example:
+        >>> with WorkProgress("extract", total=300) as progress:
+        ...     progress.update(12, "3 failures")
+    """
+
+    def __init__(self, title: str, *, total: int, visible: bool = True):
+        self.title = title
+        self.total = total
+        self.visible = visible
+        self._watched = visible and sys.stderr.isatty()
+        self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+        self._bar = Progress(
+            TextColumn("[bold]{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=Console(stderr=True),
+            disable=not self._watched,
+        )
+        self._task: TaskID = self._bar.add_task(title, total=total, note="")
+
+    def __enter__(self) -> "WorkProgress":
+        self._bar.start()
+        return self
+
+    def update(self, done: int, note: str = "") -> None:
+        """``done`` units are finished; ``note`` stands at the end of the line."""
+        if self._watched:
+            self._bar.update(self._task, completed=done, note=note)
+        elif self.visible and (time.monotonic() >= self._next_line or done == self.total):
+            self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
+            sys.stderr.write(f"{self.title}: {done}/{self.total} {note}".rstrip() + "\n")
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._bar.stop()

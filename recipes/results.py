@@ -1,0 +1,44 @@
+"""What a verb prints: the same values as text for people and as JSON for scripts."""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import click
+
+from framegate.recipes.run_folder import RunFolder, write_text
+
+
+@dataclass(frozen=True)
+class Result:
+    """The outcome of a verb: plain values, and the text that tells them."""
+
+    values: dict[str, Any]
+    text: str
+
+
+def give(result: Result, json_file: Path | None) -> None:
+    """Print the text, and write the values where the user asked for them."""
+    if result.text:
+        click.echo(result.text)
+    if json_file is not None:
+        json_file.parent.mkdir(parents=True, exist_ok=True)
+        write_text(json_file, json.dumps(result.values, indent=1, ensure_ascii=False) + "\n")
+
+
+def run_result(run: Path, product: str) -> Result:
+    """What a finished training run gives: where things are, and its last row of metrics."""
+    last = RunFolder(run).rows()[-1]
+    text = f"{run}: {last['step']} steps, loss {last['loss']:.3f}\n  {run / product}\n  {run / 'report.html'}"
+    return Result({"run": str(run), product: str(run / product), **last}, text)
+
+
+def table(header: list[str], rows: list[list[str]]) -> str:
+    """A plain table, its first column flush left and the others right."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = [
+        "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(cells))
+        for cells in (list(zip(row, widths, strict=True)) for row in [header, *rows])
+    ]
+    return "\n".join([lines[0], "─" * len(lines[0]), *lines[1:]])

@@ -1,0 +1,52 @@
+"""The parts that pretraining and fine-tuning recipes share."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from framegate.recipes.config import Section
+
+
+class Compute(Section):
+    """How a step is computed."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+
+
+class Log(Section):
+    """What is written down while training."""
+
+    every: PositiveInt = 10
+    """steps between rows of metrics.jsonl"""
+    probe_every: PositiveInt | None = None
+    """epochs between online probes on the labelled rows; null: never"""
+    wandb_project: str | None = "framegate"
+    """null: no W&B"""
+
+
+class Checkpoint(Section):
+    """When the state is saved."""
+
+    every: PositiveInt = 500
+    """steps between checkpoints; the end of the run always has one"""
+    keep: PositiveInt = 2
+    """how many of the newest stay"""
+
+
+class Optim(Section):
+    """The optimizer and its schedule. A step is one optimizer update, an epoch one pass over the anchors."""
+
+    name: Literal["sgd", "lars", "adamw"] = "sgd"
+    lr: PositiveFloat = 0.03
+    """per 256 images: the effective rate is lr × batch_size / 256, and is logged"""
+    batch_size: PositiveInt = 256
+    """global: processes × per process × accumulate"""
+    epochs: PositiveInt = 100
+    warmup_epochs: float = Field(0.0, ge=0)
+    weight_decay: float = Field(1e-4, ge=0)
+    clip_grad: PositiveFloat | None = None
+    """the largest norm of all gradients together"""
+    accumulate: PositiveInt = 1
+    """micro-batches per update"""

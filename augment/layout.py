@@ -1,4 +1,4 @@
-"""Finding real overlays: what stays in place while the picture moves."""
+"""Finding real overlays in the frames of a video: borders, logos, subtitle bands."""
 
 from __future__ import annotations
 
@@ -7,9 +7,13 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from framegate.augment.find_borders import find_borders
+from framegate.augment.find_logos import find_logos
+from framegate.augment.find_subtitles import find_subtitles
 from framegate.media.layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
+_FRAMES = 32
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:
@@ -23,50 +27,15 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
     """
     if not frames:
         return Layout()
-    grey = np.stack([_small_grey(frame) for frame in frames])
-    borders = _borders(grey)
-    return Layout(borders=borders, logos=_logos(grey, borders))
+    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES)).astype(int))
+    small = np.stack([_shrunk(frames[i]) for i in chosen])
+    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small])
+    borders = find_borders(small)
+    return Layout(borders=borders, logos=find_logos(grey, borders), subtitles=find_subtitles(grey, borders))
 
 
-def _small_grey(frame: np.ndarray) -> np.ndarray:
-    height = max(round(frame.shape[0] * _WIDTH / frame.shape[1]), 1)
-    return cv2.cvtColor(cv2.resize(frame, (_WIDTH, height), interpolation=cv2.INTER_AREA), cv2.COLOR_RGB2GRAY)
-
-
-def _borders(grey: np.ndarray) -> tuple[float, float, float, float]:
-    height, width = grey.shape[1:]
-    brightest = grey.max(axis=0).astype(int)
-    darkest = grey.min(axis=0).astype(int)
-    spread = brightest - darkest
-
-    def leading_flat(lines: np.ndarray) -> int:
-        flat = np.percentile(lines, 95, axis=1) < 24
-        return int(np.argmin(flat)) if not flat.all() else 0
-
-    top, bottom = leading_flat(spread), leading_flat(spread[::-1])
-    left, right = leading_flat(spread.T), leading_flat(spread.T[::-1])
-    return (left / width, top / height, 1 - right / width, 1 - bottom / height)
-
-
-def _logos(
-    grey: np.ndarray, borders: tuple[float, float, float, float]
-) -> tuple[tuple[float, float, float, float, float], ...]:
-    if len(grey) < 4:
-        return ()
-    height, width = grey.shape[1:]
-    x = np.stack([cv2.Sobel(frame, cv2.CV_32F, 1, 0) for frame in grey])
-    y = np.stack([cv2.Sobel(frame, cv2.CV_32F, 0, 1) for frame in grey])
-    lasting = np.hypot(np.median(x, axis=0), np.median(y, axis=0))
-    strong = (lasting > 40).astype(np.uint8)
-    if strong.mean() > 0.1:  # a static picture: everything lasts
-        return ()
-    joined = cv2.morphologyEx(strong, cv2.MORPH_CLOSE, np.ones((9, 9), np.uint8))
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(joined)
-    found = []
-    for left, top, w, h, count in boxes[1:]:
-        middle_x, middle_y = (left + w / 2) / width, (top + h / 2) / height
-        in_corner = min(middle_x, 1 - middle_x) < 0.3 and min(middle_y, 1 - middle_y) < 0.3
-        if in_corner and 0.02 < w / width < 0.25 and 0.02 < h / height < 0.25 and count > 30:
-            confidence = float(min(lasting[top : top + h, left : left + w].max() / 200, 1.0))
-            found.append((left / width, top / height, (left + w) / width, (top + h) / height, confidence))
-    return tuple(found)
+def _shrunk(frame: np.ndarray) -> np.ndarray:
+    height, width = frame.shape[:2]
+    if width <= _WIDTH:
+        return frame
+    return cv2.resize(frame, (_WIDTH, max(round(height * _WIDTH / width), 1)), interpolation=cv2.INTER_AREA)

@@ -1,1 +1,61 @@
 """The multimodal gated-fusion classifier over a taxonomy."""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from framegate.finetune.taxonomy import Taxonomy, TaxonomyError, UnknownLabelError
+
+if TYPE_CHECKING:
+    from framegate.finetune.alterations import alter
+    from framegate.finetune.batch import MODALITIES, ClipBatch, ClipSample, collate
+    from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+    from framegate.finetune.criterion import training_loss
+    from framegate.finetune.losses import LossConfig
+    from framegate.finetune.metrics import evaluate
+    from framegate.finetune.output import ClassifierOutput, Prediction
+    from framegate.finetune.prepare import ClipInput
+    from framegate.finetune.training import parameter_groups
+
+# Checking a manifest's labels takes the taxonomy alone: torch, timm and transformers are loaded where they are used.
+_HOMES = {
+    "MODALITIES": "batch",
+    "ClassifierConfig": "classifier",
+    "ClassifierOutput": "output",
+    "ClipBatch": "batch",
+    "ClipInput": "prepare",
+    "ClipSample": "batch",
+    "GatedFusionClassifier": "classifier",
+    "LossConfig": "losses",
+    "Prediction": "output",
+    "alter": "alterations",
+    "collate": "batch",
+    "evaluate": "metrics",
+    "training_loss": "criterion",
+    "parameter_groups": "training",
+}
+
+__all__ = [
+    "MODALITIES",
+    "ClassifierConfig",
+    "ClassifierOutput",
+    "ClipBatch",
+    "ClipInput",
+    "ClipSample",
+    "GatedFusionClassifier",
+    "LossConfig",
+    "Prediction",
+    "Taxonomy",
+    "TaxonomyError",
+    "UnknownLabelError",
+    "alter",
+    "collate",
+    "evaluate",
+    "parameter_groups",
+    "training_loss",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)

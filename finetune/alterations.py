@@ -1,0 +1,129 @@
+"""Training with broken clips: modalities dropped, swapped for another clip's, or replaced by noise.
+
+A swapped modality looks normal by itself and only its disagreement with the others gives it away; a model that never
+met one trusts it. So a part of each training batch is altered, and the loss is told what still belongs to the clip.
+"""
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Generator, Tensor
+
+from framegate.finetune.batch import MODALITIES, ClipBatch
+
+
+@dataclass(frozen=True, kw_only=True)
+class Alterations:
+    """The chances, in 0..1 and at most 1 together, that a modality of a clip is dropped, swapped or made noise."""
+
+    dropout: float = 0.15
+    swap: float = 0.1
+    noise: float = 0.1
+
+    def __post_init__(self) -> None:
+        if min(self.dropout, self.swap, self.noise) < 0 or self.dropout + self.swap + self.noise > 1:
+            raise ValueError(f"{self}: the chances must be at least 0 and at most 1 together")
+
+
+def alter(batch: ClipBatch, policy: Alterations, generator: Generator) -> tuple[ClipBatch, Tensor]:
+    """Alter a batch in training; at least one modality of each clip stays as it was.
+
+    Args:
+        batch: any batch, left as it is.
+        policy: the chances.
+        generator: the only source of randomness, on the CPU.
+
+    Returns:
+        The altered batch, and (B, 3) bool: True where the modality is present and the clip's own.
+    """
+    size, device = len(batch), batch.labels.device
+    draw = torch.rand(size, len(MODALITIES), generator=generator).to(device)
+    spared = _one_of(batch.present, torch.rand(size, len(MODALITIES), generator=generator).to(device))
+    dropped = (draw < policy.dropout) & ~spared
+    swapped = ~dropped & (draw < policy.dropout + policy.swap) & ~spared & batch.present
+    noisy = ~dropped & ~swapped & (draw < policy.dropout + policy.swap + policy.noise) & ~spared & batch.present
+    other = _derangement(size, generator).to(device)
+    swapped &= batch.present[other]  # nobody gets a modality that its donor lacks
+    seed = int(torch.randint(2**62, (), generator=generator))
+
+    altered = _swap(batch, swapped, other)
+    altered = _make_noise(altered, noisy, torch.Generator(device).manual_seed(seed))
+    altered = altered.keep(~dropped)
+    return altered, altered.present & ~swapped & ~noisy
+
+
+def _one_of(present: Tensor, draw: Tensor) -> Tensor:
+    """(B, M) bool: one of the present modalities of each clip, where there is any."""
+    chosen = draw.masked_fill(~present, -1.0).argmax(dim=1, keepdim=True)
+    return torch.zeros_like(present).scatter(1, chosen, True) & present
+
+
+def _derangement(size: int, generator: Generator) -> Tensor:
+    """For each clip another one: a random cyclic order (of one clip, itself)."""
+    order = torch.randperm(size, generator=generator)
+    other = torch.empty_like(order)
+    other[order] = order.roll(1)
+    return other
+
+
+def _swap(batch: ClipBatch, swapped: Tensor, other: Tensor) -> ClipBatch:
+    def pick(values: Tensor | None, modality: int) -> Tensor | None:
+        if values is None:
+            return None
+        rows = swapped[:, modality].view(-1, *(1,) * (values.dim() - 1))
+        return torch.where(rows, values[other], values)
+
+    return replace(
+        batch,
+        frames=pick(batch.frames, 0),
+        frames_mask=pick(batch.frames_mask, 0),
+        audio=pick(batch.audio, 1),
+        audio_mask=pick(batch.audio_mask, 1),
+        tokens=pick(batch.tokens, 2),
+        tokens_mask=pick(batch.tokens_mask, 2),
+    )
+
+
+def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator) -> ClipBatch:
+    frames, audio, tokens = batch.frames, batch.audio, batch.tokens
+    rows = noisy.unbind(dim=1)
+    if frames is not None and batch.frames_mask is not None and bool(rows[0].any()):
+        noise = _noise_pictures if frames.dtype == torch.uint8 else _noise_features
+        frames = _put(frames, rows[0], noise(frames[rows[0]], frames[batch.frames_mask], generator))
+    if audio is not None and batch.audio_mask is not None and bool(rows[1].any()):
+        audio = _put(audio, rows[1], _noise_sound(audio[rows[1]], audio[batch.audio_mask], generator))
+    if tokens is not None and batch.tokens_mask is not None and bool(rows[2].any()):
+        tokens = _put(tokens, rows[2], _garbled(tokens[rows[2]], tokens[batch.tokens_mask], generator))
+    return replace(batch, frames=frames, audio=audio, tokens=tokens)
+
+
+def _put(values: Tensor, rows: Tensor, replacement: Tensor) -> Tensor:
+    values = values.clone()
+    values[rows] = replacement
+    return values
+
+
+def _noise_pictures(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+    """Uniform noise over all pixel values."""
+    return torch.randint(0, 256, content.shape, generator=generator, device=content.device, dtype=torch.uint8)
+
+
+def _noise_features(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+    """Normal noise with the mean and deviation of each feature, the deviation times 0..2 a clip."""
+    return real.mean(dim=0) + real.std(dim=0) * _normal(content, generator)
+
+
+def _noise_sound(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+    """White noise around the batch's mean, as loud as the batch times 0..2 a clip; of log-mels likewise."""
+    return real.mean() + real.std() * _normal(content, generator)
+
+
+def _normal(content: Tensor, generator: Generator) -> Tensor:
+    noise = torch.empty_like(content).normal_(generator=generator)
+    loudness = content.new_empty(len(content), *(1,) * (content.dim() - 1)).uniform_(0, 2, generator=generator)
+    return loudness * noise
+
+
+def _garbled(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+    """Tokens drawn from the batch's own, in no order."""
+    return real[torch.randint(len(real), content.shape, generator=generator, device=content.device)]

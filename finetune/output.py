@@ -1,0 +1,100 @@
+"""What the classifier says of a batch, and of a clip."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from framegate.finetune.batch import MODALITIES
+from framegate.finetune.hierarchy import Hierarchy, best_leaf, most_specific, top_leaves
+from framegate.finetune.taxonomy import Taxonomy
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassifierOutput:
+    """The classifier's answer for B clips over N nodes; the 3 are frames, audio, text.
+
+    Attributes:
+        log_probs: log p(node) (B, N); the prior for a clip with nothing present.
+        reliability: (B, 3), sums to 1 over the present modalities.
+        score: (B, 3), reliability before the softmax.
+        stream_log_probs: each stream's own log p(node), (B, 3, N); means nothing where absent.
+        present: (B, 3) bool: present, and a stream of this model.
+        embedding: the fused vector (B, W).
+    """
+
+    log_probs: Tensor
+    reliability: Tensor
+    score: Tensor
+    stream_log_probs: Tensor
+    present: Tensor
+    embedding: Tensor
+
+
+@dataclass(frozen=True, kw_only=True)
+class Prediction:
+    """A clip's place in the taxonomy.
+
+    Attributes:
+        path: names from the root to the predicted node, and ``path_ids`` their ids.
+        probabilities: of each node of the path, falling.
+        top: the most probable leaves (id, probability), best first.
+        reliabilities: of each modality, 0 where absent.
+        present: the modalities that the prediction rests on; empty: it is the prior.
+        embedding: the fused vector.
+    """
+
+    path: tuple[str, ...]
+    path_ids: tuple[str, ...]
+    probabilities: tuple[float, ...]
+    top: tuple[tuple[str, float], ...]
+    reliabilities: dict[str, float]
+    present: tuple[str, ...]
+    embedding: np.ndarray
+
+    def as_json(self, *, embedding: bool = False) -> dict[str, Any]:
+        """The fields of a line of predictions, but for the clip's ``id``."""
+        line: dict[str, Any] = {
+            "path": list(self.path),
+            "path_ids": list(self.path_ids),
+            "probabilities": list(self.probabilities),
+            "top": [{"id": id_, "score": score} for id_, score in self.top],
+            "reliabilities": self.reliabilities,
+            "present": list(self.present),
+        }
+        return line | ({"embedding": self.embedding.tolist()} if embedding else {})
+
+
+def predictions(
+    output: ClassifierOutput, taxonomy: Taxonomy, hierarchy: Hierarchy, *, top: int = 5, threshold: float | None = None
+) -> list[Prediction]:
+    """Decode a batch: to the best leaf, or with ``threshold`` to the most specific node more probable than that.
+
+    A clip for which no node reaches the threshold gets an empty path.
+    """
+    log_probs = output.log_probs.float()
+    if threshold is None:
+        nodes = best_leaf(log_probs, hierarchy)
+    else:
+        nodes = most_specific(log_probs, hierarchy, threshold=threshold)
+    scores, leaves = top_leaves(log_probs, hierarchy, top)
+    probs = log_probs.exp().cpu()
+    found = []
+    for row, node in enumerate(nodes.tolist()):
+        path = taxonomy.path(node) if node >= 0 else []
+        found.append(
+            Prediction(
+                path=tuple(taxonomy.names[i] for i in path),
+                path_ids=tuple(taxonomy.ids[i] for i in path),
+                probabilities=tuple(float(probs[row, i]) for i in path),
+                top=tuple(
+                    (taxonomy.ids[i], score)
+                    for i, score in zip(leaves[row].tolist(), scores[row].tolist(), strict=True)
+                ),
+                reliabilities=dict(zip(MODALITIES, output.reliability[row].tolist(), strict=True)),
+                present=tuple(m for m, here in zip(MODALITIES, output.present[row].tolist(), strict=True) if here),
+                embedding=output.embedding[row].detach().float().cpu().numpy(),
+            )
+        )
+    return found

@@ -1,0 +1,79 @@
+"""From decoded media to what the model eats: pictures of one size, sound windows, token ids."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+from transformers import PreTrainedTokenizerBase
+
+from framegate.augment.crops import cut, whole_pixels
+from framegate.finetune.batch import ClipSample
+from framegate.finetune.sound import split_windows
+from framegate.finetune.tokenizer import encode
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClipInput:
+    """One clip as decoded; what is None or empty is absent.
+
+    Attributes:
+        frames: RGB pictures, each (H, W, 3) uint8.
+        sound: mono samples (n,) float32 in −1..1, at ``rate`` Hz.
+        text: title and description.
+    """
+
+    frames: Sequence[np.ndarray] | np.ndarray | None = None
+    sound: np.ndarray | None = None
+    rate: int = 16_000
+    text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Preparation:
+    """How this model's inputs are made; saved with the model, so that training and prediction agree.
+
+    ``image_size`` in pixels, ``rate`` in Hz. None marks a modality that the model has no stream for: it is left out.
+    """
+
+    image_size: int | None
+    rate: int | None
+    window_seconds: float
+    tokenizer: PreTrainedTokenizerBase | None
+    max_tokens: int
+
+    def __call__(self, clip: ClipInput, *, labels: tuple[int, ...] = ()) -> ClipSample:
+        """The sample of a clip; ``labels`` are nodes of the taxonomy."""
+        return ClipSample(
+            frames=self.pictures(clip.frames) if clip.frames is not None else None,
+            audio=self.windows(clip.sound, clip.rate) if clip.sound is not None else None,
+            tokens=self.tokens(clip.text),
+            labels=labels,
+        )
+
+    def pictures(self, frames: Sequence[np.ndarray] | np.ndarray) -> Tensor | None:
+        """(T, 3, S, S) uint8: the largest centred square of each frame."""
+        if self.image_size is None or not len(frames):
+            return None
+        squares = np.stack([centre_square(frame, self.image_size) for frame in frames])
+        return torch.from_numpy(squares).permute(0, 3, 1, 2).contiguous()
+
+    def windows(self, sound: np.ndarray, rate: int) -> Tensor | None:
+        """(W, samples) float32 at the model's rate."""
+        if self.rate is None:
+            return None
+        wave = torch.from_numpy(np.ascontiguousarray(sound, dtype=np.float32))
+        return split_windows(wave, rate, to_rate=self.rate, seconds=self.window_seconds)
+
+    def tokens(self, text: str) -> Tensor | None:
+        """(L,) int64."""
+        return None if self.tokenizer is None else encode(self.tokenizer, text, max_tokens=self.max_tokens)
+
+
+def centre_square(image: np.ndarray, size: int) -> np.ndarray:
+    """The largest centred square of (H, W, 3) uint8, resized to (size, size, 3): as ``plain_view`` does with JPEGs."""
+    height, width = image.shape[:2]
+    side = min(width, height)
+    crop = (0.5 - side / width / 2, 0.5 - side / height / 2, 0.5 + side / width / 2, 0.5 + side / height / 2)
+    return cut(image, whole_pixels(crop, width, height), size)

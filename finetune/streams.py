@@ -1,0 +1,195 @@
+"""The three streams: what a clip shows, sounds like and says, each as one vector of the common width.
+
+    elements → encoder → standardise → aggregate → context gate
+
+with an encoder that may be frozen, fine-tuned in its last stage, or trained whole.
+"""
+
+from dataclasses import dataclass
+from typing import Any, ClassVar, Literal, Protocol, Self
+
+import torch
+from torch import Tensor, nn
+
+from framegate.finetune.gates import ContextGate
+from framegate.finetune.nextvlad import NeXtVLAD
+from framegate.finetune.norm import MaskedBatchNorm
+from framegate.finetune.quality import quality
+from framegate.finetune.sound import SoundEncoder
+from framegate.finetune.text import masked_mean
+from framegate.finetune.training import Trained, set_trained
+
+_STRICT: dict[str, Any] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Aggregation:
+    """NeXtVLAD's sizes, small enough for a few hundred clips; the paper's are 64 clusters in 8 groups."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    clusters: int = 8
+    groups: int = 4
+    expansion: int = 2
+    dropout: float = 0.3
+
+    def build(self, dim: int, width: int) -> NeXtVLAD:
+        """The module for features of length ``dim``."""
+        return NeXtVLAD(
+            dim, width, clusters=self.clusters, groups=self.groups, expansion=self.expansion, dropout=self.dropout
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class FramesConfig:
+    """``backbone``: a backbone folder or timm name. ``lr``: None for the recipe's."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    backbone: str = "resnet18"
+    train: Trained = "frozen"
+    lr: float | None = None
+    aggregation: Aggregation = Aggregation()
+
+
+@dataclass(frozen=True, kw_only=True)
+class AudioConfig:
+    """``backbone``: a timm CNN, which gets log-mels as pictures of one channel; ``rate`` in Hz."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    backbone: str = "test_resnet"  # timm's smallest ResNet, 0.4M parameters: right for hundreds of clips on a CPU
+    pretrained: bool = False
+    train: Trained = "all"
+    lr: float | None = None
+    rate: int = 16_000
+    mels: int = 64
+    window_seconds: float = 1.28
+    aggregation: Aggregation = Aggregation()
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextConfig:
+    """``backbone``: a Hugging Face encoder by path or hub name; None: a small one, trained here with its tokenizer."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    backbone: str | None = None
+    train: Literal["frozen", "all"] = "all"
+    lr: float | None = None
+    max_tokens: int = 64
+    vocabulary: int = 2048
+    width: int = 128
+    layers: int = 1
+    heads: int = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamsConfig:
+    """The streams that a model has; None leaves one out, and at least one is needed."""
+
+    __pydantic_config__: ClassVar = _STRICT
+    frames: FramesConfig | None = FramesConfig()
+    audio: AudioConfig | None = AudioConfig()
+    text: TextConfig | None = TextConfig()
+
+    def __post_init__(self) -> None:
+        if self.frames is None and self.audio is None and self.text is None:
+            raise ValueError("a classifier needs at least one of the streams frames, audio and text")
+
+
+class ElementEncoder(Protocol):
+    """A module (n, …) -> (n, dim)."""
+
+    dim: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamState:
+    """``hidden`` (B, W), 0 where absent; ``quality`` (B, 3), see ``quality.py``."""
+
+    hidden: Tensor
+    quality: Tensor
+
+
+class SetStream(nn.Module):
+    """A stream over a set of elements, frames or sound windows, each encoded alone.
+
+    Shape: ``x`` (B, T, …) elements for the encoder, or their features (B, T, dim) if they were encoded before; ``mask``
+    (B, T) bool.
+    """
+
+    def __init__(
+        self, encoder: nn.Module, width: int, *, aggregation: Aggregation, train: Trained, encoded_dims: int | None
+    ) -> None:
+        super().__init__()
+        dim = int(encoder.dim)  # type: ignore[arg-type]
+        self.encoder, self.trained, self.encoded_dims, self.dim = encoder, train, encoded_dims, dim
+        set_trained(encoder, train)
+        self.norm = MaskedBatchNorm(dim, affine=False)
+        self.aggregate = aggregation.build(dim, width)
+        self.gate = ContextGate(width)
+
+    def train(self, mode: bool = True) -> Self:
+        """Put the stream in training mode; a frozen encoder stays in evaluation mode, its statistics frozen too."""
+        super().train(mode)
+        if self.trained == "frozen":
+            self.encoder.eval()
+        return self
+
+    def forward(self, x: Tensor, mask: Tensor) -> StreamState:
+        """One vector for each clip."""
+        z = self.norm(self.features(x, mask), mask)
+        present = mask.any(dim=1)
+        hidden = self.gate(self.aggregate(z, mask), present)
+        return StreamState(hidden=hidden, quality=quality(z, mask))
+
+    def features(self, x: Tensor, mask: Tensor) -> Tensor:
+        """(B, T, dim): ``x`` itself if it was encoded before, else the encoder's output at the real elements."""
+        if x.dim() == self.encoded_dims:
+            return x
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained != "frozen"):
+            rows = self.encoder(x[mask]) if bool(mask.any()) else x.new_zeros(0, self.dim, dtype=torch.float32)
+        out = torch.zeros(*mask.shape, self.dim, dtype=rows.dtype, device=rows.device)
+        return out.masked_scatter(mask.unsqueeze(-1), rows)
+
+
+class FrameStream(SetStream):
+    """Pictures (B, T, 3, S, S), or cached features (B, T, dim) of the same backbone, through NeXtVLAD."""
+
+    def __init__(self, backbone: nn.Module, config: FramesConfig, width: int) -> None:
+        super().__init__(backbone, width, aggregation=config.aggregation, train=config.train, encoded_dims=3)
+
+
+class SoundStream(SetStream):
+    """Sound windows (B, W, samples) or their log-mels (B, W, mels, steps) through a CNN and NeXtVLAD."""
+
+    def __init__(self, config: AudioConfig, width: int) -> None:
+        encoder = SoundEncoder(config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels)
+        super().__init__(encoder, width, aggregation=config.aggregation, train=config.train, encoded_dims=None)
+
+
+class TextStream(nn.Module):
+    """Tokens (B, L) through an encoder; the mean of their vectors, projected to the common width and gated."""
+
+    def __init__(self, encoder: nn.Module, config: TextConfig, width: int) -> None:
+        super().__init__()
+        dim = int(encoder.dim)  # type: ignore[arg-type]
+        self.encoder, self.trained = encoder, config.train
+        set_trained(encoder, config.train)
+        self.norm = MaskedBatchNorm(dim, affine=False)
+        self.project = nn.Linear(dim, width, bias=False)
+        self.hidden_norm = MaskedBatchNorm(width)
+        self.gate = ContextGate(width)
+
+    def train(self, mode: bool = True) -> Self:
+        """Put the stream in training mode; a frozen encoder stays in evaluation mode."""
+        super().train(mode)
+        if self.trained == "frozen":
+            self.encoder.eval()
+        return self
+
+    def forward(self, tokens: Tensor, mask: Tensor) -> StreamState:
+        """One vector for each clip."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained != "frozen"):
+            features = self.encoder(tokens, mask)
+        z = self.norm(features, mask)
+        present = mask.any(dim=1)
+        hidden = self.hidden_norm(self.project(masked_mean(z, mask)), present)
+        return StreamState(hidden=self.gate(hidden, present), quality=quality(z, mask))

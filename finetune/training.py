@@ -1,0 +1,59 @@
+"""Which parameters of a model learn, and how fast."""
+
+from typing import Any, Literal
+
+from timm.models import group_parameters
+from torch import nn
+
+Trained = Literal["frozen", "last", "all"]
+
+
+def set_trained(encoder: nn.Module, train: Trained) -> None:
+    """Freeze ``encoder``, or all of it but its last stage, or nothing.
+
+    The last stage is timm's: the last group of the model's own ``group_matcher(coarse=True)`` that holds more than a
+    final norm. ``encoder.model`` is the timm model.
+    """
+    encoder.requires_grad_(train == "all")
+    if train == "last":
+        for parameter in last_stage(encoder.model):  # type: ignore[arg-type]
+            parameter.requires_grad_(True)
+
+
+def last_stage(model: nn.Module) -> list[nn.Parameter]:
+    """The parameters of a timm model's last stage, and of what comes after it."""
+    parameters = dict(model.named_parameters())
+    stages: dict[int, list[str]] = group_parameters(model, model.group_matcher(coarse=True))  # type: ignore[operator]
+    chosen: list[str] = []
+    for stage in sorted(stages, reverse=True):
+        chosen += [name for name in stages[stage] if name in parameters]
+        if any(parameters[name].dim() > 1 for name in chosen):
+            break
+    return [parameters[name] for name in chosen]
+
+
+def parameter_groups(
+    model: nn.Module, *, lr: float, weight_decay: float, stream_lr: dict[str, float | None]
+) -> list[dict[str, Any]]:
+    """Groups for an optimizer: a learning rate for each stream's encoder, no weight decay on norms and biases.
+
+    Args:
+        model: a :class:`~framegate.finetune.classifier.GatedFusionClassifier`.
+        lr: of everything that ``stream_lr`` does not name.
+        weight_decay: of matrices and kernels.
+        stream_lr: the rate of the encoder of each of ``frames``, ``audio``, ``text``; None for ``lr``.
+
+    Returns:
+        Groups with ``params``, ``lr``, ``weight_decay`` and a ``name``; empty ones are left out.
+    """
+    groups: dict[str, dict[str, Any]] = {}
+    for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
+        stream = next((s for s in stream_lr if name.startswith(f"streams.{s}.encoder.")), None)
+        rate = (stream_lr[stream] if stream else None) or lr
+        decay = weight_decay if parameter.dim() > 1 else 0.0
+        key = f"{stream or 'rest'}{'' if decay else ', no decay'}"
+        group = groups.setdefault(key, {"params": [], "lr": rate, "weight_decay": decay, "name": key})
+        group["params"].append(parameter)
+    return list(groups.values())

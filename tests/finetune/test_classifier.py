@@ -1,0 +1,214 @@
+import itertools
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from framegate.finetune.alterations import Alterations, alter
+from framegate.finetune.batch import MODALITIES, ClipSample, collate
+from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.criterion import training_loss
+from framegate.finetune.experts import HeadConfig
+from framegate.finetune.folder import FolderError
+from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.losses import LossConfig
+from framegate.finetune.prepare import ClipInput
+from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.training import parameter_groups
+
+TAXONOMY = Taxonomy(
+    (Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"), Node("b1", "b"), Node("b2", "b"), Node("x", "a1"))
+)
+TEXTS = ["the weather today", "погода сегодня", "今天的天气", "الطقس اليوم"]
+FRAMES, AUDIO, TEXT = FramesConfig(backbone="test_resnet"), AudioConfig(), TextConfig(width=32, vocabulary=300)
+SUBSETS = [subset for n in (1, 2, 3) for subset in itertools.combinations(range(3), n)]
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def make_model(*, streams=(0, 1, 2), fusion="reliability", head="experts"):
+    torch.manual_seed(0)
+    parts = [part if m in streams else None for m, part in enumerate((FRAMES, AUDIO, TEXT))]
+    config = ClassifierConfig(
+        streams=StreamsConfig(frames=parts[0], audio=parts[1], text=parts[2]),
+        fusion=FusionConfig(name=fusion, width=16),
+        head=HeadConfig(name=head),
+    )
+    return GatedFusionClassifier.create(config, TAXONOMY, texts=TEXTS, image_size=32)
+
+
+def make_batch(model, size=6, modalities=(0, 1, 2)):
+    generator = torch.Generator().manual_seed(1)
+    samples = []
+    for i in range(size):
+        frames = torch.randn(2 + i % 3, 96, generator=generator)  # test_resnet's features are 96 long
+        audio = torch.randn(1 + i % 2, 20_480, generator=generator) * 0.1
+        tokens = model.prepare.tokens(TEXTS[i % 4])
+        samples.append(
+            ClipSample(
+                frames=frames if 0 in modalities else None,
+                audio=audio if 1 in modalities else None,
+                tokens=tokens if 2 in modalities else None,
+                labels=(int(TAXONOMY.leaves[i % len(TAXONOMY.leaves)]),),
+            )
+        )
+    return collate(samples)
+
+
+def clip(modalities=(0, 1, 2)):
+    rng = np.random.default_rng(0)
+    return ClipInput(
+        frames=rng.integers(0, 256, (3, 40, 60, 3), dtype=np.uint8) if 0 in modalities else None,
+        sound=rng.normal(0, 0.1, 50_000).astype(np.float32) if 1 in modalities else None,
+        rate=22_050,
+        text="Погода today" if 2 in modalities else "",
+    )
+
+
+@pytest.mark.parametrize("fusion", ["reliability", "gmu", "concat", "mean", "attention"])
+def test_every_subset_of_modalities_trains_and_predicts(fusion):
+    model = make_model(fusion=fusion)
+    for subset in SUBSETS:
+        batch = make_batch(model, modalities=subset)
+        output = model.train()(batch)
+        loss = training_loss(output, batch.labels, batch.present, model.hierarchy, LossConfig()).total
+        loss.backward()
+        assert torch.isfinite(loss)
+        assert all(torch.isfinite(p.grad).all() for p in model.parameters() if p.grad is not None)
+        [prediction] = model.predict([clip(subset)])
+        assert prediction.present == tuple(MODALITIES[m] for m in subset)
+        assert sum(prediction.reliabilities.values()) == pytest.approx(1, abs=1e-5)
+        assert all(prediction.reliabilities[name] == 0 for name in set(MODALITIES) - set(prediction.present))
+        assert list(prediction.probabilities) == sorted(prediction.probabilities, reverse=True)
+
+
+@pytest.mark.parametrize("subset", SUBSETS)
+def test_a_model_of_some_streams_ignores_what_it_lacks(subset):
+    model = make_model(streams=subset, head="linear").eval()
+    everything, its_own = (model(make_batch(model, modalities=m)).log_probs for m in ((0, 1, 2), subset))
+    torch.testing.assert_close(everything, its_own)
+    assert set(model.predict([clip()])[0].present) == {MODALITIES[m] for m in subset}
+
+
+def test_a_clip_with_nothing_gets_the_prior_and_says_so():
+    model = make_model()
+    model.count_labels(torch.tensor([[TAXONOMY.resolve("b2")]] * 7 + [[TAXONOMY.resolve("x")]]))
+    empty, full = model.predict([ClipInput(), clip()])
+    assert empty.present == ()
+    assert set(empty.reliabilities.values()) == {0.0}
+    assert empty.path == ("b", "b2")
+    assert empty.probabilities == pytest.approx((8 / 10, 8 / 10 * 8 / 9))
+    assert full.present == MODALITIES
+
+
+def test_a_clip_is_answered_alike_alone_and_beside_longer_ones():
+    model = make_model().eval()
+    batch = make_batch(model)
+    together = model(batch).log_probs
+    first = make_batch(model, size=1)
+    torch.testing.assert_close(model(first).log_probs, together[:1], rtol=1e-4, atol=1e-5)
+
+
+def test_a_saved_model_answers_the_same(tmp_path):
+    model = make_model()
+    batch = make_batch(model)
+    model.train()(batch)  # running statistics that are not the initial ones
+    model.count_labels(batch.labels)
+    model.eval().save_pretrained(tmp_path / "classifier")
+    again = GatedFusionClassifier.from_pretrained(tmp_path / "classifier")
+    assert again.config == model.config
+    assert again.taxonomy == TAXONOMY
+    torch.testing.assert_close(again(batch).log_probs, model(batch).log_probs, rtol=0, atol=0)
+    torch.testing.assert_close(again.counts, model.counts)
+    clips = [clip(), ClipInput(text="今天")]
+    for one, other in zip(again.predict(clips), model.predict(clips), strict=True):
+        assert one.as_json(embedding=True) == other.as_json(embedding=True)
+    assert {p.name for p in (tmp_path / "classifier").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "taxonomy.csv",
+        "tokenizer",
+    }
+
+
+def test_a_folder_without_a_classifier_is_refused(tmp_path):
+    with pytest.raises(FolderError, match=r"no config\.json"):
+        GatedFusionClassifier.from_pretrained(tmp_path)
+
+
+def test_cached_features_equal_the_backbones():
+    model = make_model(streams=(0,)).eval()
+    sample = model.prepare(clip())
+    with torch.no_grad():
+        features = model.streams["frames"].encoder(sample.frames)
+        from_pictures = model(collate([sample])).log_probs
+        from_cache = model(collate([replace(sample, frames=features)])).log_probs
+    torch.testing.assert_close(from_cache, from_pictures)
+
+
+def test_a_frozen_backbone_stays_as_it_was():
+    model = make_model(streams=(0,)).train()
+    before = {key: value.clone() for key, value in model.streams["frames"].encoder.state_dict().items()}
+    batch = collate([model.prepare(clip(), labels=(5,))] * 2)
+    training_loss(model(batch), batch.labels, batch.present, model.hierarchy, LossConfig()).total.backward()
+    encoder = model.streams["frames"].encoder
+    assert all(torch.equal(before[key], value) for key, value in encoder.state_dict().items())
+    assert all(p.grad is None for p in encoder.parameters())
+
+
+def test_parameter_groups_cover_what_learns_once():
+    model = make_model()
+    groups = parameter_groups(
+        model, lr=1e-3, weight_decay=0.05, stream_lr={"audio": 1e-4, "frames": None, "text": None}
+    )
+    found = [p for group in groups for p in group["params"]]
+    assert {id(p) for p in found} == {id(p) for p in model.parameters() if p.requires_grad}
+    assert len(found) == len({id(p) for p in found})
+    audio = {id(p) for p in model.streams["audio"].encoder.parameters()}
+    for group in groups:
+        assert group["lr"] == (1e-4 if id(group["params"][0]) in audio else 1e-3)
+        assert all((p.dim() > 1) == (group["weight_decay"] > 0) for p in group["params"])
+
+
+def test_alterations_spare_something_of_each_clip_and_say_what():
+    model = make_model()
+    batch = make_batch(model, size=64)
+    altered, own = alter(batch, Alterations(dropout=0.3, swap=0.3, noise=0.4), torch.Generator().manual_seed(0))
+    assert own.any(dim=1).all()
+    assert not own.all()
+    same = torch.stack(
+        [
+            ((before == after).flatten(1).all(dim=1))
+            for before, after in zip(
+                (batch.frames, batch.audio, batch.tokens), (altered.frames, altered.audio, altered.tokens), strict=True
+            )
+        ],
+        dim=1,
+    )
+    assert same[own].all()
+    assert (own <= altered.present).all()
+    foreign = altered.present & ~own
+    assert not (same & foreign)[:, :2].any()  # texts may be alike by chance
+
+
+def test_alterations_are_a_function_of_the_generator():
+    model = make_model()
+    batch = make_batch(model, size=16)
+    one, other = (alter(batch, model.alterations, torch.Generator().manual_seed(3))[0] for _ in range(2))
+    assert torch.equal(one.frames, other.frames)
+    assert torch.equal(one.audio, other.audio)
+    assert torch.equal(one.tokens, other.tokens)
+    assert torch.equal(one.present, other.present)
+
+
+def test_no_alterations_leave_the_batch_alone():
+    model = make_model()
+    batch = make_batch(model)
+    altered, own = alter(batch, Alterations(dropout=0, swap=0, noise=0), torch.Generator().manual_seed(0))
+    assert torch.equal(own, batch.present)
+    assert torch.equal(altered.frames, batch.frames)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
-import click
 import typer
 
 app = typer.Typer(
@@ -21,14 +20,18 @@ app = typer.Typer(
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what is printed as JSON, too.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
-Recipe = Annotated[str, typer.Argument(help="A YAML file, or the name of one that comes with framegate.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Replace values of the recipe.")]
+Recipe = Annotated[
+    str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of one that comes with framegate.")
+]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")]
 Force = Annotated[bool, typer.Option("--force", help="Continue it although the recipe has changed.")]
 Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
-BackboneName = Annotated[str, typer.Argument(help="A timm name, a backbone folder, or with --arch a file of weights.")]
-Store = Annotated[Path, typer.Argument(help="A frame store.")]
-Classifier = Annotated[Path, typer.Argument(help="A classifier folder.")]
+BackboneName = Annotated[
+    str, typer.Argument(metavar="BACKBONE", help="A timm name, a backbone folder, or with --arch a file of weights.")
+]
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
+Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
 AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
 TaxonomyFile = Annotated[Path | None, typer.Option(help="Default: the one that the labels were checked against.")]
 
@@ -76,7 +79,7 @@ def corpus(
 
 @app.command(epilog="Example: framegate extract clips.csv --out store --every 2")
 def extract(
-    manifest: Annotated[Path, typer.Argument(help="CSV or JSONL that names the clips.")],
+    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="CSV or JSONL that names the clips.")],
     out: Annotated[Path, typer.Option(help="Folder of the frame store; run again, it goes on where it stopped.")],
     taxonomy: Annotated[
         Path | None, typer.Option(help="Labels must be in it; default: taxonomy.csv beside the manifest, if there.")
@@ -173,7 +176,7 @@ def probe(
 
 @app.command(epilog="Example: framegate export runs/first --out backbone")
 def export(
-    run: Annotated[Path, typer.Argument(help="A pretraining run's folder, finished or not.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A pretraining run's folder, finished or not.")],
     out: Annotated[Path, typer.Option(help="Folder of the backbone.")],
     json_file: JsonFile = None,
 ) -> None:
@@ -260,19 +263,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run a command and leave with its exit code: 0 done, 1 the work failed, 2 the call or its input was wrong."""
     arguments = sys.argv[1:] if arguments is None else list(arguments)
     try:
-        code = app(args=list(arguments), prog_name="framegate", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        sys.exit(130)
+        app(args=arguments, prog_name="framegate")
     except Exception as error:
         if "--debug" in arguments:
             traceback.print_exc()
         else:
-            click.echo(f"framegate: {_message(error)}", err=True)
+            typer.echo(f"framegate: {_message(error)}", err=True)
         sys.exit(_exit_code(error))
-    sys.exit(code or 0)
 
 
 def _is_ours(error: Exception) -> bool:

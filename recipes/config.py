@@ -52,12 +52,13 @@ def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, .
         raise RecipeError(f"{path}: not readable as YAML: {error}") from error
     if not isinstance(values, dict):
         raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
+    places = {key: f"{path}:{line}" for key, line in lines.items()}
     for override in overrides:
-        _apply(values, override)
+        places[_apply(values, override)] = override
     try:
         return model.model_validate(values)
     except ValidationError as error:
-        problems = [_describe(model, details, path, lines) for details in error.errors()]
+        problems = [_describe(model, details, path, places) for details in error.errors()]
         raise RecipeError("\n".join(problems)) from error
 
 
@@ -92,7 +93,8 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-def _apply(values: dict[str, Any], override: str) -> None:
+def _apply(values: dict[str, Any], override: str) -> Path_:
+    """Set one value, and say where."""
     key, equals, value = override.partition("=")
     *parents, last = key.split(".")
     if not equals or not all((*parents, last)):
@@ -108,6 +110,7 @@ def _apply(values: dict[str, Any], override: str) -> None:
         values[last] = yaml.safe_load(value)
     except yaml.YAMLError as error:
         raise RecipeError(f"override '{override}': the value is not readable as YAML") from error
+    return (*parents, last)
 
 
 def _lines(node: yaml.Node | None, prefix: Path_ = ()) -> Iterator[tuple[Path_, int]]:
@@ -119,19 +122,23 @@ def _lines(node: yaml.Node | None, prefix: Path_ = ()) -> Iterator[tuple[Path_, 
             yield from _lines(value, path)
 
 
-def _describe(model: type[Section], details: ErrorDetails, path: Path, lines: dict[Path_, int]) -> str:
+def _describe(model: type[Section], details: ErrorDetails, path: Path, places: dict[Path_, str]) -> str:
     key = tuple(str(part) for part in details["loc"] if not _is_type_tag(str(part)))
-    line = next((lines[key[:end]] for end in range(len(key), 0, -1) if key[:end] in lines), None)
-    place = f"{path}:{line}" if line else str(path)
+    place = next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), str(path))
     name = ".".join(key)
     if details["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        near = difflib.get_close_matches(key[-1], _keys(model, key[:-1]), n=1, cutoff=0.0)
-        nearest = f" (nearest: '{'.'.join((*key[:-1], near[0]))}')" if near else ""
-        return f"{place}: unknown key '{name}'{nearest}"
+        nearest = ".".join((*key[:-1], _nearest(key[-1], _keys(model, key[:-1]))))
+        return f"{place}: unknown key '{name}' (nearest: '{nearest}')"
     if details["type"] == "missing":
         return f"{place}: '{name}' is missing"
     message = details["msg"][0].lower() + details["msg"][1:]
     return f"{place}: '{name}' is {details['input']!r}: {message}"
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """The known key most like ``key``; one that stands for its initials (``lr``) is the likest."""
+    initials = "".join(word[:1] for word in key.split("_"))
+    return initials if initials in known else difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
 
 
 def _is_type_tag(part: str) -> bool:

@@ -25,7 +25,6 @@ from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.training_run import TrainingRun
 from framegate.ssl.backbone import Backbone
-from framegate.ssl.batch_norm import plain_batch_norm
 from framegate.ssl.diagnostics import embedding_diagnostics
 from framegate.ssl.export import export_backbone
 from framegate.ssl.frame_order import FrameOrder
@@ -102,8 +101,8 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
             run.checkpoint_if_due(done)
 
         if run.is_main:
-            backbone = plain_batch_norm(moco.backbone.cpu())
-            export_backbone(backbone, run.folder.path / "backbone", card=backbone_card(config, run.folder.rows()))
+            card = backbone_card(config, run.folder.rows())
+            export_backbone(moco.backbone, run.folder.path / "backbone", card=card)
             write_pretrain_report(config, store, run.folder)
         run.accelerator.wait_for_everyone()
     return run.folder.path

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import click
+import typer
 
 from framegate.recipes.run_folder import RunFolder, write_text
 
@@ -21,7 +21,7 @@ class Result:
 def give(result: Result, json_file: Path | None) -> None:
     """Print the text, and write the values where the user asked for them."""
     if result.text:
-        click.echo(result.text)
+        typer.echo(result.text)
     if json_file is not None:
         json_file.parent.mkdir(parents=True, exist_ok=True)
         write_text(json_file, json.dumps(result.values, indent=1, ensure_ascii=False) + "\n")

@@ -52,14 +52,6 @@ def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
     return module
 
 
-def plain_batch_norm(module: nn.Module) -> nn.Module:
-    """Undo ``split`` in place, for export."""
-    for norm in module.modules():
-        if isinstance(norm, _Split):
-            norm.__class__ = type(norm).__mro__[2]
-    return module
-
-
 _SPLIT_CLASSES: dict[type, type] = {}
 
 

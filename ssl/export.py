@@ -6,6 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import torch
 from timm.models import save_for_hf
 
 from framegate.ssl.backbone import Backbone
@@ -25,7 +26,8 @@ def export_backbone(backbone: Backbone, folder: Path, *, card: str) -> None:
     folder.parent.mkdir(parents=True, exist_ok=True)
     aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     try:
-        model = copy.copy(backbone.model)
+        # safetensors holds contiguous tensors only; a network trained channels-last has others.
+        model = copy.deepcopy(backbone.model).cpu().to(memory_format=torch.contiguous_format)
         model.pretrained_cfg = _config(backbone)
         model_args = {"img_size": backbone.image_size} if model.pretrained_cfg["fixed_input_size"] else None
         save_for_hf(model, str(aside), safe_serialization=True, model_args=model_args)
@@ -43,7 +45,10 @@ def _config(backbone: Backbone) -> dict[str, Any]:
     of_timm = backbone.model.pretrained_cfg
     size = [3, backbone.image_size, backbone.image_size]
     return {
-        **{key: of_timm.get(key) for key in ("mean", "std", "interpolation", "first_conv", "classifier", "pool_size")},
+        **{
+            key: of_timm.get(key)
+            for key in ("architecture", "mean", "std", "interpolation", "first_conv", "classifier")
+        },
         "fixed_input_size": bool(of_timm.get("fixed_input_size")),
         "input_size": size,
         "test_input_size": size,

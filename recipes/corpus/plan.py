@@ -154,13 +154,13 @@ def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Sound], list
     """
     sounds: list[Sound] = ["track"] * len(splits)
     texts = ["both"] * len(splits)
-    for stream, split in enumerate(("train", "val", "test")):
+    for stream, split in enumerate(("train", "test", "val")):
         members = [number for number, own in enumerate(splits) if own == split]
         rng = np.random.default_rng([seed, _LACKS, stream])
         least = 1 if len(members) >= 4 else 0
         silent = rng.permutation(members)[: max(least, round(LACK_SOUND * len(members)))]
         for place, number in enumerate(silent):
-            sounds[number] = "no_track" if place % 2 == 0 else "unused"
+            sounds[number] = "no_track" if (place + stream) % 2 == 0 else "unused"
         order, start = rng.permutation(members), 0
         for what, share in (("none", LACK_TEXT), ("title", TITLE_ONLY), ("description", DESCRIPTION_ONLY)):
             count = max(least if what == "none" else 0, round(share * len(members)))

@@ -62,16 +62,17 @@ def draw_look(family: int, rng: np.random.Generator) -> Look:
     picture = _BORDERS[family // 4]
     width, height = rng.uniform(0.11, 0.14), rng.uniform(0.13, 0.16)
     margin = rng.uniform(0.025, 0.045)
-    at_right, at_bottom = family % 2 == 1, family % 4 >= 2
+    pillarbox = picture[0] > 0
+    at_right, at_bottom = family % 2 == 1, family % 4 >= 2 and not pillarbox
     left = picture[2] - margin - width if at_right else picture[0] + margin
-    # A logo at the bottom stands above the subtitles, as stations do it.
-    top = 0.62 - height if at_bottom else picture[1] + margin
-    baseline = rng.uniform(0.8, 0.82)
+    top = picture[3] - margin - height if at_bottom else picture[1] + margin
+    indent = 0.19 if at_bottom else 0.12  # subtitles leave room for a logo beside them
+    highest = rng.uniform(0.8, 0.82)
     return Look(
         family=family,
         picture=picture,
         logo=(left, top, left + width, top + height),
-        subtitles=None if family % 5 == 4 else (0.12, baseline, 0.88, baseline + 0.15),
+        subtitles=None if family % 5 == 4 else (indent, highest, 1 - indent, highest + 0.15),
         shape=_SHAPES[family % 5],
         letters="".join(rng.choice(list(_LETTERS), int(rng.integers(1, 4)))),
         colour=hsv(hue, 0.85, 0.95),

@@ -1,6 +1,6 @@
 """The words of titles and descriptions, in seven languages and five scripts.
 
-A text kind has five words a language, and two that are written the same way in all of them, as names and loan words
+A text kind has five words a language, and three that are written the same way in all of them, as names and loan words
 are. Filler says nothing about the leaf.
 """
 
@@ -16,16 +16,16 @@ LANGUAGES: tuple[Language, ...] = get_args(Language)
 _SHARES = (0.3, 0.16, 0.14, 0.12, 0.1, 0.09, 0.09)
 
 _EVERYWHERE: Mapping[str, str] = {
-    "football": "UEFA VAR",
-    "rugby": "TMO haka",
-    "racing": "turbo DRS",
-    "news": "EU G7",
-    "outdoors": "alpine panorama",
-    "roads": "GPS A7",
-    "music": "remix festival",
-    "children": "bimbo yoyo",
-    "sea": "sushi calamari",
-    "dough": "pizza brioche",
+    "football": "UEFA VAR derby",
+    "rugby": "TMO haka XV",
+    "racing": "turbo DRS paddock",
+    "news": "EU G7 OPEC",
+    "outdoors": "alpine panorama trekking",
+    "roads": "GPS A7 km",
+    "music": "remix festival unplugged",
+    "children": "bimbo yoyo lala",
+    "sea": "sushi calamari omega",
+    "dough": "pizza brioche croissant",
 }
 
 _BY_LANGUAGE: Mapping[Language, Mapping[str, str]] = {

@@ -10,64 +10,83 @@ from framegate.augment.boxes import Box, PixelBox
 Found = tuple[float, float, float, float, float]
 
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
-_WEAK = 2.0  # one that extends it
+_WEAK = 2.0  # one that extends it, if it is a fifth of the group's strongest as well
+_LEAST_CONFIDENCE = 0.3
+_STANDARD_ERRORS = 4.0
 
 
-def find_logos(grey: np.ndarray, picture: Box) -> tuple[Found, ...]:
+def find_logos(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
     """Boxes and confidences of the logos.
 
     Args:
-        grey: (T, H, W) uint8.
+        frames: (T, H, W, 3) uint8.
         picture: what the borders leave, in fractions.
     """
-    distinct = distinct_frames(grey, picture)
-    if len(distinct) < 3:
+    rows, columns = frames.shape[1:3]
+    bars = _outside(picture, rows, columns)
+    distinct = distinct_frames(frames, picture)
+    moves = len(distinct) >= 3
+    if not moves and not bars.any():
         return ()
-    lasting, usual = lasting_edges(grey[distinct])
+    lasting, usual = lasting_edges(frames[distinct] if moves else frames)
+    if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
+        lasting[~bars] = 0
     _clear_border_lines(lasting, picture)
-    rows, columns = lasting.shape
-    groups = _merged(_groups(lasting), rows, columns)
     found = []
-    for left, top, right, bottom in groups:
-        if not _is_logo_shaped(left, top, right, bottom, rows, columns):
-            continue
-        inside = lasting[top:bottom, left:right]
-        confidence = float(np.clip(np.percentile(inside, 95) / 20, 0, 1))
-        found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
-        lasting[top:bottom, left:right] = usual[top:bottom, left:right] = 0
-    if (lasting > _STRONG).sum() > 0.2 * max((usual > _STRONG).sum(), 0.01 * usual.size):  # the camera stands still
-        return ()
+    for left, top, right, bottom in _merged(_groups(lasting), rows, columns):
+        if _is_logo_shaped(left, top, right, bottom, rows, columns):
+            inside = np.s_[top:bottom, left:right]
+            confidence = float(np.clip(np.percentile(lasting[inside], 95) / 20, 0, 1))
+            if confidence >= _LEAST_CONFIDENCE:
+                found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
+            lasting[inside] = usual[inside] = 0
+    if moves and (lasting > _STRONG).sum() > 0.2 * max((usual > _STRONG).sum(), 0.01 * usual.size):
+        return ()  # the camera stands still
     return tuple(found)
 
 
-def distinct_frames(grey: np.ndarray, picture: Box, *, most: int = 12) -> list[int]:
+def distinct_frames(frames: np.ndarray, picture: Box, *, most: int = 16) -> list[int]:
     """Frames that differ over the picture: of a still, however long it is shown, one."""
-    rows, columns = grey.shape[1:]
-    part = grey[:, round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)]
+    rows, columns = frames.shape[1:3]
+    inside = np.s_[round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)]
     kept: list[int] = []
-    kept_small: list[np.ndarray] = []
-    for number, frame in enumerate(part):
-        small = cv2.resize(frame, (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
-        if small.std() < 1.0:
-            continue
-        small = (small - small.mean()) / small.std()  # fades change brightness, and nothing else
-        if all((np.abs(small - other) > 0.3).mean() > 0.15 for other in kept_small):
+    seen: list[np.ndarray] = []
+    for number, frame in enumerate(frames):
+        small = cv2.resize(frame[inside], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
+        spread = max(float(small.std()), 1.0)
+        small = (small - small.mean()) / spread  # fades change brightness, and nothing else
+        if all((np.abs(small - other).max(axis=2) > max(0.3, 2 / spread)).mean() > 0.08 for other in seen):
             kept.append(number)
-            kept_small.append(small)
-    return [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))] if kept else []
+            seen.append(small)
+    return [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]
 
 
-def lasting_edges(grey: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two maps (H, W) float32 of edges, in levels a pixel.
+def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two maps (H, W) float32 of edges, in levels a pixel, the strongest of the three colours.
 
-    First the step that at least four frames in five have in one direction, second the step of the usual frame.
+    First a lower bound of the mean gradient's length (so many standard errors below the mean that an edge which comes and
+    goes, or turns, has none), second the gradient's usual length.
     """
-    x = np.stack([cv2.Scharr(frame, cv2.CV_16S, 1, 0) for frame in grey]).astype(np.float32) / 32
-    y = np.stack([cv2.Scharr(frame, cv2.CV_16S, 0, 1) for frame in grey]).astype(np.float32) / 32
-    mx, my = np.median(x, axis=0), np.median(y, axis=0)
-    along = (x * mx + y * my) / (np.hypot(mx, my) + 1e-3)
-    k = int(0.2 * len(grey))
-    return np.partition(along, k, axis=0)[k], np.sqrt(np.mean(x * x + y * y, axis=0))
+    shape = frames.shape[1:]
+    sum_x, sum_y, squares = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
+    for frame in frames:
+        x, y = (cv2.Scharr(frame, cv2.CV_32F, *axis, scale=1 / 32) for axis in ((1, 0), (0, 1)))
+        cv2.accumulate(x, sum_x)
+        cv2.accumulate(y, sum_y)
+        cv2.accumulateSquare(x, squares)
+        cv2.accumulateSquare(y, squares)
+    count = len(frames)
+    mean = np.hypot(sum_x, sum_y) / count
+    squares /= count
+    error = np.sqrt(np.maximum(squares - mean * mean, 0) / (2 * count))
+    return (mean - _STANDARD_ERRORS * error).max(axis=2), np.sqrt(squares).max(axis=2)
+
+
+def _outside(picture: Box, rows: int, columns: int) -> np.ndarray:
+    """(H, W) bool: the pixels of the bars."""
+    outside = np.ones((rows, columns), bool)
+    outside[round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)] = False
+    return outside
 
 
 def _clear_border_lines(lasting: np.ndarray, picture: Box) -> None:
@@ -75,10 +94,10 @@ def _clear_border_lines(lasting: np.ndarray, picture: Box) -> None:
     rows, columns = lasting.shape
     for edge in (picture[0], picture[2]):
         if 0 < edge < 1:
-            lasting[:, max(round(edge * columns) - 3, 0) : round(edge * columns) + 3] = 0
+            lasting[:, max(round(edge * columns) - 2, 0) : round(edge * columns) + 2] = 0
     for edge in (picture[1], picture[3]):
         if 0 < edge < 1:
-            lasting[max(round(edge * rows) - 3, 0) : round(edge * rows) + 3] = 0
+            lasting[max(round(edge * rows) - 2, 0) : round(edge * rows) + 2] = 0
 
 
 def _groups(lasting: np.ndarray) -> list[PixelBox]:
@@ -93,7 +112,8 @@ def _groups(lasting: np.ndarray) -> list[PixelBox]:
         member = labels[inside] == label
         if (member & (lasting[inside] > _STRONG)).sum() < 8:
             continue
-        ys, xs = np.nonzero(member & (weak[inside] > 0))
+        edges = np.where(member, lasting[inside], 0)
+        ys, xs = np.nonzero(edges > max(_WEAK, 0.2 * float(np.percentile(edges[edges > _WEAK], 90))))
         groups.append((int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1)))
     return groups
 

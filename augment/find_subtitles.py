@@ -5,7 +5,7 @@ from __future__ import annotations
 import cv2
 import numpy as np
 
-from framegate.augment.boxes import Box
+from framegate.augment.boxes import Box, PixelBox
 
 Found = tuple[float, float, float, float, float]
 
@@ -24,12 +24,12 @@ def find_subtitles(grey: np.ndarray, picture: Box) -> tuple[Found, ...]:
         zone = [[box for box in boxes if low <= (box[1] + box[3]) / 2 / rows <= high] for boxes in lines]
         band = _band(zone, rows)
         if band is not None:
-            left, top, right, bottom, frames = band
+            (left, top, right, bottom), frames = band
             found.append((left / columns, top / rows, right / columns, bottom / rows, min(frames / max(0.3 * count, 1), 1.0)))
     return tuple(found)
 
 
-def _lines_of_text(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
+def _lines_of_text(frame: np.ndarray) -> list[PixelBox]:
     """Boxes of what looks like a centred line of text: many strong upright edges, close together, and calm around."""
     rows, columns = frame.shape
     edges = (np.abs(cv2.Sobel(frame, cv2.CV_16S, 1, 0, ksize=1)) > 45).astype(np.float32)
@@ -49,16 +49,19 @@ def _lines_of_text(frame: np.ndarray) -> list[tuple[int, int, int, int]]:
     return found
 
 
-def _band(lines: list[list[tuple[int, int, int, int]]], rows: int) -> tuple[int, int, int, int, int] | None:
-    """The box around the lines whose lower edge most frames agree on (or one line above it), and the number of frames."""
+def _band(lines: list[list[PixelBox]], rows: int) -> tuple[PixelBox, int] | None:
+    """The box around the lines whose lower edge most frames agree on, and those directly above; and the number of frames."""
     bottoms = [box[3] for boxes in lines for box in boxes]
     if not bottoms:
         return None
     slack = max(rows // 60, 2)
-    best = max(bottoms, key=lambda bottom: sum(any(abs(box[3] - bottom) <= slack for box in boxes) for boxes in lines))
-    members = [box for boxes in lines for box in boxes if abs(box[3] - best) <= slack]
-    frames = sum(any(abs(box[3] - best) <= slack for box in boxes) for boxes in lines)
+    frames, best = max((sum(any(abs(box[3] - bottom) <= slack for box in boxes) for boxes in lines), bottom) for bottom in set(bottoms))
     if frames < max(2, 0.1 * len(lines)):
         return None
+    members = [box for boxes in lines for box in boxes if abs(box[3] - best) <= slack]
+    height = float(np.median([box[3] - box[1] for box in members]))
+    for boxes in lines:
+        if any(abs(box[3] - best) <= slack for box in boxes):
+            members += [box for box in boxes if best - 2.8 * height < box[1] and box[3] <= best + slack]
     left, top, right, bottom = np.array(members).T
-    return int(left.min()), int(top.min()), int(right.max()), int(bottom.max()), frames
+    return (int(left.min()), int(top.min()), int(right.max()), int(bottom.max())), frames

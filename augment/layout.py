@@ -31,7 +31,7 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
     small = np.stack([_shrunk(frames[i]) for i in chosen])
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small])
     borders = find_borders(small)
-    return Layout(borders=borders, logos=find_logos(grey, borders), subtitles=find_subtitles(grey, borders))
+    return Layout(borders=borders, logos=find_logos(small, borders), subtitles=find_subtitles(grey, borders))
 
 
 def _shrunk(frame: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
@@ -23,13 +24,13 @@ def find_borders(frames: np.ndarray) -> Box:
         frames: (T, H, W, 3) uint8.
     """
     flat = _inside(frames, _flat_bars)
-    return flat if flat != WHOLE else _inside(frames, _blurred_bars)
+    return flat if flat != WHOLE else _inside(frames[..., 1], _blurred_bars)
 
 
 def _inside(frames: np.ndarray, bars: Callable[[np.ndarray], int]) -> Box:
     """What bars on all four sides leave; ``bars`` gives the rows of those above and below."""
     height, width = frames.shape[1:3]
-    sideways = frames.transpose(0, 2, 1, 3)
+    sideways = frames.swapaxes(1, 2)
     x = bars(sideways)
     y = bars(frames[:, :, x : width - x])
     if x == 0 < y:  # the bars above and below may have hidden those beside
@@ -40,11 +41,13 @@ def _inside(frames: np.ndarray, bars: Callable[[np.ndarray], int]) -> Box:
 def _flat_bars(frames: np.ndarray) -> int:
     """Rows of the bars of one colour above and below; 0 for none."""
     count, rows = frames.shape[:2]
+    outermost = frames[:, [0, 1, -2, -1]].reshape(count, -1, 3).astype(np.int16)
+    colour = np.median(outermost, axis=1)  # (T, 3): each frame's own, since bars may fade
+    if (np.abs(outermost - colour[:, None]).max(axis=2) <= _TOLERANCE).mean() < 0.7:
+        return 0
     reach = int(rows * _WIDEST)
-    first, last = frames[:, : reach + 4].astype(np.int16), frames[:, : -reach - 5 : -1].astype(np.int16)
-    outermost = np.concatenate([first[:, :2], last[:, :2]], axis=1).reshape(count, -1, 3)
-    colour = np.median(outermost, axis=1)[:, None, None]  # each frame's own, since bars may fade
-    alike = sum((np.abs(side - colour).max(axis=3) <= _TOLERANCE).mean(axis=2) for side in (first, last)) / 2  # (T, rows)
+    first, last = frames[:, : reach + 4], frames[:, : -reach - 5 : -1]
+    alike = (_share_of_colour(first, colour) + _share_of_colour(last, colour)) / 2  # (T, reach + 4)
     best, bar = 0.4, 0
     for end in range(2, reach + 1):
         before, after = alike[:, max(end - 3, 0) : end].mean(axis=1), alike[:, end + 1 : end + 4].mean(axis=1)
@@ -56,26 +59,36 @@ def _flat_bars(frames: np.ndarray) -> int:
     return _sharpest_step(first, last, bar) if bar else 0
 
 
+def _share_of_colour(side: np.ndarray, colour: np.ndarray) -> np.ndarray:
+    """(T, rows): the share of each row of ``side`` (T, rows, columns, 3) that has its frame's ``colour`` (T, 3)."""
+    masks = [
+        cv2.inRange(frame, near - _TOLERANCE, near + _TOLERANCE)
+        for frame, near in zip(np.ascontiguousarray(side), colour, strict=True)
+    ]
+    return np.stack([cv2.reduce(mask, 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F)[:, 0] for mask in masks]) / 255
+
+
 def _sharpest_step(first: np.ndarray, last: np.ndarray, near: int) -> int:
     """The line within two rows of ``near`` where the rows before and behind differ most."""
     low = max(near - 2, 1)
-    steps = [np.abs(np.diff(side[:, low - 1 : near + 3], axis=1)).mean(axis=(0, 2, 3)) for side in (first, last)]
+    sides = [side[:, low - 1 : near + 3].astype(np.int16) for side in (first, last)]
+    steps = [np.abs(np.diff(side, axis=1)).mean(axis=(0, 2, 3)) for side in sides]
     return low + int(np.argmax(steps[0] + steps[1]))
 
 
-def _blurred_bars(frames: np.ndarray) -> int:
+def _blurred_bars(grey: np.ndarray) -> int:
     """Rows of bars with a blurred copy of the picture: in most frames the same straight line ends both."""
-    grey = frames[..., 1].astype(np.int16)
-    lit = grey[grey.std(axis=(1, 2)) > 4]
+    lit = grey[grey[:, ::4, ::4].std(axis=(1, 2)) > 4]
     if len(lit) == 0:
         return 0
     rows = grey.shape[1]
-    step = np.abs(np.diff(lit, axis=1)).mean(axis=2)  # (T, rows - 1), over each line between two rows
+    step = cv2.absdiff(lit[:, 1:], lit[:, :-1]).mean(axis=2)  # (T, rows - 1), over each line between two rows
     both = np.minimum(step, step[:, ::-1])
-    best, bar = _PROMINENCE, 0
-    for end in range(max(round(rows * 0.015), 2), int(rows * _WIDEST)):
-        around = np.concatenate([step[:, max(end - 6, 0) : end - 2], step[:, end + 1 : end + 5], step[:, rows - end - 6 : rows - end - 2], step[:, rows - end + 1 : rows - end + 5]], axis=1)
-        prominence = float(np.percentile(both[:, end - 1] / (np.median(around, axis=1) + 1), 60))
-        if prominence > best:
-            best, bar = prominence, end
-    return bar
+    low, high = max(round(rows * 0.015), 2), int(rows * _WIDEST)
+    ends = np.arange(low, high)
+    padded = np.pad(step, ((0, 0), (5, 5)), mode="reflect")
+    beside = [padded[:, 5 + ends - 1 + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
+    beside += [padded[:, 5 + rows - 1 - ends + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
+    prominence = np.percentile(both[:, ends - 1] / (np.median(beside, axis=0) + 1), 60, axis=0)
+    best = int(np.argmax(prominence))
+    return int(ends[best]) if prominence[best] > _PROMINENCE else 0

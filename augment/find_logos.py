@@ -55,7 +55,8 @@ def distinct_frames(frames: np.ndarray, picture: Box, *, most: int = 16) -> list
         small = cv2.resize(frame[inside], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
         spread = max(float(small.std()), 1.0)
         small = (small - small.mean()) / spread  # fades change brightness, and nothing else
-        if all((np.abs(small - other).max(axis=2) > max(0.3, 2 / spread)).mean() > 0.08 for other in seen):
+        changed = [(cv2.absdiff(small, other) > max(0.3, 2 / spread)).mean() for other in seen]
+        if min(changed, default=1.0) > 0.05:
             kept.append(number)
             seen.append(small)
     return [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]

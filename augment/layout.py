@@ -13,7 +13,7 @@ from framegate.augment.find_subtitles import find_subtitles
 from framegate.media.layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
-_FRAMES = 32
+_FRAMES = 24
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:

@@ -11,10 +11,13 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
+from framegate.augment.distinct import distinct_frames
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
 _PROMINENCE = 1.4  # of a blurred bar's end over the lines around it; pictures without borders stay below 1.2
+_NEAR = np.ones((5, 5), np.uint8)
+_LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
 
 
 def find_borders(frames: np.ndarray) -> Box:
@@ -24,7 +27,13 @@ def find_borders(frames: np.ndarray) -> Box:
         frames: (T, H, W, 3) uint8.
     """
     flat = _inside(frames, _flat_bars)
-    return flat if flat != WHOLE else _inside(frames[..., 1], _blurred_bars)
+    if flat != WHOLE:
+        return flat
+    distinct = distinct_frames(frames, WHOLE)
+    if len(distinct) < 3:
+        return WHOLE
+    blurred = _inside(frames[distinct][..., 1], _blurred_bars)
+    return blurred if blurred != WHOLE and _is_blurred_copy(frames[distinct], blurred) else WHOLE
 
 
 def _inside(frames: np.ndarray, bars: Callable[[np.ndarray], int]) -> Box:
@@ -50,7 +59,7 @@ def _flat_bars(frames: np.ndarray) -> int:
     alike = (_share_of_colour(first, colour) + _share_of_colour(last, colour)) / 2  # (T, reach + 4)
     best, bar = 0.4, 0
     for end in range(2, reach + 1):
-        before, after = alike[:, max(end - 3, 0) : end].mean(axis=1), alike[:, end + 1 : end + 4].mean(axis=1)
+        before, after = alike[:, max(end - 3, 0) : end].mean(axis=1), alike[:, end + 1 : end + 3].mean(axis=1)
         witnesses = after < 0.6  # the others show a picture that is dark, or plain, beside the bar
         if witnesses.sum() >= max(0.25 * count, 1) and alike[:, :end].mean() >= 0.7:
             drop = float((before - after)[witnesses].mean())
@@ -78,17 +87,40 @@ def _sharpest_step(first: np.ndarray, last: np.ndarray, near: int) -> int:
 
 def _blurred_bars(grey: np.ndarray) -> int:
     """Rows of bars with a blurred copy of the picture: in most frames the same straight line ends both."""
-    lit = grey[grey[:, ::4, ::4].std(axis=(1, 2)) > 4]
-    if len(lit) == 0:
-        return 0
     rows = grey.shape[1]
-    step = cv2.absdiff(lit[:, 1:], lit[:, :-1]).mean(axis=2)  # (T, rows - 1), over each line between two rows
+    step = cv2.absdiff(grey[:, 1:], grey[:, :-1]).mean(axis=2)  # (T, rows - 1), over each line between two rows
     both = np.minimum(step, step[:, ::-1])
-    low, high = max(round(rows * 0.015), 2), int(rows * _WIDEST)
-    ends = np.arange(low, high)
+    ends = np.arange(max(round(rows * 0.015), 2), int(rows * _WIDEST))
     padded = np.pad(step, ((0, 0), (5, 5)), mode="reflect")
     beside = [padded[:, 5 + ends - 1 + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
     beside += [padded[:, 5 + rows - 1 - ends + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
     prominence = np.percentile(both[:, ends - 1] / (np.median(beside, axis=0) + 1), 60, axis=0)
     best = int(np.argmax(prominence))
     return int(ends[best]) if prominence[best] > _PROMINENCE else 0
+
+
+def _is_blurred_copy(frames: np.ndarray, inside: Box) -> bool:
+    """Whether what lies beyond ``inside`` follows the picture inside, squeezed or cropped to the frame and out of focus."""
+    height, width = frames.shape[1:3]
+    left, top, right, bottom = (round(edge * size) for edge, size in zip(inside, (width, height) * 2, strict=True))
+    beyond = np.ones((height, width), bool)
+    beyond[top:bottom, left:right] = False
+    likeness = []
+    for frame in frames:
+        picture = frame[top:bottom, left:right]
+        scale = min((right - left) / width, (bottom - top) / height)
+        w, h = round(width * scale), round(height * scale)
+        x, y = (right - left - w) // 2, (bottom - top - h) // 2
+        copies = [_out_of_focus(part, width, height) for part in (picture, picture[y : y + h, x : x + w])]
+        calm = beyond & (cv2.morphologyEx(frame, cv2.MORPH_GRADIENT, _NEAR).max(axis=2) < 30)  # no text, no logo
+        likeness.append(max(_correlation(frame[calm], copy[calm]) for copy in copies) if calm.any() else 0.0)
+    return float(np.median(likeness)) > _LIKENESS
+
+
+def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
+    return cv2.GaussianBlur(cv2.resize(picture, (width, height)), (0, 0), width / 25)
+
+
+def _correlation(a: np.ndarray, b: np.ndarray) -> float:
+    a, b = a - a.mean(), b - b.mean()
+    return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-6))

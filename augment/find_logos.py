@@ -6,12 +6,13 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
+from framegate.augment.distinct import distinct_frames
 
 Found = tuple[float, float, float, float, float]
 
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
 _WEAK = 2.0  # one that extends it, if it is a fifth of the group's strongest as well
-_LEAST_CONFIDENCE = 0.3
+_LEAST_CONFIDENCE = 0.5
 _STANDARD_ERRORS = 4.0
 
 
@@ -36,30 +37,15 @@ def find_logos(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
     for left, top, right, bottom in _merged(_groups(lasting), rows, columns):
         if _is_logo_shaped(left, top, right, bottom, rows, columns):
             inside = np.s_[top:bottom, left:right]
-            confidence = float(np.clip(np.percentile(lasting[inside], 95) / 20, 0, 1))
+            strength = float(min(np.percentile(lasting[inside], 95) / 20, 1.0))
+            steadiness = float((lasting[inside] > _STRONG).sum() / max((usual[inside] > _STRONG).sum(), 1))
+            confidence = min(strength, 2 * steadiness, 1.0)
             if confidence >= _LEAST_CONFIDENCE:
                 found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
             lasting[inside] = usual[inside] = 0
     if moves and (lasting > _STRONG).sum() > 0.2 * max((usual > _STRONG).sum(), 0.01 * usual.size):
         return ()  # the camera stands still
     return tuple(found)
-
-
-def distinct_frames(frames: np.ndarray, picture: Box, *, most: int = 16) -> list[int]:
-    """Frames that differ over the picture: of a still, however long it is shown, one."""
-    rows, columns = frames.shape[1:3]
-    inside = np.s_[round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)]
-    kept: list[int] = []
-    seen: list[np.ndarray] = []
-    for number, frame in enumerate(frames):
-        small = cv2.resize(frame[inside], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
-        spread = max(float(small.std()), 1.0)
-        small = (small - small.mean()) / spread  # fades change brightness, and nothing else
-        changed = [(cv2.absdiff(small, other) > max(0.3, 2 / spread)).mean() for other in seen]
-        if min(changed, default=1.0) > 0.05:
-            kept.append(number)
-            seen.append(small)
-    return [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]
 
 
 def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -141,6 +127,8 @@ def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
 
 
 def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:
-    """2 to 25% of the frame each way, and near a corner."""
+    """2 to 25% of the frame each way, no thinner than a line of letters, and near a corner."""
+    width, height = right - left, bottom - top
     near = min(left, columns - right) / columns < 0.15 and min(top, rows - bottom) / rows < 0.2
-    return near and 0.015 < (right - left) / columns < 0.25 and 0.015 < (bottom - top) / rows < 0.3
+    sized = 0.022 < width / columns < 0.25 and 0.022 < height / rows < 0.3
+    return near and sized and max(width, height) < 7 * min(width, height)

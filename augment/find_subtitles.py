@@ -40,7 +40,8 @@ def _lines_of_text(frame: np.ndarray) -> list[PixelBox]:
     for left, top, w, h, area in boxes[1:]:
         tall, wide = h / rows, w / columns
         centred = abs(left + w / 2 - columns / 2) < 0.08 * columns
-        if not (0.03 < tall < 0.22 and wide > 0.08 and w > 1.5 * h and centred and area > 0.5 * w * h):
+        at_edge = top <= 0 or top + h >= rows or left <= 0 or left + w >= columns
+        if at_edge or not (0.03 < tall < 0.22 and wide > 0.08 and w > 1.5 * h and centred and area > 0.5 * w * h):
             continue
         inside = edges[top : top + h, left : left + w].mean()
         above, below = edges[max(top - h // 2, 0) : top, left : left + w], edges[top + h : top + h + h // 2, left : left + w]
@@ -60,6 +61,8 @@ def _band(lines: list[list[PixelBox]], rows: int) -> tuple[PixelBox, int] | None
         return None
     members = [box for boxes in lines for box in boxes if abs(box[3] - best) <= slack]
     height = float(np.median([box[3] - box[1] for box in members]))
+    if np.median([box[2] - box[0] for box in members]) < 2.5 * height:
+        return None
     for boxes in lines:
         if any(abs(box[3] - best) <= slack for box in boxes):
             members += [box for box in boxes if best - 2.8 * height < box[1] and box[3] <= best + slack]

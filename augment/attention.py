@@ -1,9 +1,21 @@
-"""Attention without a further forward: where the key encoder looked, dropped from the query's view or zoomed into."""
+"""Attention without a further forward: where an encoder looked, dropped from a view or zoomed into (WS-DAN, 2019).
+
+    features ── activation_map ──→ maps in [0, 1] ─┬─ drop ─→ the strongest part filled with the picture's mean colour
+                                                   └─ crop ─→ the strong part alone, as large as the picture
+
+Everything is batched, in torch, on whatever device the images are.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from typing import ClassVar
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+LEAST_SIDE = 7  # cells; a coarser map cannot say where anything is
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -13,7 +25,8 @@ class AttentionPolicy:
     Args:
         drop: probability per sample that the strongest part of the map is dropped from the query's view, at most 0.5.
         crop: probability per sample that the query's view is zoomed into the strong part instead, at most 0.5.
-        from_epoch: the first epoch in which it happens; before it, keys look at overlays.
+        from_epoch: the first epoch in which it happens; before it, an untrained key looks at overlays.
+        ramp_epochs: epochs over which the probabilities then rise from 0.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -21,3 +34,233 @@ class AttentionPolicy:
     drop: float = 0.0
     crop: float = 0.0
     from_epoch: int = 10
+    ramp_epochs: int = 5
+
+    def __post_init__(self) -> None:
+        for name in ("drop", "crop"):
+            if not 0 <= getattr(self, name) <= 0.5:
+                raise ValueError(f"attention.{name} is {getattr(self, name)}; it must lie between 0 and 0.5")
+
+    def probabilities(self, epoch: float) -> tuple[float, float]:
+        """(drop, crop) at ``epoch``, maybe a fractional one: 0 before ``from_epoch``, then rising to their full values."""
+        ramp = min(max((epoch - self.from_epoch) / max(self.ramp_epochs, 1e-9), 0.0), 1.0)
+        return self.drop * ramp, self.crop * ramp
+
+
+def activation_map(features: Tensor) -> Tensor:
+    """How strongly each place of a feature map responds, scaled to [0, 1] per sample.
+
+    Args:
+        features: (B, C, h, w) of a CNN, or (B, N, C) patch tokens of a ViT without class and register tokens, N square.
+
+    Returns:
+        (B, 1, h, w) float32, without gradient; all zeros where every place responds alike.
+    """
+    features = features.detach().float()
+    if features.ndim == 3:
+        side = round(features.shape[1] ** 0.5)
+        if side * side != features.shape[1]:
+            raise ValueError(f"{features.shape[1]} tokens are no square map: leave class and register tokens out")
+        features = features.transpose(1, 2).unflatten(2, (side, side))
+    strength = features.square().mean(dim=1, keepdim=True).sqrt()
+    low, high = strength.amin(dim=(2, 3), keepdim=True), strength.amax(dim=(2, 3), keepdim=True)
+    return torch.where(high > low, (strength - low) / (high - low).clamp_min(1e-12), torch.zeros_like(strength))
+
+
+def drop(
+    images: Tensor,
+    maps: Tensor,
+    *,
+    generator: torch.Generator,
+    probability: float,
+    theta: tuple[float, float] = (0.2, 0.5),
+    keep_out: Tensor | None = None,
+    least_left: float = 0.5,
+) -> Tensor:
+    """Fill the strongest part of some images with their mean colour.
+
+    Args:
+        images: (B, 3, H, W), uint8 or float.
+        maps: (B, 1, h, w) from `activation_map`, at least 7 × 7.
+        generator: draws which samples are changed, and their thresholds.
+        probability: of each sample to be changed.
+        theta: range of the threshold, a share of the map's maximum.
+        keep_out: (B, K, 4) boxes in fractions of the image whose pixels stay (known overlays); filled up with zeros.
+        least_left: share of the pixels that stay at least.
+
+    Returns:
+        New images of the same shape and dtype.
+    """
+    chosen, thresholds = _draws(len(images), generator, probability, theta, images.device)
+    mask = (
+        drop_masks(maps, images.shape[-2:], thresholds, keep_out=keep_out, least_left=least_left)
+        & chosen[:, None, None, None]
+    )
+    mean = images.float().mean(dim=(2, 3), keepdim=True)
+    return torch.where(mask, _like(mean, images), images)
+
+
+def crop(
+    images: Tensor,
+    maps: Tensor,
+    *,
+    generator: torch.Generator,
+    probability: float,
+    theta: tuple[float, float] = (0.4, 0.6),
+    keep_out: Tensor | None = None,
+    shown: Tensor | None = None,
+    least_area: float = 0.2,
+) -> tuple[Tensor, Tensor]:
+    """Zoom some images into the box around the strong part of their map.
+
+    Args:
+        images, maps, generator, probability, theta: as for `drop`.
+        keep_out: (B, K, 4) boxes in fractions of the image that no crop may touch; filled up with zeros.
+        shown: (B,) the share of its frame that each image shows already; None: all of it.
+        least_area: share of the frame that must be seen after the zoom.
+
+    Returns:
+        New images of the same shape and dtype, and the boxes (B, 4) that they show, left, top, right, bottom in pixels
+        (int64): the whole image where nothing was changed.
+    """
+    chosen, thresholds = _draws(len(images), generator, probability, theta, images.device)
+    boxes = crop_boxes(maps, images.shape[-2:], thresholds, keep_out=keep_out, shown=shown, least_area=least_area)
+    height, width = images.shape[-2:]
+    whole = torch.tensor([0, 0, width, height], device=boxes.device)
+    boxes = torch.where(chosen[:, None], boxes, whole)
+    changed = (boxes != whole).any(dim=1)
+    return torch.where(changed[:, None, None, None], zoom(images, boxes), images), boxes
+
+
+def drop_masks(
+    maps: Tensor, size: tuple[int, int] | torch.Size, thresholds: Tensor, *, keep_out: Tensor | None, least_left: float
+) -> Tensor:
+    """The pixels to drop, (B, 1, H, W) bool: where the enlarged map exceeds its threshold (B,), the strongest first."""
+    strength = _enlarged(maps, size, keep_out)
+    pixels = strength.flatten(1)
+    allowed = int((1 - least_left) * pixels.shape[1])  # pixels that may go
+    bound = pixels.kthvalue(pixels.shape[1] - allowed, dim=1).values
+    limit = torch.maximum(thresholds * pixels.amax(dim=1), bound)
+    return strength > limit[:, None, None, None]
+
+
+def crop_boxes(
+    maps: Tensor,
+    size: tuple[int, int] | torch.Size,
+    thresholds: Tensor,
+    *,
+    keep_out: Tensor | None,
+    shown: Tensor | None,
+    least_area: float,
+) -> Tensor:
+    """The boxes to zoom into, (B, 4) int64 pixels: around all that exceeds the threshold, grown to the least area.
+
+    Where that cannot be had without touching ``keep_out``, the whole image.
+    """
+    height, width = size
+    strength = _enlarged(maps, size, keep_out)
+    strong = (strength > thresholds[:, None, None, None] * strength.amax(dim=(2, 3), keepdim=True))[:, 0]
+    left, right = _extent(strong.any(dim=1))
+    top, bottom = _extent(strong.any(dim=2))
+    least = least_area * height * width / (torch.ones_like(thresholds) if shown is None else shown)  # in pixels
+    area = (right - left) * (bottom - top)
+    left, right = _grown(left, right, by=(least / area).clamp_min(1).sqrt(), limit=width)
+    area = (right - left) * (bottom - top)
+    top, bottom = _grown(top, bottom, by=(least / area).clamp_min(1), limit=height)
+    boxes = torch.stack([left, top, right, bottom], dim=1)
+    if keep_out is not None:
+        for box in _pixels(keep_out, width, height).unbind(dim=1):
+            boxes = _cut_free(boxes, box)
+    area = (boxes[:, 2] - boxes[:, 0]) * (boxes[:, 3] - boxes[:, 1])
+    usable = strong.flatten(1).any(dim=1) & (area >= least)
+    return torch.where(usable[:, None], boxes, torch.tensor([0, 0, width, height], device=boxes.device))
+
+
+def zoom(images: Tensor, boxes: Tensor) -> Tensor:
+    """Each image's box (B, 4), in pixels, enlarged bilinearly to the whole image.
+
+    Two matrix products, for rows and for columns: a pixel beyond the box has weight zero, so it cannot bleed in.
+    """
+    height, width = images.shape[-2:]
+    left, top, right, bottom = boxes.unbind(dim=1)
+    rows, columns = _interpolation(top, bottom, height), _interpolation(left, right, width)
+    return _like(rows[:, None] @ images.float() @ columns[:, None].mT, images)
+
+
+def _interpolation(low: Tensor, high: Tensor, size: int) -> Tensor:
+    """(B, size, size) weights that stretch pixels low:high over the whole length, centre to centre."""
+    step = (high - low).float()[:, None] / size
+    place = low[:, None] + (torch.arange(size, device=low.device) + 0.5) * step - 0.5
+    place = torch.maximum(torch.minimum(place, high[:, None] - 1.0), low[:, None].float())
+    pixel = torch.arange(size, device=low.device)
+    return (1 - (place[:, :, None] - pixel).abs()).clamp_min(0)
+
+
+def _draws(
+    count: int, generator: torch.Generator, probability: float, theta: tuple[float, float], device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Which samples are changed, (B,) bool, and their thresholds, (B,)."""
+    draws = torch.rand(2, count, generator=generator, device=generator.device).to(device)
+    return draws[0] < probability, theta[0] + (theta[1] - theta[0]) * draws[1]
+
+
+def _enlarged(maps: Tensor, size: tuple[int, int] | torch.Size, keep_out: Tensor | None) -> Tensor:
+    """The maps at the images' size, (B, 1, H, W), zero inside the boxes."""
+    if min(maps.shape[-2:]) < LEAST_SIDE:
+        raise ValueError(
+            f"an attention map of {maps.shape[-2]}×{maps.shape[-1]} cells is too coarse, it takes {LEAST_SIDE}×{LEAST_SIDE}: "
+            "use the features of an earlier stage"
+        )
+    strength = F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
+    if keep_out is None:
+        return strength
+    height, width = size
+    x, y = torch.arange(width, device=maps.device), torch.arange(height, device=maps.device)
+    left, top, right, bottom = _pixels(keep_out, width, height)[..., None].unbind(dim=2)  # (B, K, 1) each
+    within = ((y >= top) & (y < bottom))[..., None] & ((x >= left) & (x < right))[:, :, None]  # (B, K, H, W)
+    return strength.masked_fill(within.any(dim=1, keepdim=True), 0.0)
+
+
+def _pixels(boxes: Tensor, width: int, height: int) -> Tensor:
+    """Boxes in fractions as the whole pixels that they touch, int64."""
+    scale = torch.tensor([width, height, width, height], device=boxes.device)
+    scaled = boxes * scale
+    return torch.cat([scaled[..., :2].floor(), scaled[..., 2:].ceil()], dim=-1).long()
+
+
+def _extent(there: Tensor) -> tuple[Tensor, Tensor]:
+    """First and last (exclusive) true place of each row (B, N); the whole row where there is none."""
+    there = there.to(torch.uint8)
+    return there.argmax(dim=1), there.shape[1] - there.flip(1).argmax(dim=1)
+
+
+def _grown(low: Tensor, high: Tensor, *, by: Tensor, limit: int) -> tuple[Tensor, Tensor]:
+    """Ranges made longer by a factor around their middle, and moved back inside 0 to ``limit``."""
+    length = ((high - low) * by).ceil().long().clamp_max(limit)
+    low = torch.div(low + high - length, 2, rounding_mode="floor").clamp_min(0)
+    low = torch.minimum(low, limit - length)
+    return low, low + length
+
+
+def _cut_free(boxes: Tensor, obstacle: Tensor) -> Tensor:
+    """Boxes (B, 4) less the side that loses least to be clear of an obstacle (B, 4) each, where the two meet."""
+    left, top, right, bottom = boxes.unbind(dim=1)
+    x0, y0, x1, y1 = obstacle.unbind(dim=1)
+    meet = (left < x1) & (x0 < right) & (top < y1) & (y0 < bottom)
+    sides = torch.stack(
+        [
+            torch.stack([left, top, torch.minimum(right, x0), bottom], dim=1),
+            torch.stack([left, top, right, torch.minimum(bottom, y0)], dim=1),
+            torch.stack([torch.maximum(left, x1), top, right, bottom], dim=1),
+            torch.stack([left, torch.maximum(top, y1), right, bottom], dim=1),
+        ],
+        dim=1,
+    )  # (B, 4 ways, 4)
+    area = (sides[..., 2] - sides[..., 0]).clamp_min(0) * (sides[..., 3] - sides[..., 1]).clamp_min(0)
+    best = sides.gather(1, area.argmax(dim=1)[:, None, None].expand(-1, 1, 4))[:, 0]
+    return torch.where(meet[:, None], best, boxes)
+
+
+def _like(pixels: Tensor, images: Tensor) -> Tensor:
+    """Float pixels in the images' dtype."""
+    return pixels.to(images.dtype) if images.is_floating_point() else pixels.round().clamp(0, 255).to(images.dtype)

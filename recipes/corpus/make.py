@@ -61,7 +61,7 @@ def make_corpus(
         out: the folder to make; it may exist only if it is empty, or this corpus.
         clips: how many, 1 or more. From 192 on, every leaf is in every split.
         seed: 0 or more.
-        workers: processes; by default one for each usable core. 1 renders in this process.
+        workers: processes; by default one a core. 1 renders in this process.
         on_progress: called with (clips done, clips in all).
 
     Raises:
@@ -70,7 +70,7 @@ def make_corpus(
     """
     if clips < 1 or seed < 0:
         raise ValueError(f"clips must be at least 1 and seed at least 0, not {clips} and {seed}")
-    out = Path(out)
+    out = Path(out).resolve()
     began = time.perf_counter()
     plans = plan_corpus(clips, seed)
     if not _is_vacant(out):
@@ -88,8 +88,9 @@ def make_corpus(
         (aside / "taxonomy.csv").write_text(_taxonomy(), encoding="utf-8", newline="")
         _render_all(plans, aside / "videos", seed=seed, workers=workers, on_progress=on_progress)
         aside.replace(out)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
+    except BaseException:  # an interrupt, too, leaves nothing behind
+        shutil.rmtree(aside)
+        raise
     return _summary(out, plans, seconds=time.perf_counter() - began)
 
 
@@ -121,7 +122,7 @@ def _render_all(
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     chunks = [plans[start : start + _CHUNK] for start in range(0, len(plans), _CHUNK)]
-    workers = min(workers or len(os.sched_getaffinity(0)), len(chunks))
+    workers = min(workers or os.cpu_count() or 1, len(chunks))
     done = 0
     for rendered in _run(chunks, folder, seed, workers):
         done += rendered

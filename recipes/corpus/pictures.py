@@ -47,11 +47,11 @@ def clip_pictures(kind: str, *, seconds: float, hue: float, rng: np.random.Gener
 
 def _shot(paint: Painter, frames: int, rng: np.random.Generator) -> Iterator[Image]:
     camera, light = _camera(frames / FRAME_RATE, rng), _light(rng)
-    start = rng.uniform(0, 60)
+    start = rng.uniform(0, 7)
     for number in range(frames):
         t = number / FRAME_RATE
         picture = cv2.warpAffine(
-            paint(start % 7 + t), camera(t), (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
+            paint(start + t), camera(t), (WIDTH, HEIGHT), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
         )
         yield light(picture)
 

@@ -9,18 +9,22 @@ import numpy as np
 
 from framegate.recipes.corpus.leaves import LEAVES, Leaf
 from framegate.recipes.corpus.stations import FAMILIES, Look, draw_look
-from framegate.recipes.corpus.words import compose_text
+from framegate.recipes.corpus.words import Language, compose_text
 
 __all__ = ["ClipPlan", "plan_corpus"]
 
 Split = Literal["train", "val", "test"]
 Sound = Literal["track", "no_track", "unused"]
+Text = Literal["both", "title", "description", "none"]
 
 LOOK_FOLLOWS_LEAF = 0.9  # ρ: share of training programmes with the home look of their leaf
 CLIPS_PER_PROGRAMME = 6
 TEST_SHARE, VAL_SHARE = 1 / 3, 0.1
 LACK_SOUND, LACK_TEXT = 0.08, 0.10
 TITLE_ONLY, DESCRIPTION_ONLY = 0.08, 0.08
+
+_ADJECTIVES = ("Amber", "Blue", "Bright", "Clear", "Golden", "Northern", "Quiet", "Silver")
+_NOUNS = ("Bridge", "Corner", "Garden", "Harbour", "Lantern", "Mill", "Tower", "Window")
 
 # Streams of random numbers; one each, so that a change in one leaves the others as they were.
 _SPLITS, _PROGRAMMES, _HOMES, _LOOKS, _LACKS, _TEXTS = range(1, 7)
@@ -45,7 +49,7 @@ class ClipPlan:
     look: Look
     hue: float
     sound: Sound
-    language: str
+    language: Language
     title: str
     description: str
 
@@ -146,14 +150,14 @@ def _assign_families(programmes: Sequence[tuple[int, Split]], seed: int) -> list
     return families
 
 
-def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Sound], list[str]]:
-    """What each clip has of sound, and of text (``both``, ``title``, ``description`` or ``none``), by exact share.
+def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Sound], list[Text]]:
+    """What each clip has of sound, and of text by exact share.
 
     The shares hold in every split, and a split of four clips or more has at least one clip without sound and one
     without text. Sound and text are drawn independently: a few clips lack both.
     """
     sounds: list[Sound] = ["track"] * len(splits)
-    texts = ["both"] * len(splits)
+    texts: list[Text] = ["both"] * len(splits)
     for stream, split in enumerate(("train", "test", "val")):
         members = [number for number, own in enumerate(splits) if own == split]
         rng = np.random.default_rng([seed, _LACKS, stream])
@@ -162,47 +166,10 @@ def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Sound], list
         for place, number in enumerate(silent):
             sounds[number] = "no_track" if (place + stream) % 2 == 0 else "unused"
         order, start = rng.permutation(members), 0
-        for what, share in (("none", LACK_TEXT), ("title", TITLE_ONLY), ("description", DESCRIPTION_ONLY)):
+        lacking: dict[Text, float] = {"none": LACK_TEXT, "title": TITLE_ONLY, "description": DESCRIPTION_ONLY}
+        for what, share in lacking.items():
             count = max(least if what == "none" else 0, round(share * len(members)))
             for number in order[start : start + count]:
                 texts[number] = what
             start += count
     return sounds, texts
-
-
-_ADJECTIVES = [
-    "Amber",
-    "Blue",
-    "Bright",
-    "Central",
-    "Clear",
-    "Copper",
-    "Early",
-    "Golden",
-    "Green",
-    "Inner",
-    "Late",
-    "Long",
-    "Northern",
-    "Open",
-    "Quiet",
-    "Silver",
-]
-_NOUNS = [
-    "Bridge",
-    "Corner",
-    "Courtyard",
-    "Ferry",
-    "Garden",
-    "Harbour",
-    "Hour",
-    "Lantern",
-    "Mill",
-    "Pier",
-    "Plaza",
-    "Square",
-    "Terrace",
-    "Tower",
-    "Wharf",
-    "Window",
-]

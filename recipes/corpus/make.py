@@ -82,8 +82,8 @@ def make_corpus(
         return _summary(out, plans, seconds=0.0)
 
     aside = out.with_name(f".{out.name}.unfinished-{os.getpid()}")
+    (aside / "videos").mkdir(parents=True)
     try:
-        (aside / "videos").mkdir(parents=True)
         (aside / "manifest.csv").write_text(_manifest(plans), encoding="utf-8", newline="")
         (aside / "taxonomy.csv").write_text(_taxonomy(), encoding="utf-8", newline="")
         _render_all(plans, aside / "videos", seed=seed, workers=workers, on_progress=on_progress)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from framegate.recipes.config import dump_recipe
+from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.pretrain_config import PretrainConfig
 
 
@@ -25,6 +26,33 @@ model = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)
 
 Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. Input: RGB,
 {config.backbone.image_size} × {config.backbone.image_size}; mean and standard deviation are in `config.json`.
+
+## Recipe
+```yaml
+{dump_recipe(config)}```
+"""
+
+
+def classifier_card(config: FinetuneConfig, metrics: list[dict[str, Any]]) -> str:
+    """The card of a gated-fusion classifier."""
+    last = metrics[-1] if metrics else {}
+    streams = [name for name in ("frames", "audio", "text") if getattr(config.streams, name) is not None]
+    return f"""---
+library_name: framegate
+tags: [video-classification, multimodal, framegate]
+---
+# {config.name}
+
+Classifies clips by {", ".join(streams)} into the categories of `taxonomy.csv`, with `{config.fusion.name}` fusion and
+a `{config.head.name}` head. A modality that a clip lacks is left out; with none, the answer is the prior.
+
+```python
+from framegate.finetune import ClipInput, GatedFusionClassifier
+model = GatedFusionClassifier.from_pretrained("PATH")
+model.predict([ClipInput(frames=frames, sound=sound, text=title)])
+```
+
+Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 
 ## Recipe
 ```yaml

@@ -20,16 +20,12 @@ app = typer.Typer(
 
 JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what is printed as JSON, too.")]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
-Recipe = Annotated[
-    str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of one that comes with framegate.")
-]
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or one of framegate's own by name.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")]
 Force = Annotated[bool, typer.Option("--force", help="Continue it although the recipe has changed.")]
 Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
-BackboneName = Annotated[
-    str, typer.Argument(metavar="BACKBONE", help="A timm name, a backbone folder, or with --arch a file of weights.")
-]
+BackboneName = Annotated[str, typer.Argument(metavar="BACKBONE", help="A timm name, a folder, or with --arch a file.")]
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
 AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]

@@ -54,7 +54,8 @@ def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, .
         raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
     places = {key: f"{path}:{line}" for key, line in lines.items()}
     for override in overrides:
-        places[_apply(values, override)] = override
+        key = _apply(values, override)
+        places |= {key[:end]: override for end in range(1, len(key) + 1) if key[:end] not in lines} | {key: override}
     try:
         return model.model_validate(values)
     except ValidationError as error:
@@ -80,9 +81,9 @@ def dump_recipe(config: Section) -> str:
     return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
 
 
-def flat(config: Section) -> dict[str, Any]:
-    """All values by their dotted keys: ``{"optim.lr": 0.03, …}``."""
-    return dict(_leaves(config.model_dump(mode="json")))
+def flat(values: dict[str, Any]) -> dict[str, Any]:
+    """All values of a recipe by their dotted keys: ``{"optim.lr": 0.03, …}``."""
+    return dict(_leaves(values))
 
 
 def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -53,7 +53,7 @@ def extract_manifest(
             layout=find_layout if layout else None,
             options=options,
             workers=workers,
-            on_progress=lambda now: progress.update(now.done, _note(now)),
+            on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
     if taxonomy:
         shutil.copyfile(taxonomy, out / TAXONOMY)
@@ -66,5 +66,6 @@ def extract_manifest(
     return Result(asdict(summary), text)
 
 
-def _note(now: Progress) -> str:
+def progress_note(now: Progress) -> str:
+    """What stands beside the bar of an extraction."""
     return f"{now.frames} frames, {now.partial + now.failed} failures"

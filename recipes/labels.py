@@ -24,15 +24,24 @@ def store_taxonomy(store: FrameStore, taxonomy: Path | None) -> Taxonomy:
     if not path.is_file():
         raise LabelError(f"{path} is missing: name a taxonomy, or extract with one beside the manifest")
     tree = Taxonomy.read(path)
+    check_labels(store, tree)
+    return tree
+
+
+def check_labels(store: FrameStore, taxonomy: Taxonomy) -> None:
+    """Refuse a store with labels that are not in ``taxonomy``.
+
+    Raises:
+        LabelError: with every such label, and a clip that carries it.
+    """
     wrong: dict[str, str] = {}
     for row in range(store.videos.num_rows):
         video = store.video(row)
         for label in filter(None, video.label.split("|")):
-            if label not in wrong and (problem := tree.check(label)):
+            if label not in wrong and (problem := taxonomy.check(label)):
                 wrong[label] = f"{store.path}: clip '{video.id}': {problem}"
     if wrong:
         raise LabelError("\n".join(wrong.values()))
-    return tree
 
 
 def level_classes(store: FrameStore, taxonomy: Taxonomy) -> dict[str, np.ndarray]:

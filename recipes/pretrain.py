@@ -8,7 +8,6 @@ middle of a run.
     accelerate launch --num_processes 8 -m framegate.recipes.pretrain moco_efficientnet_b0 data.store=STORE
 """
 
-import hashlib
 import os
 import sys
 from pathlib import Path
@@ -23,7 +22,7 @@ from framegate.recipes.cards import backbone_card
 from framegate.recipes.optimizers import make_optimizer, set_lr
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
-from framegate.recipes.training_run import TrainingRun
+from framegate.recipes.training_run import TrainingRun, data_digest
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.diagnostics import embedding_diagnostics
 from framegate.ssl.export import export_backbone
@@ -61,7 +60,10 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
         )
         wrapped, optimizer = run.accelerator.prepare(moco, make_optimizer(config.optim, moco))
         run.begin(
-            modules={"moco": moco}, optimizer=optimizer, total_steps=order.total_steps, data=_digest(config.data.store)
+            modules={"moco": moco},
+            optimizer=optimizer,
+            total_steps=order.total_steps,
+            data=data_digest(config.data.store),
         )
         batches = iter(_loader(config, store, order, run))
         keys_seen = 2 if config.method.symmetric else 1
@@ -172,10 +174,6 @@ def _one_thread(_: int) -> None:
     import cv2
 
     cv2.setNumThreads(0)
-
-
-def _digest(store: Path) -> str:
-    return hashlib.sha256((store / "videos.arrow").read_bytes()).hexdigest()[:16]
 
 
 if __name__ == "__main__":

@@ -80,7 +80,7 @@ def replace_folder(aside: Path, folder: Path) -> None:
 
 
 def _changes(before: dict[str, Any], config: Section) -> list[str]:
-    old, new = flat(type(config).model_construct(**before)), flat(config)
+    old, new = flat(before), flat(config.model_dump(mode="json"))
     return [
         f"  {key}: {old.get(key)!r} → {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())

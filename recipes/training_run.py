@@ -1,5 +1,6 @@
 """What every training needs around its loop: processes, the run folder, checkpoints, tracking, progress, stopping."""
 
+import hashlib
 import secrets
 import signal
 import time
@@ -44,19 +45,22 @@ class TrainingRun:
         config: the recipe.
         resume: continue the run in the folder.
         force: continue it with another config, too.
+        find_unused_parameters: some batches leave some parameters without a gradient.
 
     Raises:
         RunError: the folder holds a run that may not be continued like this.
     """
 
-    def __init__(self, config: Any, *, resume: bool = False, force: bool = False):
+    def __init__(self, config: Any, *, resume: bool = False, force: bool = False, find_unused_parameters: bool = False):
         self.config: TrainingConfig = config
         self.accelerator = Accelerator(
             mixed_precision={"fp32": "no"}.get(config.compute.precision, config.compute.precision),
             gradient_accumulation_steps=config.optim.accumulate,
             log_with="wandb" if config.log.wandb_project else None,
             # Queue and batch norm statistics belong to each process; sending them would overwrite the others'.
-            kwargs_handlers=[DistributedDataParallelKwargs(broadcast_buffers=False)],
+            kwargs_handlers=[
+                DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=find_unused_parameters)
+            ],
         )
         if self.accelerator.is_main_process:
             RunFolder.open(config, run_dir=config.run_dir, name=config.name, resume=resume, force=force)
@@ -148,7 +152,7 @@ class TrainingRun:
             values: ``loss``, ``lr``, ``momentum`` …, numbers or scalar tensors of this process.
         """
         self._refuse_nan(step)
-        row = {"step": step, "epoch": epoch, **{name: float(value) for name, value in values.items()}}
+        row = {"step": step, "epoch": epoch, **{name: _number(value) for name, value in values.items()}}
         row |= self._interval.speed(images * (step - self._interval.first_step))
         self._interval = _Interval(step)
         if self.is_main:
@@ -222,6 +226,15 @@ class TrainingRun:
             )
         if self._state["data"] != data:
             raise RunError(f"{self._checkpoint} was trained on other data: the store has changed since")
+
+
+def data_digest(store: Path) -> str:
+    """Changes when the store's rows do."""
+    return hashlib.sha256((store / "videos.arrow").read_bytes()).hexdigest()[:16]
+
+
+def _number(value: torch.Tensor | float) -> float:
+    return value.item() if isinstance(value, torch.Tensor) else float(value)
 
 
 class _Waiting:

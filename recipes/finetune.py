@@ -1,0 +1,180 @@
+"""Train the gated-fusion classifier on the labelled clips of a frame store.
+
+It can: any subset of frames, sound and text; frozen backbones with cached features, the last stage, or whole models;
+five fusions; partly labelled and multi-label clips; one device or many under accelerate; exact resume; W&B. It cannot:
+take clips without any label into training.
+
+    framegate finetune fusion_small data.store=STORE streams.frames.backbone=runs/first/backbone
+    accelerate launch --num_processes 8 -m framegate.recipes.finetune fusion_small data.store=STORE
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader
+
+from framegate.finetune.alterations import alter
+from framegate.finetune.batch import collate
+from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.criterion import training_loss
+from framegate.finetune.training import parameter_groups
+from framegate.media import FrameStore, MediaError
+from framegate.recipes.cards import classifier_card
+from framegate.recipes.clips import Sampling, StoreClips, clip_text, frozen_features, label_nodes, torch_rows
+from framegate.recipes.finetune_config import FinetuneConfig
+from framegate.recipes.finetune_report import write_finetune_report
+from framegate.recipes.labels import store_taxonomy
+from framegate.recipes.optimizers import build_optimizer, set_lr
+from framegate.recipes.run_folder import replace_folder
+from framegate.recipes.training_run import TrainingRun, data_digest
+from framegate.ssl.frame_order import FrameOrder
+from framegate.ssl.schedule import CosineSchedule
+from framegate.ssl.view_pairs import MicroBatches
+
+
+def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = False) -> Path:
+    """Run a recipe to its end.
+
+    Args:
+        config: the recipe.
+        resume: continue where the run in the folder was left.
+        force: continue it with another config, too.
+
+    Returns:
+        The run folder, with ``classifier/`` and ``report.html`` in it.
+
+    Raises:
+        LabelError: the store's labels do not fit the taxonomy.
+        MediaError: the store is missing, or has no labelled training clips.
+        RunError: the run exists, or may not be continued like this.
+        TrainingError: the loss is not a number, or a signal asked the run to stop.
+    """
+    store = FrameStore(config.data.store)
+    taxonomy = store_taxonomy(store, config.data.taxonomy)
+    labels = label_nodes(store, taxonomy)
+    rows = _training_rows(config, store, labels)
+    order = FrameOrder(
+        video_of=np.arange(len(rows)),
+        frames=rows,
+        batch_size=min(config.optim.batch_size, len(rows)),
+        epochs=config.optim.epochs,
+        frames_per_video=None,
+        seed=config.seed,
+    )
+    # In a batch nobody may have sound, or text; that stream then has no gradient.
+    with TrainingRun(config, resume=resume, force=force, find_unused_parameters=True) as run:
+        torch.manual_seed(config.seed)
+        texts = (clip_text(video.title, video.description) for video in map(store.video, rows.tolist()))
+        model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts)
+        model.count_labels(torch_rows([labels[row] for row in rows]))
+        features = frozen_features(model, store, visible=run.is_main)
+        sampling = Sampling(frames=config.data.frames, audio_seconds=config.data.audio_seconds)
+        clips = StoreClips(store, model.prepare, sampling, labels=labels, features=features)
+        schedule = CosineSchedule(
+            base=config.optim.lr,
+            total_steps=order.total_steps,
+            warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
+        )
+        wrapped, optimizer = run.accelerator.prepare(model, _optimizer(config, model))
+        run.begin(
+            modules={"classifier": model},
+            optimizer=optimizer,
+            total_steps=order.total_steps,
+            data=data_digest(config.data.store),
+        )
+        batches = iter(_loader(config, clips, order, run))
+
+        wrapped.train()
+        for step in range(run.first_step, order.total_steps):  # a step is an optimizer update
+            set_lr(optimizer, schedule(step))
+            for micro in range(config.optim.accumulate):
+                with run.waiting():
+                    batch = next(batches).to(run.accelerator.device)
+                altered, own = alter(batch, model.alterations, _generator(config.seed, step, micro, run.rank))
+                with run.accelerator.accumulate(wrapped):
+                    output = wrapped(altered)
+                    loss = training_loss(output, altered.labels, own, model.hierarchy, config.loss, counts=model.counts)
+                    run.accelerator.backward(loss.total)
+                run.check(loss.total)
+            if config.optim.clip_grad is not None:
+                run.accelerator.clip_grad_norm_(wrapped.parameters(), config.optim.clip_grad)
+            optimizer.step()
+            optimizer.zero_grad(set_to_none=True)
+
+            done = step + 1
+            if run.log_due(done):
+                run.log(
+                    done,
+                    epoch=step // order.steps_per_epoch,
+                    images=order.batch_size,
+                    loss=loss.total,
+                    fused=loss.fused,
+                    lr=schedule(step),
+                    momentum=0.0,
+                )
+            run.checkpoint_if_due(done)
+
+        if run.is_main:
+            _save(config, model, sampling, run)
+            write_finetune_report(run.folder, model, clips)
+        run.accelerator.wait_for_everyone()
+    return run.folder.path
+
+
+def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple[int, ...]]) -> np.ndarray:
+    split = store.videos["split"].to_pylist()
+    rows = np.array([row for row, nodes in enumerate(labels) if nodes and split[row] == "train"], dtype=np.int64)
+    if len(rows) < 2:
+        raise MediaError(
+            f"{config.data.store}: {len(rows)} labelled clips in split 'train'; training takes two or more"
+        )
+    return rows
+
+
+def _optimizer(config: FinetuneConfig, model: GatedFusionClassifier) -> torch.optim.Optimizer:
+    streams = config.streams
+    rates = {
+        name: stream.lr
+        for name, stream in (("frames", streams.frames), ("audio", streams.audio), ("text", streams.text))
+        if stream is not None
+    }
+    groups = parameter_groups(model, lr=config.optim.lr, weight_decay=config.optim.weight_decay, stream_lr=rates)
+    return build_optimizer(config.optim, [{**group, "lr_scale": group["lr"] / config.optim.lr} for group in groups])
+
+
+def _generator(seed: int, step: int, micro: int, rank: int) -> torch.Generator:
+    """What is altered in a micro-batch is a function of where it stands."""
+    state = np.random.SeedSequence([seed, step, micro, rank]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state >> np.uint64(1)))
+
+
+def _loader(config: FinetuneConfig, clips: StoreClips, order: FrameOrder, run: TrainingRun) -> DataLoader:
+    return DataLoader(
+        clips,
+        batch_sampler=MicroBatches(
+            order,
+            first_step=run.first_step,
+            accumulate=config.optim.accumulate,
+            rank=run.rank,
+            processes=run.processes,
+        ),
+        collate_fn=collate,
+        num_workers=config.data.workers,
+    )
+
+
+def _save(config: FinetuneConfig, model: GatedFusionClassifier, sampling: Sampling, run: TrainingRun) -> None:
+    folder = run.folder.path / "classifier"
+    aside = folder.with_name(f".{folder.name}.part")
+    model.save_pretrained(aside)
+    sampling.save(aside)
+    (aside / "README.md").write_text(classifier_card(config, run.folder.rows()), encoding="utf-8")
+    replace_folder(aside, folder)
+
+
+if __name__ == "__main__":
+    from framegate.recipes.cli import main
+
+    main(["finetune", *sys.argv[1:]])

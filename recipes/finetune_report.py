@@ -1,0 +1,114 @@
+"""The page of a fine-tuning run: its curves, what it confuses and what it trusts, on the held-out clips."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from framegate.finetune.batch import MODALITIES
+from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.taxonomy import Taxonomy
+from framegate.media import FrameStore, decode_jpeg
+from framegate.recipes.clips import StoreClips, spread
+from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
+from framegate.recipes.page import ClipCard, Page, strip_of
+from framegate.recipes.run_folder import RunFolder
+
+
+def write_finetune_report(run: RunFolder, model: GatedFusionClassifier, clips: StoreClips) -> None:
+    """Write ``RUN/report.html``; figures are of the validation split, or where there is none, of the training clips."""
+    rows = run.rows()
+    page = Page(f"framegate · {run.path.name}", f"{rows[-1]['step']} steps, last loss {rows[-1]['loss']:.3f}")
+    page.heading("Curves")
+    page.figure(loss_curve(rows), "Loss over steps")
+    splits = set(clips.store.videos["split"].to_pylist())
+    split = "val" if "val" in splits else "train"
+    add_outcomes(page, model, clips, run_clips(model, clips, labelled_rows(clips, split)), name=split)
+    page.write(run.path / "report.html")
+
+
+def loss_curve(rows: Sequence[dict]) -> Figure:
+    """The loss over steps."""
+    figure = Figure(figsize=(7, 2.8), layout="constrained")
+    axes = figure.subplots()
+    axes.plot([row["step"] for row in rows], [row["loss"] for row in rows])
+    axes.set(xlabel="step", ylabel="loss")
+    return figure
+
+
+def add_outcomes(
+    page: Page, model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs, *, name: str
+) -> None:
+    """Sections for what a classifier does on some clips: confusions, reliabilities by class, single clips."""
+    tree = model.taxonomy
+    true = np.array([clips.labels[row][0] for row in outputs.rows])
+    predicted = tree.leaves[outputs.probabilities[:, tree.leaves].argmax(axis=1)]
+    page.heading(f"Confusion matrix ({name} split)")
+    page.figure(confusion_matrix(true, predicted, tree), "Share of each true leaf's clips by predicted leaf")
+    page.heading("Reliabilities by class")
+    page.figure(reliability_bars(true, outputs, tree), "Mean weight that each modality gets, by true leaf")
+    page.heading("Some clips")
+    page.clips(clip_cards(model, clips, outputs))
+
+
+def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy) -> Figure:
+    """Rows: true leaves, each summing to one; columns: predicted ones."""
+    leaves = tree.leaves
+    known = np.isin(true, leaves)
+    counts = np.zeros((len(leaves), len(leaves)))
+    np.add.at(counts, (np.searchsorted(leaves, true[known]), np.searchsorted(leaves, predicted[known])), 1)
+    names = [tree.names[leaf] for leaf in leaves]
+    side = max(4.0, 0.4 * len(leaves))
+    figure = Figure(figsize=(side + 2, side), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), vmin=0, vmax=1, cmap="Blues")
+    axes.set_xticks(range(len(names)), names, rotation=90)
+    axes.set_yticks(range(len(names)), names)
+    axes.set(xlabel="predicted", ylabel="true")
+    figure.colorbar(image, shrink=0.6)
+    return figure
+
+
+def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> Figure:
+    """For each true class, the mean reliability of each modality, stacked to one."""
+    classes = np.unique(true)
+    means = np.array([outputs.reliability[true == node].mean(axis=0) for node in classes])
+    figure = Figure(figsize=(9, max(2.5, 0.3 * len(classes))), layout="constrained")
+    axes = figure.subplots()
+    left = np.zeros(len(classes))
+    for number, name in enumerate(MODALITIES):
+        axes.barh(range(len(classes)), means[:, number], left=left, label=name)
+        left += means[:, number]
+    axes.set_yticks(range(len(classes)), [tree.names[node] for node in classes])
+    axes.invert_yaxis()
+    axes.set(xlim=(0, 1), xlabel="reliability")
+    axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
+    return figure
+
+
+def clip_cards(
+    model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs, *, count: int = 12
+) -> list[ClipCard]:
+    """Some clips, evenly spread, with their frames, texts, predictions and reliabilities."""
+    chosen = spread(range(len(outputs.rows)), count)
+    tree = model.taxonomy
+    cards = []
+    for number in chosen:
+        row = int(outputs.rows[number])
+        video = clips.store.video(row)
+        best = int(tree.leaves[outputs.probabilities[number, tree.leaves].argmax()])
+        truth = clips.labels[row]
+        weights = zip(MODALITIES, outputs.reliability[number], outputs.present[number], strict=True)
+        trust = ", ".join(f"{name} {weight:.2f}" for name, weight, here in weights if here) or "nothing: the prior"
+        path = " / ".join(tree.names[node] for node in tree.path(best))
+        lines = [video.title or "(no title)", f"p = {outputs.probabilities[number, best]:.2f}; trusts {trust}"]
+        right = best in truth
+        if not right:
+            lines.append("true: " + ", ".join(" / ".join(tree.names[n] for n in tree.path(node)) for node in truth))
+        cards.append(ClipCard(clip_strip(clips.store, row), lines, verdict=path, right=right))
+    return cards
+
+
+def clip_strip(store: FrameStore, row: int) -> np.ndarray | None:
+    """A few of a clip's frames side by side."""
+    return strip_of([decode_jpeg(store.jpeg(int(frame))) for frame in spread(store.frame_range(row), 3)], most=3)

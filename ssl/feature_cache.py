@@ -1,0 +1,54 @@
+"""Features kept beside the frames they were made of, and reused while nothing they depend on has changed."""
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+from framegate.media import FrameStore
+from framegate.ssl.backbone import Backbone
+from framegate.ssl.features import frame_features
+
+
+def cached_features(
+    backbone: Backbone,
+    store: FrameStore,
+    frames: np.ndarray,
+    *,
+    on_progress: Callable[[int], None] | None = None,
+) -> Tensor:
+    """Like `frame_features` at the backbone's own image size, from ``STORE/features/NAME-DIGEST/`` if they are there.
+
+    The digest covers the weights, the pixel normalisation, the image size, the store's rows and ``frames``.
+
+    Shape: ``frames`` (N,) int → (N, dim) float32.
+    """
+    name = backbone.model.pretrained_cfg["architecture"]  # type: ignore[index]
+    folder = store.path / "features" / f"{name}-{_digest(backbone, store, frames)}"
+    file = folder / "features.safetensors"
+    if file.is_file():
+        return load_file(file)["features"]
+    features = frame_features(backbone, store, frames, image_size=backbone.image_size, on_progress=on_progress)
+    aside = folder.with_name(f".{folder.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    aside.mkdir(parents=True)
+    save_file({"features": features, "frames": torch.from_numpy(frames)}, aside / file.name)
+    (aside / "backbone.json").write_text(json.dumps({"name": backbone.name, "image_size": backbone.image_size}))
+    shutil.rmtree(folder, ignore_errors=True)
+    aside.replace(folder)
+    return features
+
+
+def _digest(backbone: Backbone, store: FrameStore, frames: np.ndarray) -> str:
+    digest = hashlib.sha256((store.path / "videos.arrow").read_bytes())
+    digest.update(np.ascontiguousarray(frames, dtype=np.int64).tobytes())
+    digest.update(str(backbone.image_size).encode())
+    for name, tensor in [*backbone.state_dict().items(), ("mean", backbone.mean), ("std", backbone.std)]:
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()[:16]

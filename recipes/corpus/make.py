@@ -23,10 +23,14 @@ from framegate.recipes.corpus.stations import Overlay
 from framegate.recipes.corpus.video_file import write_video
 from framegate.recipes.corpus.words import subtitle_lines
 
-__all__ = ["CorpusSummary", "make_corpus"]
+__all__ = ["CorpusSummary", "FolderTakenError", "make_corpus"]
 
 _PICTURES, _SOUND, _SUBTITLES, _DURATION = range(101, 105)  # streams of random numbers of one clip
 _CHUNK = 8  # clips a task
+
+
+class FolderTakenError(FileExistsError):
+    """The folder for the corpus holds something else."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,7 +70,7 @@ def make_corpus(
 
     Raises:
         ValueError: ``clips`` < 1 or ``seed`` < 0.
-        FileExistsError: ``out`` is something else.
+        FolderTakenError: ``out`` is something else.
     """
     if clips < 1 or seed < 0:
         raise ValueError(f"clips must be at least 1 and seed at least 0, not {clips} and {seed}")
@@ -75,7 +79,7 @@ def make_corpus(
     plans = plan_corpus(clips, seed)
     if not _is_vacant(out):
         if not _is_this_corpus(out, plans):
-            raise FileExistsError(
+            raise FolderTakenError(
                 f"{out} is not empty, and is not the corpus of {clips} clips with seed {seed}: "
                 "name another folder, or remove this one first"
             )

@@ -10,7 +10,7 @@ import pytest
 
 import framegate.recipes.corpus as package
 from framegate.media.manifest import read_manifest
-from framegate.recipes.corpus import CorpusSummary, make_corpus
+from framegate.recipes.corpus import CorpusSummary, FolderTakenError, make_corpus
 from framegate.recipes.corpus.leaves import LEAVES
 
 CLIPS = 18  # every leaf, and two leaves twice
@@ -127,9 +127,9 @@ def test_the_very_corpus_is_left_as_it_is(corpus: CorpusSummary) -> None:
 
 def test_a_folder_with_something_else_in_it_is_refused_and_untouched(corpus: CorpusSummary, tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("three years of work")
-    with pytest.raises(FileExistsError, match="name another folder"):
+    with pytest.raises(FolderTakenError, match="name another folder"):
         make_corpus(tmp_path, clips=1)
-    with pytest.raises(FileExistsError, match=r"18 clips with seed 6"):
+    with pytest.raises(FolderTakenError, match=r"18 clips with seed 6"):
         make_corpus(corpus.folder, clips=CLIPS, seed=6)
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

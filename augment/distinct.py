@@ -8,10 +8,12 @@ import numpy as np
 from framegate.augment.boxes import Box
 
 
-def distinct_frames(frames: np.ndarray, picture: Box, *, most: int = 16) -> list[int]:
+def distinct_frames(frames: np.ndarray, picture: Box, *, most: int = 24) -> list[int]:
     """Frames that differ over the picture: of a still, however long it is shown, one."""
     rows, columns = frames.shape[1:3]
-    inside = np.s_[round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)]
+    inside = np.s_[
+        round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)
+    ]
     kept: list[int] = []
     seen: list[np.ndarray] = []
     for number, frame in enumerate(frames):

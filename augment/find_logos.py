@@ -11,9 +11,10 @@ from framegate.augment.distinct import distinct_frames
 Found = tuple[float, float, float, float, float]
 
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
-_WEAK = 2.0  # one that extends it, if it is a fifth of the group's strongest as well
+_WEAK = 2.0  # one that extends it,
+_RELATIVE = 0.25  # if it has this share of the group's strongest
 _LEAST_CONFIDENCE = 0.5
-_STANDARD_ERRORS = 4.0
+_STANDARD_ERRORS = 3.5
 
 
 def find_logos(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
@@ -37,13 +38,12 @@ def find_logos(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
     for left, top, right, bottom in _merged(_groups(lasting), rows, columns):
         if _is_logo_shaped(left, top, right, bottom, rows, columns):
             inside = np.s_[top:bottom, left:right]
-            strength = float(min(np.percentile(lasting[inside], 95) / 20, 1.0))
             steadiness = float((lasting[inside] > _STRONG).sum() / max((usual[inside] > _STRONG).sum(), 1))
-            confidence = min(strength, 2 * steadiness, 1.0)
+            confidence = min(2 * steadiness, 1.0)
             if confidence >= _LEAST_CONFIDENCE:
                 found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
             lasting[inside] = usual[inside] = 0
-    if moves and (lasting > _STRONG).sum() > 0.2 * max((usual > _STRONG).sum(), 0.01 * usual.size):
+    if moves and (lasting > _STRONG).sum() > 0.3 * max((usual > _STRONG).sum(), 0.01 * usual.size):
         return ()  # the camera stands still
     return tuple(found)
 
@@ -72,19 +72,23 @@ def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def _outside(picture: Box, rows: int, columns: int) -> np.ndarray:
     """(H, W) bool: the pixels of the bars."""
     outside = np.ones((rows, columns), bool)
-    outside[round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)] = False
+    outside[
+        round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)
+    ] = False
     return outside
 
 
 def _clear_border_lines(lasting: np.ndarray, picture: Box) -> None:
-    """Take the ends of the borders, which last too, out of the map, in place."""
+    """Take the ends of the borders, which last too, out of the map, in place: what most of each line has."""
     rows, columns = lasting.shape
-    for edge in (picture[0], picture[2]):
-        if 0 < edge < 1:
-            lasting[:, max(round(edge * columns) - 2, 0) : round(edge * columns) + 2] = 0
     for edge in (picture[1], picture[3]):
         if 0 < edge < 1:
-            lasting[max(round(edge * rows) - 2, 0) : round(edge * rows) + 2] = 0
+            line = lasting[max(round(edge * rows) - 4, 0) : round(edge * rows) + 4]
+            line -= 1.5 * np.maximum(np.median(line, axis=1, keepdims=True), 0)
+    for edge in (picture[0], picture[2]):
+        if 0 < edge < 1:
+            line = lasting[:, max(round(edge * columns) - 4, 0) : round(edge * columns) + 4]
+            line -= 1.5 * np.maximum(np.median(line, axis=0, keepdims=True), 0)
 
 
 def _groups(lasting: np.ndarray) -> list[PixelBox]:
@@ -100,7 +104,7 @@ def _groups(lasting: np.ndarray) -> list[PixelBox]:
         if (member & (lasting[inside] > _STRONG)).sum() < 8:
             continue
         edges = np.where(member, lasting[inside], 0)
-        ys, xs = np.nonzero(edges > max(_WEAK, 0.2 * float(np.percentile(edges[edges > _WEAK], 90))))
+        ys, xs = np.nonzero(edges > max(_WEAK, _RELATIVE * float(np.percentile(edges[edges > _WEAK], 90))))
         groups.append((int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1)))
     return groups
 
@@ -127,8 +131,8 @@ def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
 
 
 def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:
-    """2 to 25% of the frame each way, no thinner than a line of letters, and near a corner."""
+    """2 to 25% of the frame each way, no thinner than a line of letters, near a corner but not cut off by the edge."""
     width, height = right - left, bottom - top
-    near = min(left, columns - right) / columns < 0.15 and min(top, rows - bottom) / rows < 0.2
+    x, y = min(left, columns - right) / columns, min(top, rows - bottom) / rows
     sized = 0.022 < width / columns < 0.25 and 0.022 < height / rows < 0.3
-    return near and sized and max(width, height) < 7 * min(width, height)
+    return sized and 0 < x < 0.15 and 0 < y < 0.2 and max(width, height) < 7 * min(width, height)

@@ -25,7 +25,9 @@ def find_subtitles(grey: np.ndarray, picture: Box) -> tuple[Found, ...]:
         band = _band(zone, rows)
         if band is not None:
             (left, top, right, bottom), frames = band
-            found.append((left / columns, top / rows, right / columns, bottom / rows, min(frames / max(0.3 * count, 1), 1.0)))
+            found.append(
+                (left / columns, top / rows, right / columns, bottom / rows, min(frames / max(0.3 * count, 1), 1.0))
+            )
     return tuple(found)
 
 
@@ -44,7 +46,10 @@ def _lines_of_text(frame: np.ndarray) -> list[PixelBox]:
         if at_edge or not (0.03 < tall < 0.22 and wide > 0.08 and w > 1.5 * h and centred and area > 0.5 * w * h):
             continue
         inside = edges[top : top + h, left : left + w].mean()
-        above, below = edges[max(top - h // 2, 0) : top, left : left + w], edges[top + h : top + h + h // 2, left : left + w]
+        above, below = (
+            edges[max(top - h // 2, 0) : top, left : left + w],
+            edges[top + h : top + h + h // 2, left : left + w],
+        )
         if max(above.mean() if above.size else 0.0, below.mean() if below.size else 0.0) < 0.5 * inside:
             found.append((int(left), int(top), int(left + w), int(top + h)))
     return found
@@ -56,7 +61,9 @@ def _band(lines: list[list[PixelBox]], rows: int) -> tuple[PixelBox, int] | None
     if not bottoms:
         return None
     slack = max(rows // 60, 2)
-    frames, best = max((sum(any(abs(box[3] - bottom) <= slack for box in boxes) for boxes in lines), bottom) for bottom in set(bottoms))
+    frames, best = max(
+        (sum(any(abs(box[3] - bottom) <= slack for box in boxes) for boxes in lines), bottom) for bottom in set(bottoms)
+    )
     if frames < max(2, 0.1 * len(lines)):
         return None
     members = [box for boxes in lines for box in boxes if abs(box[3] - best) <= slack]

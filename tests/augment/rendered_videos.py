@@ -37,6 +37,7 @@ class Rendered:
 def render_video(seed: int, *, clean: bool = False, kind: str | None = None) -> Rendered:
     """A video of 8 to 64 frames; unless ``clean``, borders, logo and subtitles with probability one half each."""
     rng = np.random.default_rng([7, seed])
+    cv2.setRNGSeed(seed)
     width, height = SIZES[rng.integers(len(SIZES))]
     kind = kind or KINDS[rng.integers(len(KINDS))]
     count = int(rng.integers(8, 65))
@@ -78,11 +79,13 @@ def moving_content(rng: np.random.Generator, count: int, width: int, height: int
             part = i / max(len(lengths) - 1, 1)
             x, y = (start + (end - start) * part) * (width, height)
             w, h = int(width * min(zoom[i], 1.3)), int(height * min(zoom[i], 1.3))
-            frame = cv2.resize(scene[int(y) : int(y) + h, int(x) : int(x) + w], (width, height), interpolation=cv2.INTER_AREA)
+            frame = cv2.resize(
+                scene[int(y) : int(y) + h, int(x) : int(x) + w], (width, height), interpolation=cv2.INTER_AREA
+            )
             if fade:
                 frame = (frame * min(1.0, 3 * part + 0.02, 3 * (1 - part) + 0.02)).astype(np.uint8)
-            noise = rng.normal(0, rng.uniform(0.5, 3), frame.shape)
-            frames.append(np.clip(frame + noise, 0, 255).astype(np.uint8))
+            noise = cv2.randn(np.empty(frame.shape, np.int16), (0,) * 3, (rng.uniform(0.5, 3),) * 3)
+            frames.append(cv2.add(frame, noise, dtype=cv2.CV_8U))
     return frames
 
 
@@ -136,7 +139,7 @@ def shape(rng: np.random.Generator, scene: np.ndarray) -> None:
 def add_borders(video: Rendered, rng: np.random.Generator) -> None:
     height, width = video.frames[0].shape[:2]
     way = ("letterbox", "pillarbox", "windowbox")[rng.integers(3)]
-    fill = ("black", "black", "black", "colour", "blurred")[rng.integers(5)]
+    fill = rng.choice(("black", "colour", "blurred"), p=(0.6, 0.3, 0.1))
     y = round(height * rng.uniform(0.02, 0.25)) if way != "pillarbox" else 0
     x = round(width * rng.uniform(0.02, 0.25)) if way != "letterbox" else 0
     colour = (0, 0, 0) if fill == "black" else rng.integers(0, 256, 3)
@@ -147,7 +150,9 @@ def add_borders(video: Rendered, rng: np.random.Generator) -> None:
         else:
             base = np.empty_like(frame)
             base[:] = colour
-        base[y : height - y, x : width - x] = cv2.resize(frame, (width - 2 * x, height - 2 * y), interpolation=cv2.INTER_AREA)
+        base[y : height - y, x : width - x] = cv2.resize(
+            frame, (width - 2 * x, height - 2 * y), interpolation=cv2.INTER_AREA
+        )
         framed.append(base)
     video.frames = framed
     video.borders = (x / width, y / height, 1 - x / width, 1 - y / height)
@@ -169,7 +174,12 @@ def add_logo(video: Rendered, rng: np.random.Generator) -> None:
         frame[y : y + h, x : x + w] = part * (1 - cover) + colours * cover
     rows, columns = np.where(alpha > 0.2)
     video.logos.append(
-        ((x + columns.min()) / width, (y + rows.min()) / height, (x + columns.max() + 1) / width, (y + rows.max() + 1) / height)
+        (
+            (x + columns.min()) / width,
+            (y + rows.min()) / height,
+            (x + columns.max() + 1) / width,
+            (y + rows.max() + 1) / height,
+        )
     )
     video.what += f"logo {w / width:.3f} opacity {opacity:.2f}; "
 
@@ -177,7 +187,10 @@ def add_logo(video: Rendered, rng: np.random.Generator) -> None:
 def draw_logo(rng: np.random.Generator, w: int, h: int) -> tuple[np.ndarray, np.ndarray]:
     big = np.zeros((h * 8, w * 8, 3), np.uint8)
     alpha = np.zeros((h * 8, w * 8), np.uint8)
-    one, two = (255, 255, 255) if rng.random() < 0.5 else rng.integers(0, 256, 3).tolist(), rng.integers(0, 256, 3).tolist()
+    one, two = (
+        (255, 255, 255) if rng.random() < 0.5 else rng.integers(0, 256, 3).tolist(),
+        rng.integers(0, 256, 3).tolist(),
+    )
     big[:] = one
     way = rng.integers(4)
     if way == 0:
@@ -190,13 +203,17 @@ def draw_logo(rng: np.random.Generator, w: int, h: int) -> tuple[np.ndarray, np.
     elif way == 2:
         image = Image.fromarray(alpha)
         font = ImageFont.truetype(str(FONTS / "DejaVuSans-Bold.ttf"), h * 7)
-        ImageDraw.Draw(image).text((w * 4, h * 4), "ABCDRN57"[rng.integers(8)] + str(rng.integers(1, 9)), 255, font, anchor="mm")
+        ImageDraw.Draw(image).text(
+            (w * 4, h * 4), "ABCDRN57"[rng.integers(8)] + str(rng.integers(1, 9)), 255, font, anchor="mm"
+        )
         alpha = np.array(image)
     else:
         cv2.ellipse(alpha, (w * 4, h * 4), (w * 3, h * 3), 0, 0, 360, 255, w)
         cv2.rectangle(alpha, (w * 3, 0), (w * 5, h * 8), 255, -1)
     area = cv2.INTER_AREA
-    return cv2.resize(big, (w, h), interpolation=area).astype(float), cv2.resize(alpha, (w, h), interpolation=area) / 255
+    return cv2.resize(big, (w, h), interpolation=area).astype(float), cv2.resize(
+        alpha, (w, h), interpolation=area
+    ) / 255
 
 
 def add_subtitles(video: Rendered, rng: np.random.Generator) -> None:
@@ -218,7 +235,7 @@ def add_subtitles(video: Rendered, rng: np.random.Generator) -> None:
                 video.frames[i] = (video.frames[i] * (1 - alpha) + colours * alpha).astype(np.uint8)
         frame += length
     if boxes:
-        low, high = np.min(boxes, axis=0), np.max(boxes, axis=0)
+        low, high = np.maximum(np.min(boxes, axis=0), 0), np.minimum(np.max(boxes, axis=0), (width, height) * 2)
         video.subtitles.append((low[0] / width, low[1] / height, high[2] / width, high[3] / height))
         video.what += f"subtitles {style} {size / height:.3f} at {at:.2f}; "
 
@@ -253,7 +270,11 @@ def written(lines: list[str], style: str, size: float, width: int, height: int, 
             pen.text((x + edge, y + edge), line, 255, font, anchor="ms")
         pen.text((x, y), line, 255, font, anchor="ms")
         ink.text((x, y), line, fill, font, anchor="ms")
-        box = around if box is None else (min(box[0], around[0]), min(box[1], around[1]), max(box[2], around[2]), max(box[3], around[3]))
+        box = (
+            around
+            if box is None
+            else (min(box[0], around[0]), min(box[1], around[1]), max(box[2], around[2]), max(box[3], around[3]))
+        )
     small = (width, height)
     cover = np.asarray(alpha.resize(small, Image.Resampling.BOX), float)[..., None] / 255
     # Ink is resized together with its dark surround, so the blend stays true at the edges of the glyphs.

@@ -1,4 +1,4 @@
-"""framegate.augment: what a network may not rely on. Views of frames in which overlays are worth nothing, and attention."""
+"""What a network may not rely on: views of frames in which overlays are worth nothing, overlay finding, attention."""
 
 import os
 

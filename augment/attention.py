@@ -42,7 +42,7 @@ class AttentionPolicy:
                 raise ValueError(f"attention.{name} is {getattr(self, name)}; it must lie between 0 and 0.5")
 
     def probabilities(self, epoch: float) -> tuple[float, float]:
-        """(drop, crop) at ``epoch``, maybe a fractional one: 0 before ``from_epoch``, then rising to their full values."""
+        """(drop, crop) at ``epoch``, maybe fractional: 0 before ``from_epoch``, then rising to the full values."""
         ramp = min(max((epoch - self.from_epoch) / max(self.ramp_epochs, 1e-9), 0.0), 1.0)
         return self.drop * ramp, self.crop * ramp
 
@@ -208,8 +208,8 @@ def _enlarged(maps: Tensor, size: tuple[int, int] | torch.Size, keep_out: Tensor
     """The maps at the images' size, (B, 1, H, W), zero inside the boxes."""
     if min(maps.shape[-2:]) < LEAST_SIDE:
         raise ValueError(
-            f"an attention map of {maps.shape[-2]}×{maps.shape[-1]} cells is too coarse, it takes {LEAST_SIDE}×{LEAST_SIDE}: "
-            "use the features of an earlier stage"
+            f"an attention map of {maps.shape[-2]}×{maps.shape[-1]} cells is too coarse, "
+            f"it takes {LEAST_SIDE}×{LEAST_SIDE}: use the features of an earlier stage"
         )
     strength = F.interpolate(maps, size=tuple(size), mode="bilinear", align_corners=False)
     if keep_out is None:

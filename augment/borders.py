@@ -9,13 +9,14 @@ from typing import Literal
 import cv2
 import numpy as np
 
-from framegate.augment.boxes import WHOLE, Box, covering_pixels
-from framegate.augment.plates import Colour
+from framegate.augment.boxes import Box
+from framegate.augment.masks import border_bars
+from framegate.augment.plates import Colour, on_canvas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BorderStyle:
-    """Bars of a picture: ``inside`` is what they leave free (fractions of the frame), ``fill`` a colour or ``blurred``."""
+    """Bars around a picture: ``inside`` is what they leave free, in fractions; ``fill`` a colour or ``blurred``."""
 
     inside: Box
     fill: Colour | Literal["blurred"]
@@ -30,24 +31,17 @@ class BorderStyle:
         colour = (0, 0, 0) if fill == "black" else (rng.randrange(256), rng.randrange(256), rng.randrange(256))
         return cls(inside=(x, y, 1 - x, 1 - y), fill="blurred" if fill == "blurred" else colour)
 
+    def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
+        """Lay the bars over the frame; what they cover of the picture is gone. See `Overlay`."""
+        copy = _blurred(image) if self.fill == "blurred" else None
+        for bar in border_bars(self.inside):
+            left, top, right, bottom = (max(round(edge), 0) for edge in on_canvas(canvas, bar))
+            where = np.s_[top:bottom, left:right]
+            image[where] = copy[where] if copy is not None else self.fill
 
-def paint_border(image: np.ndarray, canvas: Box, style: BorderStyle) -> None:
-    """Lay the bars over ``canvas`` (see `paint_subtitles`), in place; what they cover of the picture is gone."""
-    height, width = image.shape[:2]
-    x, y, w, h = canvas[0], canvas[1], canvas[2] - canvas[0], canvas[3] - canvas[1]
-    left, top, right, bottom = style.inside
-    inner = ((x + left * w) / width, (y + top * h) / height, (x + right * w) / width, (y + bottom * h) / height)
-    copy = _blurred(image) if style.fill == "blurred" else None
-    for bar in (
-        (0.0, 0.0, 1.0, inner[1]),
-        (0.0, inner[3], 1.0, 1.0),
-        (0.0, 0.0, inner[0], 1.0),
-        (inner[2], 0.0, 1.0, 1.0),
-    ):
-        pixels = covering_pixels(bar, width, height)
-        if pixels is not None:
-            where = np.s_[pixels[1] : pixels[3], pixels[0] : pixels[2]]
-            image[where] = copy[where] if copy is not None else style.fill
+    def places(self) -> tuple[Box, ...]:
+        """The bars. See `Overlay`."""
+        return border_bars(self.inside)
 
 
 def _blurred(image: np.ndarray) -> np.ndarray:

@@ -40,7 +40,7 @@ def seen_through(crop: Box, box: Box) -> Box:
 
 
 def covering_pixels(box: Box, width: int, height: int, *, margin: int = 0) -> PixelBox | None:
-    """The smallest pixel box that covers all of ``box`` inside a width × height picture, ``margin`` pixels wider on each side.
+    """The smallest pixel box that covers all of ``box`` inside a width × height picture, and ``margin`` pixels around.
 
     None where the box lies outside the picture.
     """

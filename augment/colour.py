@@ -1,4 +1,4 @@
-"""Colour jitter as one matrix: brightness, contrast, saturation, hue and greyscale are affine in RGB, so is their product.
+"""Colour jitter as one matrix: brightness, contrast, saturation, hue and grey are affine in RGB, so is their product.
 
 torchvision applies the same operations one by one and rounds and clips after each; here a picture is read and written
 once, and clipped once. Hue turns the chroma plane of YIQ instead of HSV's hexagon.
@@ -25,7 +25,7 @@ _GREY = np.tile(LUMA, (3, 1))
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What one view goes through after its crop: probabilities, and the widths of the jitter around 1 (hue: turns around 0)."""
+    """What one view goes through: probabilities, and the widths of the jitter around 1 (of hue: in turns around 0)."""
 
     min_scale: float
     jitter: float = 0.8
@@ -69,7 +69,7 @@ def recolour(image: np.ndarray, recipe: Recipe, rng: random.Random) -> np.ndarra
 
 
 def jitter_matrix(recipe: Recipe, rng: random.Random, *, mean: np.ndarray) -> np.ndarray:
-    """The 3×4 affine matrix of a random colour jitter, its steps in random order; ``mean`` (3,) is the picture's colour."""
+    """The 3×4 matrix of a random colour jitter, its steps in random order; ``mean`` (3,) is the picture's colour."""
     matrix = _affine(_IDENTITY)
     for step in rng.sample(("brightness", "contrast", "saturation", "hue"), 4):
         width = getattr(recipe, step)

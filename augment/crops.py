@@ -16,7 +16,7 @@ _RATIO = (3 / 4, 4 / 3)
 def random_crop(rng: random.Random, *, aspect: float, min_scale: float, inside: Box = WHOLE) -> Box:
     """A random box inside ``inside`` of a frame whose width over height is ``aspect``.
 
-    Its area is uniform in [min_scale, 1] of ``inside``'s, the logarithm of its shape in pixels uniform between 3:4 and 4:3;
+    Its area is uniform in [min_scale, 1] of ``inside``'s, its shape in pixels log-uniform between 3:4 and 4:3;
     where ten draws do not fit, the largest centred box of an allowed shape.
     """
     width, height = (inside[2] - inside[0]) * aspect, inside[3] - inside[1]  # in units of the frame's height
@@ -35,7 +35,7 @@ def random_crop(rng: random.Random, *, aspect: float, min_scale: float, inside: 
 
 
 def whole_pixels(crop: Box, width: int, height: int) -> PixelBox:
-    """The whole pixels inside ``crop`` of a width × height picture, at least one: what lies beyond the crop stays out."""
+    """The whole pixels inside ``crop`` of a width × height picture, at least one; what lies beyond stays out."""
     left, top = min(math.ceil(crop[0] * width), width - 1), min(math.ceil(crop[1] * height), height - 1)
     return (left, top, max(math.floor(crop[2] * width), left + 1), max(math.floor(crop[3] * height), top + 1))
 

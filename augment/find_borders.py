@@ -86,7 +86,7 @@ def _sharpest_step(first: np.ndarray, last: np.ndarray, near: int) -> int:
 
 
 def _blurred_bars(grey: np.ndarray) -> int:
-    """Rows of bars with a blurred copy of the picture: in most frames the same straight line ends both."""
+    """Rows of bars that one straight line ends on both sides in most frames, as around a blurred copy."""
     rows = grey.shape[1]
     step = cv2.absdiff(grey[:, 1:], grey[:, :-1]).mean(axis=2)  # (T, rows - 1), over each line between two rows
     both = np.minimum(step, step[:, ::-1])
@@ -100,7 +100,7 @@ def _blurred_bars(grey: np.ndarray) -> int:
 
 
 def _is_blurred_copy(frames: np.ndarray, inside: Box) -> bool:
-    """Whether what lies beyond ``inside`` follows the picture inside, squeezed or cropped to the frame and out of focus."""
+    """Whether what lies beyond ``inside`` is like the picture inside, squeezed or cropped to the frame and blurred."""
     height, width = frames.shape[1:3]
     left, top, right, bottom = (round(edge * size) for edge, size in zip(inside, (width, height) * 2, strict=True))
     beyond = np.ones((height, width), bool)

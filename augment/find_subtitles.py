@@ -56,7 +56,7 @@ def _lines_of_text(frame: np.ndarray) -> list[PixelBox]:
 
 
 def _band(lines: list[list[PixelBox]], rows: int) -> tuple[PixelBox, int] | None:
-    """The box around the lines whose lower edge most frames agree on, and those directly above; and the number of frames."""
+    """The box around the lines whose lower edge most frames agree on, and those above them; and how many frames do."""
     bottoms = [box[3] for boxes in lines for box in boxes]
     if not bottoms:
         return None

@@ -1,7 +1,7 @@
-"""Fonts for painted text: what the dependencies ship, what the system has, and invented characters where both have none.
+"""Fonts for painted text: what the dependencies ship, what the system has, invented characters where both have none.
 
-OpenCV 5 carries its own fonts, Chinese included; matplotlib carries DejaVu (Latin, Cyrillic, Greek); for anything else the
-system's font folders are searched. Text comes as coverage masks, so that every style can colour them as it likes.
+OpenCV 5 carries its own fonts, Chinese included; matplotlib carries DejaVu (Latin, Cyrillic, Greek); for anything else
+the system's font folders are searched. Text comes as coverage masks, so that every style can colour them as it likes.
 """
 
 from __future__ import annotations

@@ -4,25 +4,12 @@ from __future__ import annotations
 
 from typing import Literal
 
-import cv2
 import numpy as np
 
 from framegate.augment.crops import cut, whole_pixels
+from framegate.media.store import decode_jpeg
 
 Reduction = Literal[1, 2, 4, 8]
-
-
-_FLAGS = {
-    1: cv2.IMREAD_COLOR_RGB,
-    2: cv2.IMREAD_REDUCED_COLOR_2,
-    4: cv2.IMREAD_REDUCED_COLOR_4,
-    8: cv2.IMREAD_REDUCED_COLOR_8,
-}
-
-
-def decode_jpeg(data: bytes | memoryview, *, reduce: Reduction = 1) -> np.ndarray:
-    image = cv2.imdecode(np.frombuffer(data, np.uint8), _FLAGS[reduce])
-    return image if reduce == 1 else cv2.cvtColor(image, cv2.COLOR_BGR2RGB)
 
 
 def jpeg_size(data: bytes | memoryview) -> tuple[int, int]:

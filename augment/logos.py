@@ -1,4 +1,4 @@
-"""Station logos: shapes and letters in a corner, opaque or see-through, still or moving between the frames of a clip."""
+"""Station logos: shapes and letters in a corner, opaque or see-through, still or moving from frame to frame."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box
-from framegate.augment.fonts import SCRIPTS, Script
-from framegate.augment.plates import Colour, lay, text_plate
+from framegate.augment.fonts import SCRIPTS
+from framegate.augment.phrases import phrase
+from framegate.augment.plates import Colour, coverage, lay, scaled, text_plate
 
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
 CORNERS: tuple[Corner, ...] = ("top left", "top right", "bottom left", "bottom right")
@@ -23,7 +24,7 @@ _PHASES = 8  # frames of a moving logo
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LogoStyle:
-    """One station's logo. ``width`` and ``margin`` are fractions of the frame's width, ``seed`` draws its shapes and colours."""
+    """One station's logo; ``width`` and ``margin`` are fractions of the frame's width, ``seed`` draws the figure."""
 
     seed: int
     corner: Corner
@@ -46,24 +47,36 @@ class LogoStyle:
             moving=rng.random() < 0.1,
         )
 
+    def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
+        """Lay the logo into its corner; a moving one turns with ``moment``. See `Overlay`."""
+        left, top, right, bottom = self._box(canvas)
+        phase = (rng.randrange(_PHASES) + moment) % _PHASES if self.moving else 0
+        colours, alpha = _plate(self.seed, self.aspect, phase)
+        w, h = right - left, bottom - top
+        lay(image, coverage(scaled(alpha, w, h), self.opacity), scaled(colours, w, h), round(left), round(top))
 
-def paint_logo(image: np.ndarray, canvas: Box, style: LogoStyle, rng: random.Random) -> None:
-    """Lay the logo into its corner of ``canvas`` (see `paint_subtitles`), in place; a moving one at a random moment."""
-    left, top, right, bottom = canvas
-    width = max(style.width * (right - left), 2.0)
-    height = max(width / style.aspect, 2.0)
-    margin = style.margin * (right - left)
-    x = left + margin if "left" in style.corner else right - margin - width
-    y = top + margin if "top" in style.corner else bottom - margin - height
-    colours, alpha = _plate(style.seed, style.aspect, rng.randrange(_PHASES) if style.moving else 0)
-    size = (round(width), round(height))
-    cover = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA) * np.float32(style.opacity)
-    lay(image, cover, cv2.resize(colours, size, interpolation=cv2.INTER_AREA), round(x), round(y))
+    def places(self) -> tuple[Box, ...]:
+        """The logo's box on a frame of 16:9, and on squarer and on narrower ones. See `Overlay`."""
+        shapes = ((16.0, 9.0), (4.0, 3.0), (1.0, 1.0), (9.0, 16.0))
+        boxes = ((self._box((0.0, 0.0, width, height)), width, height) for width, height in shapes)
+        return tuple(
+            (max(b[0] / w, 0.0), max(b[1] / h, 0.0), min(b[2] / w, 1.0), min(b[3] / h, 1.0)) for b, w, h in boxes
+        )
+
+    def _box(self, canvas: Box) -> Box:
+        """Where the logo lies, in pixels of a canvas."""
+        left, top, right, bottom = canvas
+        width = self.width * (right - left)
+        height = width / self.aspect
+        margin = self.margin * (right - left)
+        x = left + margin if "left" in self.corner else right - margin - width
+        y = top + margin if "top" in self.corner else bottom - margin - height
+        return (x, y, x + width, y + height)
 
 
-@lru_cache(maxsize=512)
+@lru_cache(maxsize=4096)
 def _plate(seed: int, aspect: float, phase: int) -> tuple[np.ndarray, np.ndarray]:
-    """The logo's colours (h, w, 3) and coverage (h, w) in [0, 1], both float32: a body, a figure in it, often letters."""
+    """The logo's colours (h, w, 3) and coverage (h, w), both uint8: a body, a figure in it, often letters."""
     rng = random.Random(seed)
     height, width = _SIDE, round(_SIDE * aspect)
     colours, alpha = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
@@ -84,14 +97,13 @@ def _plate(seed: int, aspect: float, phase: int) -> tuple[np.ndarray, np.ndarray
     colours[inner > 127] = figure
     alpha = np.maximum(alpha, inner)
     if rng.random() < 0.6 or not alpha.any():
-        letters = text_plate(_script(rng), rng.randrange(8), rng.randrange(48), short=True)[
-            :, : round(32 * aspect * 1.5)
-        ]
+        script = rng.choice(SCRIPTS)
+        letters = text_plate(script, rng.randrange(8), phrase(script, rng, short=True))[:, : round(48 * aspect)]
         letters = cv2.resize(letters, (width - 8, height // 2), interpolation=cv2.INTER_AREA)
         where = np.s_[height // 4 : height // 4 + height // 2, 4 : width - 4]
         colours[where][letters > 100] = ink
         alpha[where] = np.maximum(alpha[where], letters)
-    return colours.astype(np.float32), alpha.astype(np.float32) / 255
+    return colours, alpha
 
 
 def _fill(mask: np.ndarray, shape: str, corners: int, turn: float, radius: float) -> None:
@@ -122,7 +134,3 @@ def _fill(mask: np.ndarray, shape: str, corners: int, turn: float, radius: float
 
 def _colour(rng: random.Random) -> Colour:
     return rng.choice(((255, 255, 255), (rng.randrange(256), rng.randrange(256), rng.randrange(256))))
-
-
-def _script(rng: random.Random) -> Script:
-    return rng.choice(SCRIPTS)

@@ -1,4 +1,4 @@
-"""Looks: a station's logo, subtitle style and borders together, and the bank that every view draws them from."""
+"""Looks: what one station lays over its pictures, and the bank that every view draws its look from."""
 
 from __future__ import annotations
 
@@ -8,40 +8,41 @@ from functools import lru_cache
 
 import numpy as np
 
-from framegate.augment.borders import BorderStyle, paint_border
+from framegate.augment.borders import BorderStyle
 from framegate.augment.boxes import Box
-from framegate.augment.logos import LogoStyle, paint_logo
-from framegate.augment.subtitles import SubtitleStyle, paint_subtitles
+from framegate.augment.logos import LogoStyle
+from framegate.augment.plates import Overlay
+from framegate.augment.subtitles import SubtitleStyle
+from framegate.augment.tickers import ClockStyle, TickerStyle
+from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
+
+# In the order of painting, with the share of stations that have one.
+_SHARES: tuple[tuple[type[Overlay], float], ...] = (
+    (BorderStyle, 0.35),
+    (WatermarkStyle, 0.04),
+    (TickerStyle, 0.08),
+    (ClockStyle, 0.08),
+    (LogoStyle, 0.85),
+    (SubtitleStyle, 0.7),
+    (RoundedFrameStyle, 0.05),
+)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Look:
-    """What one station lays over its pictures; None: it has no such thing."""
+    """A station's overlays, in the order of painting."""
 
-    border: BorderStyle | None
-    logo: LogoStyle | None
-    subtitles: SubtitleStyle | None
+    overlays: tuple[Overlay, ...]
 
     @classmethod
     def draw(cls, rng: random.Random) -> Look:
         """A random look, a function of ``rng``; most have a logo and subtitles, a third has borders."""
-        return cls(
-            border=BorderStyle.draw(rng) if rng.random() < 0.35 else None,
-            logo=LogoStyle.draw(rng) if rng.random() < 0.85 else None,
-            subtitles=SubtitleStyle.draw(rng) if rng.random() < 0.7 else None,
-        )
+        return cls(tuple(style.draw(rng) for style, share in _SHARES if rng.random() < share))
 
-    def paint(self, image: np.ndarray, canvas: Box, rng: random.Random) -> None:
-        """Paint the look into ``image`` (H, W, 3) uint8, in place; ``rng`` draws what differs between frames (text, phase).
-
-        ``canvas`` is where the frame lies, in pixels of the image; it may be larger than the image.
-        """
-        if self.border is not None:
-            paint_border(image, canvas, self.border)
-        if self.logo is not None:
-            paint_logo(image, canvas, self.logo, rng)
-        if self.subtitles is not None:
-            paint_subtitles(image, canvas, self.subtitles, rng)
+    def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
+        """Paint all of it into ``image``, in place. See `Overlay`."""
+        for overlay in self.overlays:
+            overlay.paint(image, canvas, rng, moment=moment)
 
 
 @lru_cache(maxsize=8192)

@@ -1,8 +1,8 @@
 """What happens to overlays in the two views of a pair, so that nothing is to be gained from matching them.
 
-Painted looks: each view draws one from the same long-lived bank, independently of the other. Real overlays survive in at
-most one of the two views: in the other, the places where they are, or where none were found the places where overlays
-live, are cropped away, covered, or taken from a donor's frame.
+Painted looks: each view draws one from the same long-lived bank, independently of the other. Real overlays survive in
+at most one of the two views: in the other, the places where they are, or where none were found the places where
+overlays live, are cropped away, covered, or taken from a donor's frame.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from framegate.augment.boxes import Box
+from framegate.augment.masks import border_bars
 from framegate.media.layout import Layout
 
 Removal = Literal["crop", "cover", "donor"]
@@ -33,12 +34,12 @@ class OverlayPolicy:
 
     Args:
         paint: probability that a view gets a painted look.
-        bank: number of looks; a few thousand outlive the queue, so that keys of the query's look are among its negatives.
-        on_frame: share of painted looks that are laid over the frame and then cropped with it; the rest lie over the view.
+        bank: number of looks; few enough that keys of the query's look are among its negatives, and too many to learn.
+        on_frame: share of painted looks that lie over the frame and are cropped with it; the rest lie over the view.
         survive: probability that the view that may keep the real overlays does keep them; otherwise neither has them.
         assume: where nothing of a kind was found, take the places where it would be for overlays.
-        crop, cover, donor: how the other view loses them, as weights of a draw. A crop that would leave too little of the
-            frame, and a donor that is not given, become a cover.
+        crop, cover, donor: how the other view loses them, as weights of a draw. A crop that would leave too little of
+            the frame, and a donor that is not given, become a cover.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -69,7 +70,7 @@ def plan_pair(
     pair: random.Random,
     views: tuple[random.Random, random.Random],
 ) -> tuple[OverlayPlan, OverlayPlan]:
-    """The plans of both views. ``pair`` draws what they share (who loses the overlays), ``views`` what is each one's own."""
+    """The plans of both views: ``pair`` draws what they share (who loses the overlays), ``views`` what is each's."""
     loser = pair.randrange(2)
     keeps = pair.random() < policy.survive
     plans = []
@@ -87,16 +88,8 @@ def plan_pair(
 
 
 def overlay_places(layout: Layout, *, assume: bool) -> tuple[Box, ...]:
-    """The boxes of a frame that hold overlays: what was found, and (``assume``) the usual places of each kind that was not."""
-    left, top, right, bottom = layout.borders
-    bars: tuple[Box, ...] = (
-        (0.0, 0.0, left, 1.0),
-        (right, 0.0, 1.0, 1.0),
-        (0.0, 0.0, 1.0, top),
-        (0.0, bottom, 1.0, 1.0),
-    )
-    found = tuple(bar for bar in bars if bar[0] < bar[2] and bar[1] < bar[3])
-    borders = found or (BORDER_PLACES if assume else ())
+    """The boxes of a frame with overlays: what was found, and (``assume``) the usual places of what was not."""
+    borders = border_bars(layout.borders) or (BORDER_PLACES if assume else ())
     subtitles = tuple(_box(box) for box in layout.subtitles) or (SUBTITLE_PLACES if assume else ())
     logos = tuple(_box(box) for box in layout.logos) or (LOGO_PLACES if assume else ())
     return borders + subtitles + logos

@@ -2,28 +2,54 @@
 
 from __future__ import annotations
 
+import random
 from functools import lru_cache
+from typing import Protocol, Self
 
 import cv2
 import numpy as np
 
+from framegate.augment.boxes import Box
 from framegate.augment.fonts import Script, faces
-from framegate.augment.phrases import phrase
 
 Colour = tuple[int, int, int]
 LINE = 32  # height in pixels at which lines of text are rendered and kept
 
 
-@lru_cache(maxsize=2048)
-def text_plate(script: Script, face: int, text: int, *, short: bool = False) -> np.ndarray:
+class Overlay(Protocol):
+    """The style of something that stations lay over their pictures, and how it is painted."""
+
+    @classmethod
+    def draw(cls, rng: random.Random) -> Self:
+        """A random style, a function of ``rng``."""
+        ...
+
+    def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
+        """Paint into ``image`` (H, W, 3) uint8, in place.
+
+        Args:
+            image: the picture.
+            canvas: where the frame lies, in pixels of the image; larger than the image where the image is a crop.
+            rng: draws what differs from clip to clip (the text, where an animation begins).
+            moment: number of the frame in its clip, for what moves.
+        """
+        ...
+
+    def places(self) -> tuple[Box, ...]:
+        """The boxes, in fractions of the frame, that hold all that `paint` paints."""
+        ...
+
+
+@lru_cache(maxsize=4096)
+def text_plate(script: Script, face: int, text: str) -> np.ndarray:
     """A line of text with room around it for an outline: (LINE, w) uint8, 255 inside the glyphs."""
     at_hand = faces(script)
-    mask = at_hand[face % len(at_hand)](phrase(script, text, short=short), LINE - 6)
+    mask = at_hand[face % len(at_hand)](text, LINE - 6)
     return cv2.copyMakeBorder(mask, 3, 3, 3, 3, cv2.BORDER_CONSTANT, value=(0,))
 
 
-@lru_cache(maxsize=2048)
-def outline_plate(script: Script, face: int, text: int) -> np.ndarray:
+@lru_cache(maxsize=4096)
+def outline_plate(script: Script, face: int, text: str) -> np.ndarray:
     """The glyphs of a text plate grown by two pixels: what lies under the fill of outlined text."""
     return cv2.dilate(text_plate(script, face, text), np.ones((5, 5), np.uint8))
 
@@ -33,29 +59,42 @@ def scaled(plate: np.ndarray, width: float, height: float) -> np.ndarray:
     return cv2.resize(plate, (max(round(width), 1), max(round(height), 1)), interpolation=cv2.INTER_AREA)
 
 
-def lay(
-    image: np.ndarray,
-    alpha: np.ndarray | float,
-    colour: np.ndarray | Colour,
-    left: int,
-    top: int,
-    *,
-    shape: tuple[int, int] | None = None,
-) -> None:
-    """Blend ``colour`` into ``image`` (H, W, 3) uint8, in place, where ``alpha`` covers it; what leaves the picture is cut off.
+def coverage(plate: np.ndarray, opacity: float = 1.0) -> np.ndarray:
+    """A plate's 0 to 255 as float32 coverage, 0 to ``opacity``."""
+    return plate * np.float32(opacity / 255)
+
+
+def lay(image: np.ndarray, alpha: np.ndarray, colour: np.ndarray | Colour, left: int, top: int) -> None:
+    """Blend ``colour`` into ``image`` (H, W, 3) uint8, in place, where ``alpha`` covers it.
 
     Args:
-        alpha: (h, w) float32 in [0, 1], or one number for the whole of ``shape``.
+        image: the picture; what leaves it is cut off.
+        alpha: (h, w) float32 in [0, 1].
         colour: one colour, or (h, w, 3) of them.
         left, top: where the plate's corner goes, in pixels; may be negative.
-        shape: (h, w) when ``alpha`` is one number.
     """
-    height, width = alpha.shape if isinstance(alpha, np.ndarray) else shape or (0, 0)
+    height, width = alpha.shape
     x0, y0, x1, y1 = max(left, 0), max(top, 0), min(left + width, image.shape[1]), min(top + height, image.shape[0])
     if x0 >= x1 or y0 >= y1:
         return
     inside = np.s_[y0 - top : y1 - top, x0 - left : x1 - left]
     below = image[y0:y1, x0:x1]
     over = colour[inside] if isinstance(colour, np.ndarray) else np.array(colour, np.float32)
-    cover = alpha[inside][..., None] if isinstance(alpha, np.ndarray) else np.float32(alpha)
-    image[y0:y1, x0:x1] = below + (over - below) * cover + np.float32(0.5)
+    image[y0:y1, x0:x1] = below + (over - below) * alpha[inside][..., None] + np.float32(0.5)
+
+
+def fill(image: np.ndarray, box: Box, colour: Colour, opacity: float = 1.0) -> None:
+    """Paint a box, in pixels of ``image`` and as far as it lies inside, in one colour, in place."""
+    left, top = max(round(box[0]), 0), max(round(box[1]), 0)
+    part = image[top : max(round(box[3]), 0), left : max(round(box[2]), 0)]
+    if part.size and opacity < 1:
+        part[:] = part + (np.array(colour, np.float32) - part) * np.float32(opacity)
+    elif part.size:
+        part[:] = colour
+
+
+def on_canvas(canvas: Box, box: Box) -> Box:
+    """A box in fractions of the frame as pixels of the image."""
+    left, top, right, bottom = canvas
+    width, height = right - left, bottom - top
+    return (left + box[0] * width, top + box[1] * height, left + box[2] * width, top + box[3] * height)

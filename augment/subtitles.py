@@ -10,8 +10,8 @@ import numpy as np
 
 from framegate.augment.boxes import Box
 from framegate.augment.fonts import SCRIPTS, Script
-from framegate.augment.phrases import POOL
-from framegate.augment.plates import LINE, Colour, lay, outline_plate, scaled, text_plate
+from framegate.augment.phrases import phrase
+from framegate.augment.plates import LINE, Colour, coverage, fill, lay, outline_plate, scaled, text_plate
 
 Place = Literal["bottom", "top", "left", "right"]  # left and right: vertical, one character under the other
 Edge = Literal["outline", "box", "shadow", "plain"]
@@ -23,12 +23,15 @@ _FILLS: tuple[Colour, ...] = (
     (120, 255, 255),
     (140, 255, 120),
 )
+_WIDEST = 0.94  # of the frame's width that a line fills, at most
+_TALLEST = 0.8  # of its height, for vertical lines
+_SHADOW = 0.15  # of a line's height: room for the shadow
 _DARK: tuple[Colour, ...] = ((0, 0, 0), (0, 0, 0), (20, 20, 60), (60, 10, 10))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SubtitleStyle:
-    """How one station writes its subtitles. ``height`` of a line and ``margin`` to the edge are fractions of the frame's height."""
+    """How one station writes its subtitles; ``height`` of a line and ``margin`` are fractions of the frame's height."""
 
     script: Script
     face: int
@@ -57,62 +60,72 @@ class SubtitleStyle:
             karaoke=rng.choice(((255, 80, 60), (60, 140, 255), (255, 200, 0))) if rng.random() < 0.15 else None,
         )
 
+    def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
+        """Write one or two random lines; karaoke runs on with ``moment``. See `Overlay`."""
+        left, top, right, bottom = canvas
+        width, height = right - left, bottom - top
+        line = self.height * height
+        lines = [phrase(self.script, rng) for _ in range(rng.choices((1, 2), (0.65, 0.35))[0])]
+        sung = (rng.random() + 0.1 * moment) % 1.0
+        for row, text in enumerate(lines):
+            length = text_plate(self.script, self.face, text).shape[1] * line / LINE
+            if self.place in ("bottom", "top"):
+                w = min(length, _WIDEST * width)
+                first = (
+                    self.margin * height if self.place == "top" else height - self.margin * height - len(lines) * line
+                )
+                self._write(image, text, (left + (width - w) / 2, top + first + row * line), (w, line), sung)
+            else:
+                h = min(length, _TALLEST * height)
+                column = self.margin * width + row * line
+                x = left + column if self.place == "left" else right - column - line
+                self._write(image, text, (x, top + (height - h) / 2), (line, h), sung)
 
-def paint_subtitles(image: np.ndarray, canvas: Box, style: SubtitleStyle, rng: random.Random) -> None:
-    """Write one or two random lines into ``image`` (H, W, 3) uint8, in place.
+    def places(self) -> tuple[Box, ...]:
+        """The band of two lines, with room for a shadow. See `Overlay`."""
+        band = 2 * self.height + _SHADOW * self.height
+        near, far = self.margin, self.margin + band
+        low, high = (1 - _WIDEST) / 2, (1 + _WIDEST) / 2 + _SHADOW * self.height
+        match self.place:
+            case "top":
+                return ((low, near, high, far),)
+            case "bottom":
+                return ((low, 1 - far, high, 1 - near + _SHADOW * self.height),)
+        # Columns are as wide as lines are high, in pixels, so their share of the width depends on the frame's shape;
+        # portrait video of 9:16 is the widest case.
+        wide = self.margin + band * 16 / 9
+        rows = ((1 - _TALLEST) / 2, (1 + _TALLEST) / 2 + _SHADOW * self.height)
+        column = (
+            (self.margin, wide)
+            if self.place == "left"
+            else (1 - wide, 1 - self.margin + _SHADOW * self.height * 16 / 9)
+        )
+        return ((column[0], rows[0], min(column[1], 1.0), rows[1]),)
 
-    ``canvas`` is where the frame lies, in pixels of the image (left, top, right, bottom); it may be larger than the image.
-    """
-    left, top, right, bottom = canvas
-    width, height = right - left, bottom - top
-    line = style.height * height
-    lines = [rng.randrange(POOL) for _ in range(rng.choices((1, 2), (0.65, 0.35))[0])]
-    sung = rng.random()
-    for row, text in enumerate(lines):
-        plate = text_plate(style.script, style.face, text)
-        if style.place in ("bottom", "top"):
-            w = min(plate.shape[1] * line / LINE, 0.94 * width)
-            y = (
-                top + style.margin * height
-                if style.place == "top"
-                else bottom - style.margin * height - len(lines) * line
-            )
-            _write(image, style, text, left + (width - w) / 2, y + row * line, w, line, sung)
-        else:
-            w = min(plate.shape[1] * line / LINE, 0.8 * height)
-            x = (
-                left + style.margin * width + row * line
-                if style.place == "left"
-                else right - style.margin * width - (row + 1) * line
-            )
-            _write(image, style, text, x, top + (height - w) / 2, line, w, sung)
+    def _write(
+        self, image: np.ndarray, text: str, corner: tuple[float, float], size: tuple[float, float], sung: float
+    ) -> None:
+        vertical = self.place in ("left", "right")
+        left, top = round(corner[0]), round(corner[1])
 
+        def cover(plate: np.ndarray) -> np.ndarray:
+            return coverage(scaled(_stacked(plate) if vertical else plate, *size))
 
-def _write(
-    image: np.ndarray, style: SubtitleStyle, text: int, x: float, y: float, w: float, h: float, sung: float
-) -> None:
-    vertical = style.place in ("left", "right")
-    left, top = round(x), round(y)
-
-    def alpha(plate: np.ndarray) -> np.ndarray:
-        return scaled(_stacked(plate) if vertical else plate, w, h).astype(np.float32) * np.float32(1 / 255)
-
-    glyphs = alpha(text_plate(style.script, style.face, text))
-    rows, columns = glyphs.shape
-    if style.edge == "box":
-        lay(image, 0.7, style.dark, left, top, shape=(rows, columns))
-    elif style.edge == "outline":
-        lay(image, alpha(outline_plate(style.script, style.face, text)), style.dark, left, top)
-    elif style.edge == "shadow":
-        offset = max(round(h / 16), 1)
-        lay(image, glyphs, style.dark, left + offset, top + offset)
-    if style.karaoke is None:
-        lay(image, glyphs, style.fill, left, top)
-        return
-    done = round(sung * (rows if vertical else columns))
-    first, second = (np.s_[:done], np.s_[done:]) if vertical else (np.s_[:, :done], np.s_[:, done:])
-    lay(image, glyphs[first], style.karaoke, left, top)
-    lay(image, glyphs[second], style.fill, left + (0 if vertical else done), top + (done if vertical else 0))
+        glyphs = cover(text_plate(self.script, self.face, text))
+        if self.edge == "box":
+            fill(image, (left, top, left + glyphs.shape[1], top + glyphs.shape[0]), self.dark, 0.7)
+        elif self.edge == "outline":
+            lay(image, cover(outline_plate(self.script, self.face, text)), self.dark, left, top)
+        elif self.edge == "shadow":
+            offset = max(round(size[0 if vertical else 1] * _SHADOW / 2), 1)
+            lay(image, glyphs, self.dark, left + offset, top + offset)
+        if self.karaoke is None:
+            lay(image, glyphs, self.fill, left, top)
+            return
+        done = round(sung * glyphs.shape[0 if vertical else 1])
+        first, second = (np.s_[:done], np.s_[done:]) if vertical else (np.s_[:, :done], np.s_[:, done:])
+        lay(image, glyphs[first], self.karaoke, left, top)
+        lay(image, glyphs[second], self.fill, left + (0 if vertical else done), top + (done if vertical else 0))
 
 
 def _stacked(line: np.ndarray) -> np.ndarray:

@@ -18,12 +18,13 @@ import numpy as np
 from framegate.augment.attention import AttentionPolicy
 from framegate.augment.boxes import WHOLE, Box, area, covering_pixels, free_box, seen_through
 from framegate.augment.colour import RECIPES, Recipe, Strength, recolour
-from framegate.augment.covers import cover, replace
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.jpeg import decode_jpeg, jpeg_size, largest_reduction
+from framegate.augment.jpeg import jpeg_size, largest_reduction
 from framegate.augment.looks import bank_look
+from framegate.augment.masks import cover, replace
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, plan_pair
 from framegate.media.layout import Layout
+from framegate.media.store import decode_jpeg
 
 _LEAST_FREE = 0.25  # share of the frame that must remain where overlays are cropped away
 

@@ -1,199 +1,222 @@
-"""One clip to one part: frames, shots, layout and sound in one opening. The same function runs in every engine."""
+"""One clip to one part: frames, shots, layout and sound. The same function runs in every engine."""
 
-import time as clock
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from contextlib import contextmanager
+from math import inf
 from pathlib import Path
 from typing import Any
 
 import av
-import cv2
 import numpy as np
+from av.stream import Disposition
 
-from framegate.media.decode import exact_frames, frame_time
+from framegate.media.decode import ExactReader
 from framegate.media.errors import MediaError
+from framegate.media.extent import measured_end, stated_end
+from framegate.media.folder import FolderReader
+from framegate.media.keyframes import KeyframeReader
 from framegate.media.layout import Layout
 from framegate.media.manifest import Clip
 from framegate.media.options import ExtractOptions
+from framegate.media.packets import Deadline
 from framegate.media.part import PartWriter
-from framegate.media.sampling import grid
-from framegate.media.shots import ShotCounter, hash_distance, perceptual_hash
-from framegate.media.sound import RATE, read_window, windows
+from framegate.media.picture import FramePainter, encode_jpeg
+from framegate.media.sampling import EvenSample, grid
+from framegate.media.shots import Deduper, ShotCounter
+from framegate.media.sound import RATE, SoundReader, windows
 from framegate.media.source import ffmpeg_words, open_media
 
 LayoutFinder = Callable[[Sequence[np.ndarray]], Layout]
-_LAYOUT_FRAMES = 64
+Reader = ExactReader | KeyframeReader | FolderReader
 
-
-@dataclass
-class _Outcome:
-    duration: float = 0.0
-    stage: str = ""
-    error: str = ""
-
-    def fail(self, stage: str, error: BaseException | str, words: Sequence[tuple[int, str, str]] = ()) -> None:
-        """Keep the first thing that went wrong, in FFmpeg's own words where it had any."""
-        if not self.stage:
-            said = [f"{name}: {message.strip()}" for _, name, message in words[-3:]]
-            what = error.strerror or str(error) if isinstance(error, av.FFmpegError) else str(error)
-            self.stage, self.error = stage, "; ".join([what, *said])
+_LAYOUT_FRAMES = 48
+_READERS = {"exact": ExactReader, "keyframe": KeyframeReader}
+_SHORT_BY = 0.05  # a file may end this share of its stated length early, or a second, and still be whole
 
 
 def extract_clip(clip: Clip, index: int, folder: Path, *, options: ExtractOptions, layout: LayoutFinder | None) -> None:
     """Write clip number ``index`` as a part into ``folder``; whatever is wrong with its files becomes its failure."""
     part = PartWriter(folder, index, video_id=clip.id)
-    outcome = _Outcome()
-    found = Layout()
     with ffmpeg_words() as words:
-        if clip.video is not None:
-            try:
-                with open_media(clip.video, max_pixels=options.max_pixels) as container:
-                    found = _read_video(container, clip, part, outcome, options, layout, words)
-            except (MediaError, av.FFmpegError) as error:
-                outcome.fail("open", error, words)
+        extraction = _ClipExtraction(clip, part, options, layout, words)
+        extraction.run()
+    part.finish(row=extraction.row(), failure=extraction.failure())
+
+
+class _ClipExtraction:
+    def __init__(
+        self,
+        clip: Clip,
+        part: PartWriter,
+        options: ExtractOptions,
+        layout: LayoutFinder | None,
+        words: list[tuple[int, str, str]],
+    ) -> None:
+        self._clip = clip
+        self._part = part
+        self._options = options
+        self._find_layout = layout
+        self._words = words
+        self._deadline = Deadline(options.timeout)
+        self._start = clip.start or 0.0
+        self._duration = 0.0
+        self._layout = Layout()
+        self._stage = ""
+        self._error = ""
+
+    def run(self) -> None:
+        clip = self._clip
+        if clip.video is not None and clip.video.is_dir():
+            with self._failing_at("video"):
+                self._read_folder(clip.video)
+        elif clip.video is not None:
+            with self._failing_at("open"), open_media(clip.video, max_pixels=self._options.max_pixels) as container:
+                self._read_video(container)
+                if clip.audio is None and clip.own_audio:
+                    self._read_sound(container)
         if clip.audio is not None:
-            try:
-                with open_media(clip.audio) as container:
-                    _read_sound(container, clip, part, outcome, options, words)
-            except (MediaError, av.FFmpegError) as error:
-                outcome.fail("open", error, words)
-    path = clip.video or clip.audio
-    lost = bool(path) and not part.frames and not part.windows
-    if lost and not outcome.stage:
-        outcome.fail("video", "neither frames nor sound in it")
-    row = None if lost else _row(clip, part, found, outcome)
-    failure = None
-    if outcome.stage:
-        failure = {"id": clip.id, "path": str(path), "stage": outcome.stage}
-        failure |= {"status": "failed" if lost else "partial", "error": outcome.error}
-    part.finish(row=row, failure=failure)
+            with self._failing_at("open"), open_media(clip.audio) as container:
+                self._read_sound(container)
 
+    # -- what is read ------------------------------------------------------------------------------------------------
 
-def _read_video(
-    container: av.container.InputContainer,
-    clip: Clip,
-    part: PartWriter,
-    outcome: _Outcome,
-    options: ExtractOptions,
-    layout: LayoutFinder | None,
-    words: Sequence[tuple[int, str, str]],
-) -> Layout:
-    deadline = clock.monotonic() + options.timeout
-    origin = (container.start_time or 0) / 1_000_000
-    length = (container.duration or 0) / 1_000_000
-    start, end = clip.start or 0.0, min(clip.end or length or np.inf, length or np.inf)
-    outcome.duration = max(0.0, end - start) if np.isfinite(end) else 0.0
-    shots = ShotCounter()
-    sample: list[np.ndarray] = []
-    before: int | None = None
-    if container.streams.video:
-        stream = container.streams.video[0]
-        stream.thread_count = 1
-        if options.mode == "keyframe":
-            stream.codec_context.skip_frame = "NONKEY"
-        if clip.start:
-            container.seek(round((start + origin) * 1_000_000), backward=True)
-        times = grid(start, end, every=None if options.frames else options.every, frames=options.frames)
+    def _read_video(self, container: av.container.InputContainer) -> None:
+        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
+        if not streams:
+            return
+        stream = streams[0]
+        with self._failing_at("video"):
+            end = stated_end(container, stream)
+            if end is None or self._options.frames:
+                end = measured_end(container, stream, self._deadline)
+            end = min(end, self._clip.end or inf)
+            self._duration = max(0.0, end - self._start)
+            aspect = float(stream.sample_aspect_ratio or 1)
+            for mode in dict.fromkeys((self._options.mode, "exact")):
+                reader = _READERS[mode](container, stream, deadline=self._deadline)
+                self._read_frames(reader, end, FramePainter(aspect=aspect, size=self._options.size))
+                if self._part.frames:  # no keyframe may lie within a short clip
+                    break
+
+    def _read_folder(self, folder: Path) -> None:
+        reader = FolderReader(folder, max_pixels=self._options.max_pixels, deadline=self._deadline)
+        self._start = max(self._start, reader.start)
+        end = min(reader.end, self._clip.end or inf)
+        self._duration = max(0.0, end - self._start)
+        self._read_frames(reader, end, FramePainter(size=self._options.size))
+
+    def _read_frames(self, reader: Reader, end: float, painter: FramePainter) -> None:
+        shots, dedupe, sample = ShotCounter(), Deduper(self._options.dedupe), EvenSample(_LAYOUT_FRAMES)
+        every = None if self._options.frames else self._options.every
+        last: float | None = None
+        for _, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
+            del self._words[:-10]
+            if shown.time == last or not self._within(shown.time, end):
+                continue
+            last = shown.time
+            rgb = painter.paint(shown.frame)
+            if dedupe.repeats(rgb):
+                continue
+            sample.add(rgb)
+            height, width = rgb.shape[:2]
+            jpeg = encode_jpeg(rgb, self._options.quality)
+            self._part.frame(
+                source=str(self._clip.video),
+                time=shown.time,
+                shot=shots.next(rgb),
+                jpeg=jpeg,
+                width=width,
+                height=height,
+            )
+        if reader.damage:
+            self._fail("video", f"{reader.damage[0]} ({len(reader.damage)} times)")
+        if self._find_layout is not None and sample.kept:
+            self._layout = self._found_layout(sample.kept)
+
+    def _read_sound(self, container: av.container.InputContainer) -> None:
+        if not container.streams.audio:
+            return
+        stream = container.streams.audio[0]
+        with self._failing_at("audio"):
+            end = stated_end(container, stream) or measured_end(container, stream, self._deadline)
+            end = min(end, self._clip.end or inf)
+            self._duration = self._duration or max(0.0, end - self._start)
+            reader = SoundReader(container, stream, deadline=self._deadline)
+            for first, last in windows(self._start, end, seconds=self._options.audio_seconds):
+                start, pcm = reader.window(first, last)
+                if len(pcm):
+                    self._part.sound(start=start, rate=RATE, pcm=pcm)
+            if reader.damage:
+                self._fail("audio", f"{reader.damage[0]} ({len(reader.damage)} times)")
+
+    def _within(self, time: float, end: float) -> bool:
+        """Whether a frame lies in the clip; one that is still shown when the clip begins does."""
+        return self._clip.start is None or self._options.mode == "exact" or self._start <= time < end
+
+    def _found_layout(self, frames: list[np.ndarray]) -> Layout:
+        assert self._find_layout is not None
         try:
-            for _, time, frame in exact_frames(_decoded(container, stream, origin, deadline), times):
-                rgb = scaled(frame, options.size)
-                digest = perceptual_hash(rgb) if options.dedupe else 0
-                if options.dedupe and before is not None and hash_distance(before, digest) < options.dedupe:
-                    continue
-                before = digest
-                if len(sample) < _LAYOUT_FRAMES:
-                    sample.append(rgb)
-                height, width = rgb.shape[:2]
-                part.frame(
-                    source=str(clip.video),
-                    time=time,
-                    shot=shots.next(rgb),
-                    jpeg=encode_jpeg(rgb, options.quality),
-                    width=width,
-                    height=height,
-                )
-        except (MediaError, av.FFmpegError) as error:
-            outcome.fail("video", error, words)
-    if clip.audio is None and clip.own_audio:
-        _read_sound(container, clip, part, outcome, options, words)
-    if layout is None or not sample:
-        return Layout()
-    try:
-        return layout(sample)
-    except Exception as error:  # the caller's code: whatever it raises is this clip's failure, not the extraction's
-        outcome.fail("layout", f"{type(error).__name__}: {error}")
-        return Layout()
+            return self._find_layout(frames)
+        except Exception as error:  # the caller's code: whatever it raises is this clip's failure, not the extraction's
+            self._fail("layout", f"{type(error).__name__}: {error}")
+            return Layout()
 
+    # -- what goes wrong ---------------------------------------------------------------------------------------------
 
-def _decoded(
-    container: av.container.InputContainer, stream: av.VideoStream, origin: float, deadline: float
-) -> Iterator[tuple[float, av.VideoFrame]]:
-    last = None
-    for packet in container.demux(stream):
-        if clock.monotonic() > deadline:
-            raise MediaError("timed out")
-        for frame in packet.decode():
-            time = frame_time(frame, origin)
-            if time is None:
-                time = 0.0 if last is None else last + 0.04
-            if last is None or time > last:
-                last = time
-                yield time, frame
+    @contextmanager
+    def _failing_at(self, stage: str) -> Iterator[None]:
+        try:
+            yield
+        except av.FFmpegError as error:
+            self._fail(stage, error.strerror or str(error))
+        except (MediaError, MemoryError, OSError) as error:
+            self._fail(stage, str(error) or type(error).__name__)
 
+    def _fail(self, stage: str, error: str) -> None:
+        """Keep the first thing that went wrong, with FFmpeg's last words on it."""
+        if not self._stage:
+            said = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in self._words[-3:])
+            self._stage, self._error = stage, "; ".join([error, *said])
 
-def _read_sound(
-    container: av.container.InputContainer,
-    clip: Clip,
-    part: PartWriter,
-    outcome: _Outcome,
-    options: ExtractOptions,
-    words: Sequence[tuple[int, str, str]],
-) -> None:
-    if not container.streams.audio:
-        return
-    stream = container.streams.audio[0]
-    origin = (container.start_time or 0) / 1_000_000
-    length = (container.duration or 0) / 1_000_000
-    start, end = clip.start or 0.0, min(clip.end or length or np.inf, length or np.inf)
-    try:
-        for first, last in windows(start, end, seconds=options.audio_seconds):
-            pcm = read_window(container, stream, first, last, origin=origin)
-            if not len(pcm):
-                break
-            part.sound(start=first, rate=RATE, pcm=pcm)
-    except (MediaError, av.FFmpegError) as error:
-        outcome.fail("audio", error, words)
+    # -- what is told ------------------------------------------------------------------------------------------------
 
+    def row(self) -> dict[str, Any] | None:
+        """The clip's row of ``videos``; None if it names media and none could be read."""
+        clip, part, layout = self._clip, self._part, self._layout
+        if self._lost:
+            return None
+        return {
+            "id": clip.id,
+            "source": str(clip.video or clip.audio or ""),
+            "programme": clip.programme,
+            "label": clip.label,
+            "split": clip.split,
+            "title": clip.title,
+            "description": clip.description,
+            "duration": self._duration,
+            "frames": part.frames,
+            "has_audio": part.windows > 0,
+            "status": "partial" if self._stage else "ok",
+            "borders": list(layout.borders),
+            "logos": [list(box) for box in layout.logos],
+            "subtitles": [list(box) for box in layout.subtitles],
+        }
 
-def scaled(frame: av.VideoFrame, size: int) -> np.ndarray:
-    """The frame as RGB (H, W, 3) with a short side of ``size`` pixels, never enlarged."""
-    factor = min(1.0, size / min(frame.width, frame.height))
-    width, height = max(1, round(frame.width * factor)), max(1, round(frame.height * factor))
-    return frame.to_ndarray(format="rgb24", width=width, height=height, interpolation="AREA", threads=1)
+    def failure(self) -> dict[str, Any] | None:
+        """The clip's line of ``failures.jsonl``; None if nothing went wrong."""
+        if self._lost and not self._stage:
+            self._fail("video", "neither frames nor sound in it")
+        if not self._stage:
+            return None
+        return {
+            "id": self._clip.id,
+            "path": str(self._clip.video or self._clip.audio),
+            "stage": self._stage,
+            "status": "failed" if self._lost else "partial",
+            "error": self._error,
+        }
 
-
-def encode_jpeg(rgb: np.ndarray, quality: int) -> bytes:
-    """JPEG bytes of an RGB picture."""
-    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
-    if not done:
-        raise MediaError(f"a picture of {rgb.shape} cannot be a JPEG")
-    return data.tobytes()
-
-
-def _row(clip: Clip, part: PartWriter, layout: Layout, outcome: _Outcome) -> dict[str, Any]:
-    return {
-        "id": clip.id,
-        "source": str(clip.video or clip.audio or ""),
-        "programme": clip.programme,
-        "label": clip.label,
-        "split": clip.split,
-        "title": clip.title,
-        "description": clip.description,
-        "duration": outcome.duration,
-        "frames": part.frames,
-        "has_audio": part.windows > 0,
-        "status": "partial" if outcome.stage else "ok",
-        "borders": list(layout.borders),
-        "logos": [list(box) for box in layout.logos],
-        "subtitles": [list(box) for box in layout.subtitles],
-    }
+    @property
+    def _lost(self) -> bool:
+        names_media = self._clip.video is not None or self._clip.audio is not None
+        return names_media and not self._part.frames and not self._part.windows

@@ -1,7 +1,9 @@
-"""The grid of times at which a clip is sampled."""
+"""Which times of a clip are sampled, and which of many samples are kept."""
 
 from collections.abc import Iterator
 from itertools import count
+
+import numpy as np
 
 
 def grid(start: float, end: float, *, every: float | None, frames: int | None) -> Iterator[float]:
@@ -17,3 +19,23 @@ def grid(start: float, end: float, *, every: float | None, frames: int | None) -
             if time >= end and step:
                 return
             yield time
+
+
+class EvenSample:
+    """At most ``size`` of any number of arrays, spread evenly: when full, every second one goes, and so on."""
+
+    def __init__(self, size: int) -> None:
+        self.kept: list[np.ndarray] = []
+        self._size = size
+        self._seen = 0
+        self._stride = 1
+
+    def add(self, array: np.ndarray) -> None:
+        """Offer the next array."""
+        if self._seen % self._stride == 0:
+            if len(self.kept) == self._size:
+                self.kept = self.kept[::2]
+                self._stride *= 2
+            if self._seen % self._stride == 0:
+                self.kept.append(array)
+        self._seen += 1

@@ -36,6 +36,23 @@ def perceptual_hash(rgb: np.ndarray) -> int:
     return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
 
 
-def hash_distance(first: int, second: int) -> int:
-    """Bits in which two perceptual hashes differ, 0..64."""
-    return (first ^ second).bit_count()
+class Deduper:
+    """Tells frames that look like the last one that did not.
+
+    Args:
+        distance: perceptual hashes that differ in fewer bits (of 64) mean the same picture; 0: all pictures differ.
+    """
+
+    def __init__(self, distance: int) -> None:
+        self._distance = distance
+        self._last: int | None = None
+
+    def repeats(self, rgb: np.ndarray) -> bool:
+        """Whether ``rgb`` (H, W, 3) uint8 repeats the last frame that was no repetition."""
+        if not self._distance:
+            return False
+        digest = perceptual_hash(rgb)
+        if self._last is not None and (digest ^ self._last).bit_count() < self._distance:
+            return True
+        self._last = digest
+        return False

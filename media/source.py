@@ -12,7 +12,7 @@ from framegate.media.errors import MediaError
 from framegate.media.paths import is_plain
 
 # Demuxers that open further files or addresses, which a manifest's author could aim anywhere, and those of devices.
-_REFERRING = {"concat", "dash", "ffmetadata", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest"}
+_REFERRING = {"concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest", "image2"}
 _NOT_MEDIA = {"tty", "txt", "webvtt", "srt", "ass"}  # any text file "plays" as these
 
 MAX_PIXELS = 8192 * 8192
@@ -46,6 +46,10 @@ def _formats() -> str:
 @contextmanager
 def ffmpeg_words() -> Iterator[list[tuple[int, str, str]]]:
     """Collect what FFmpeg logs at level error or worse, as (level, component, message), instead of printing it."""
+    before = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
-    with av.logging.Capture(local=False) as words:
-        yield words
+    try:
+        with av.logging.Capture(local=False) as words:
+            yield words
+    finally:
+        av.logging.set_level(before)

@@ -1,0 +1,46 @@
+"""From when to when a stream really runs: headers are a hint, packets know."""
+
+import av
+
+from framegate.media.clock import StreamClock
+from framegate.media.packets import Deadline, PacketSource
+
+
+def stated_end(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:
+    """The end that the file states for ``stream``, in seconds since its beginning; None where it states none."""
+    clock = StreamClock(container, stream)
+    if stream.duration and stream.duration > 0:
+        return clock.seconds((stream.start_time or 0) + stream.duration)
+    if container.duration and container.duration > 0:
+        return container.duration / av.time_base
+    return None
+
+
+def measured_end(
+    container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream, deadline: Deadline
+) -> float:
+    """The end of the last packet, in seconds since the source's beginning; the stream is at its beginning afterwards.
+
+    Reads the packets after the stated end's last keyframe, or all of them where nothing is stated or found there.
+    """
+    clock = StreamClock(container, stream)
+    source = PacketSource(container, stream, deadline)
+    stated = stated_end(container, stream)
+    end: int | None = None
+    if stated is not None:
+        source.seek(clock.stamp(stated))
+        end = _last_stamp(source, clock)
+    if end is None:
+        source.rewind()
+        end = _last_stamp(source, clock)
+    source.rewind()
+    return 0.0 if end is None else clock.seconds(end)
+
+
+def _last_stamp(source: PacketSource, clock: StreamClock) -> int | None:
+    end: int | None = None
+    while (packet := source.read()).size:
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None:
+            end = max(end or stamp, stamp + (packet.duration or clock.frame_ticks))
+    return end

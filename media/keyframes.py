@@ -1,0 +1,78 @@
+"""The keyframes nearest to given times: nothing else is decoded."""
+
+from collections.abc import Iterable, Iterator
+
+import av
+
+from framegate.media.clock import StreamClock
+from framegate.media.decode import TimedFrame
+from framegate.media.packets import Deadline, PacketSource
+
+
+class KeyframeReader:
+    """Takes keyframes from one stream of an open container, each target later than the last.
+
+    Args and attributes are those of `framegate.media.decode.ExactReader`.
+    """
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        *,
+        threads: int = 1,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self.damage: list[str] = []
+        self._context = stream.codec_context
+        self._context.thread_count = threads
+        self._clock = StreamClock(container, stream)
+        self._source = PacketSource(container, stream, deadline or Deadline())
+
+    def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
+        """The keyframe nearest to each of ``times`` (seconds, ascending), as (asked, frame), each keyframe once.
+
+        A keyframe that does not decode is left out.
+        """
+        before: av.Packet | None = None
+        after = self._next_keyframe(None)
+        decoded: av.Packet | None = None
+        for time in times:
+            target = self._clock.stamp(time)
+            while after is not None and _stamp(after) < target:
+                before, after = after, self._next_keyframe(target)
+            nearest = min(
+                (key for key in (before, after) if key), key=lambda key: abs(_stamp(key) - target), default=None
+            )
+            if nearest is None or nearest is decoded:
+                if after is None:
+                    return
+                continue
+            decoded = nearest
+            if (frame := self._decode(nearest)) is not None:
+                yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
+
+    def _next_keyframe(self, target: int | None) -> av.Packet | None:
+        if target is not None:
+            self._source.jump(target)
+        while (packet := self._source.read()).size:
+            if packet.is_keyframe:
+                return packet
+        return None
+
+    def _decode(self, packet: av.Packet) -> av.VideoFrame | None:
+        """Decode one keyframe by itself: push it through, and leave the decoder as new."""
+        try:
+            frames = [*packet.decode(), *self._context.decode(None)]
+        except av.FFmpegError as error:
+            self.damage.append(error.strerror or str(error))
+            frames = []
+        self._context.flush_buffers()
+        if any(frame.is_corrupt for frame in frames):
+            self.damage.append("corrupt frame")
+            return None
+        return frames[0] if frames else None
+
+
+def _stamp(packet: av.Packet) -> int:
+    return packet.pts if packet.pts is not None else packet.dts or 0

@@ -1,0 +1,145 @@
+"""A stream's packets in decoding order: read one by one, jumped over, looked ahead into."""
+
+import time
+from collections import deque
+
+import av
+from av.stream import Discard
+
+from framegate.media.errors import MediaError
+
+_JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
+_DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back
+_LOOK_AHEAD_BYTES = 64 << 20
+
+
+class TimedOutError(MediaError):
+    """A file took longer than it may."""
+
+
+class Deadline:
+    """A moment after which reading stops.
+
+    Args:
+        seconds: from now.
+    """
+
+    def __init__(self, seconds: float = float("inf")) -> None:
+        self._seconds = seconds
+        self._end = time.monotonic() + seconds
+
+    def check(self) -> None:
+        """Raise `TimedOutError` once the time is over."""
+        if time.monotonic() > self._end:
+            raise TimedOutError(f"timed out after {self._seconds:g} s")
+
+
+class PacketSource:
+    """Reads one stream of a container, and skips the others. A packet without data marks the end."""
+
+    def __init__(
+        self, container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream, deadline: Deadline
+    ) -> None:
+        for other in container.streams:
+            other.discard = Discard.default if other is stream else Discard.all
+        self._container = container
+        self._stream = stream
+        self._deadline = deadline
+        self._demuxed = container.demux(stream)
+        self._position = 0
+        self._jumped = 0  # where the last jump aimed: an index that leads astray does so once
+        self._delay = 0  # ticks from a keyframe's decoding to its display
+        self._ended = False
+
+    def read(self) -> av.Packet:
+        """The next packet."""
+        self._deadline.check()
+        packet = next(self._demuxed)
+        self._position = packet.pos or self._position
+        self._ended = packet.size == 0
+        if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
+            self._delay = max(self._delay, packet.pts - packet.dts)
+        return packet
+
+    def jump(self, target: int) -> bool:
+        """Seek to the last keyframe shown before ``target``, if the index knows one far ahead of what has been read."""
+        entries = self._stream.index_entries
+        where = entries.search_timestamp(target - self._delay)
+        if self._ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
+            return False
+        self._jumped = entries[where].pos
+        self.seek(entries[where].timestamp + self._delay)
+        return True
+
+    def seek(self, stamp: int) -> None:
+        """Go to the last keyframe shown at ``stamp`` or before."""
+        self._container.seek(stamp, stream=self._stream)
+        self._demuxed = self._container.demux(self._stream)
+        self._ended = False
+
+    def rewind(self) -> None:
+        """Go back to the beginning."""
+        self.seek(self._stream.start_time or 0)
+        self._position = 0
+
+
+class PacketQueue:
+    """Packets read ahead of the decoder, and what they tell about the frames to come."""
+
+    def __init__(self, source: PacketSource) -> None:
+        self._source = source
+        self._queue: deque[av.Packet] = deque()
+        self._stamps: list[int] = []  # of packets read, from the one shown last on
+        self._read_to: int | None = None  # nothing that comes is shown before this
+        self._bytes = 0
+        self._ended = False
+
+    def next(self) -> av.Packet:
+        """Take the next packet."""
+        if not self._queue:
+            self._read()
+        packet = self._queue.popleft()
+        self._bytes -= packet.size
+        return packet
+
+    def look_ahead(self, target: int) -> bool:
+        """Read until no later packet can be shown by ``target``; False where timestamps or memory do not allow it."""
+        while not self._ended and (self._read_to is None or self._read_to <= target):
+            packet = self._read()
+            if (packet.size and packet.pts is None) or self._bytes > _LOOK_AHEAD_BYTES:
+                return False
+        return True
+
+    def stamp_shown_at(self, target: int) -> int | None:
+        """The timestamp of the frame shown at ``target``, which has been looked ahead to; None before the first."""
+        shown = max((stamp for stamp in self._stamps if stamp <= target), default=None)
+        if shown is not None:
+            self._stamps = [stamp for stamp in self._stamps if stamp >= shown]
+        return shown
+
+    def drop_before_keyframe(self, target: int) -> bool:
+        """Drop all before the last keyframe shown no later than ``target``, where that saves decoding."""
+        keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)
+        last = max(keys, default=0)
+        if last < _DROP_PACKETS:
+            return False
+        for _ in range(last):
+            self.next()
+        return True
+
+    def clear(self) -> None:
+        """Forget everything, after the source has moved."""
+        self._queue.clear()
+        self._stamps.clear()
+        self._read_to, self._bytes, self._ended = None, 0, False
+
+    def _read(self) -> av.Packet:
+        packet = self._source.read()
+        self._queue.append(packet)
+        self._bytes += packet.size
+        self._ended = packet.size == 0
+        if packet.dts is not None:
+            self._read_to = packet.dts
+        if packet.pts is not None:
+            self._stamps.append(packet.pts)
+        return packet

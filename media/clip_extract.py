@@ -34,12 +34,20 @@ _READERS = {"exact": ExactReader, "keyframe": KeyframeReader}
 _SHORT_BY = 0.05  # a file may end this share of its stated length early, or a second, and still be whole
 
 
-def extract_clip(clip: Clip, index: int, folder: Path, *, options: ExtractOptions, layout: LayoutFinder | None) -> None:
+def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOptions, layout: LayoutFinder | None) -> None:
     """Write clip number ``index`` as a part into ``folder``; whatever is wrong with its files becomes its failure."""
     part = PartWriter(folder, index, video_id=clip.id)
     with ffmpeg_words() as words:
         extraction = _ClipExtraction(clip, part, options, layout, words)
         extraction.run()
+    part.finish(row=extraction.row(), failure=extraction.failure())
+
+
+def salvage_clip(clip: Clip, index: int, folder: Path, *, error: str) -> None:
+    """Complete the part of a clip whose process died of ``error``: what had been written by then is kept."""
+    part = PartWriter.salvaged(folder, index, video_id=clip.id)
+    extraction = _ClipExtraction(clip, part, ExtractOptions(), None, [])
+    extraction.fail("video", error)
     part.finish(row=extraction.row(), failure=extraction.failure())
 
 
@@ -129,7 +137,7 @@ class _ClipExtraction:
                 height=height,
             )
         if reader.damage:
-            self._fail("video", f"{reader.damage[0]} ({len(reader.damage)} times)")
+            self.fail("video", f"{reader.damage[0]} ({len(reader.damage)} times)")
         if self._find_layout is not None and sample.kept:
             self._layout = self._found_layout(sample.kept)
 
@@ -147,7 +155,7 @@ class _ClipExtraction:
                 if len(pcm):
                     self._part.sound(start=start, rate=RATE, pcm=pcm)
             if reader.damage:
-                self._fail("audio", f"{reader.damage[0]} ({len(reader.damage)} times)")
+                self.fail("audio", f"{reader.damage[0]} ({len(reader.damage)} times)")
 
     def _within(self, time: float, end: float) -> bool:
         """Whether a frame lies in the clip; one that is still shown when the clip begins does."""
@@ -158,7 +166,7 @@ class _ClipExtraction:
         try:
             return self._find_layout(frames)
         except Exception as error:  # the caller's code: whatever it raises is this clip's failure, not the extraction's
-            self._fail("layout", f"{type(error).__name__}: {error}")
+            self.fail("layout", f"{type(error).__name__}: {error}")
             return Layout()
 
     # -- what goes wrong ---------------------------------------------------------------------------------------------
@@ -168,11 +176,11 @@ class _ClipExtraction:
         try:
             yield
         except av.FFmpegError as error:
-            self._fail(stage, error.strerror or str(error))
+            self.fail(stage, error.strerror or str(error))
         except (MediaError, MemoryError, OSError) as error:
-            self._fail(stage, str(error) or type(error).__name__)
+            self.fail(stage, str(error) or type(error).__name__)
 
-    def _fail(self, stage: str, error: str) -> None:
+    def fail(self, stage: str, error: str) -> None:
         """Keep the first thing that went wrong, with FFmpeg's last words on it."""
         if not self._stage:
             said = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in self._words[-3:])
@@ -205,7 +213,7 @@ class _ClipExtraction:
     def failure(self) -> dict[str, Any] | None:
         """The clip's line of ``failures.jsonl``; None if nothing went wrong."""
         if self._lost and not self._stage:
-            self._fail("video", "neither frames nor sound in it")
+            self.fail("video", "neither frames nor sound in it")
         if not self._stage:
             return None
         return {

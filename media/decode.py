@@ -78,7 +78,8 @@ class ExactReader:
         if promised is not None and (shown is None or shown[0] != promised):
             self._start_over()
             shown = self._decode_until(target, None)
-        return shown
+        over = shown is not None and self._is_last(shown[0]) and target >= self._end_of(shown)
+        return None if over else shown
 
     def _prepare(self, target: int) -> int | None:
         """Skip what ``target`` does not need; the timestamp of the frame shown then, None if packets do not tell."""
@@ -99,7 +100,7 @@ class ExactReader:
             if self._shown is not None and (self._decoded or self._shown[0] >= target or self._shown[0] == promised):
                 return self._shown
             if self._ended:
-                return self._shown if self._shown is not None and target < self._end_of(self._shown) else None
+                return self._shown
             self._decode_packet(promised)
 
     def _decode_packet(self, wanted_from: int | None) -> None:
@@ -125,6 +126,9 @@ class ExactReader:
             self.damage.append("corrupt frame")
         elif last is None or stamp > last[0]:
             self._decoded.append((stamp, frame))
+
+    def _is_last(self, stamp: int) -> bool:
+        return stamp == self._packets.last_stamp or (self._ended and not self._decoded)
 
     def _end_of(self, shown: tuple[int, av.VideoFrame]) -> int:
         return shown[0] + max(shown[1].duration, self._clock.frame_ticks)

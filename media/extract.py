@@ -10,12 +10,11 @@ from dataclasses import asdict
 from functools import partial
 from pathlib import Path
 
-from framegate.media.clip_extract import LayoutFinder, extract_clip
+from framegate.media.clip_extract import LayoutFinder, extract_clip, salvage_clip
+from framegate.media.engines import run_in_processes, run_on_ray
 from framegate.media.errors import MediaError
 from framegate.media.manifest import Clip
 from framegate.media.options import Engine, ExtractOptions, Progress, Summary
-from framegate.media.part import PartWriter
-from framegate.media.pool import GRACE, WorkerPool
 from framegate.media.store_writer import StoreWriter, write_atomically
 
 
@@ -34,8 +33,10 @@ def extract(
 
     Args:
         layout: finds the overlays in a sample of one clip's frames (RGB uint8 HWC); a picklable callable.
-        workers: processes; default: one a core.
+        workers: processes; default: one a core. With Ray, tasks at a time.
         resume: continue what an earlier call with the same clips and options has begun in ``out``.
+        engine: ``processes`` on this machine, or ``ray`` on the cluster that Ray knows, which must see ``out`` and the
+            files under the same paths.
         on_progress: called after each clip.
 
     Raises:
@@ -48,19 +49,13 @@ def extract(
     if (out / "videos.arrow").exists():
         return Summary(**json.loads((out / "summary.json").read_text()))
     writer = StoreWriter(out, total=len(clips))
-    task = partial(_extract_number, clips=tuple(clips), folder=writer.parts, options=options, layout=layout)
-    pool = WorkerPool(
-        task,
-        workers=min(workers or os.cpu_count() or 1, len(clips)) or 1,
-        timeout=options.timeout + GRACE,
-        memory_mb=options.memory_mb,
-    )
-    for index, died in pool.run(writer.pending()):
-        if died:
-            clip = clips[index]
-            failure = {"id": clip.id, "path": str(clip.video or clip.audio), "stage": "video"}
-            part = PartWriter(writer.parts, index, video_id=clip.id)
-            part.finish(row=None, failure={**failure, "status": "failed", "error": died})
+    task = partial(extract_clip, folder=writer.parts, options=options, layout=layout)
+    pending = [(index, clips[index]) for index in writer.pending()]
+    count = max(1, min(workers or os.cpu_count() or 1, len(pending)))
+    run = run_on_ray if engine == "ray" else run_in_processes
+    for index, error in run(task, pending, workers=count, options=options):
+        if error is not None:
+            salvage_clip(clips[index], index, writer.parts, error=error)
         writer.add(index)
         if on_progress is not None:
             on_progress(_progress(writer, total=len(clips), seconds=time.monotonic() - began))
@@ -68,12 +63,6 @@ def extract(
     writer.finish()
     shutil.rmtree(writer.parts)
     return Summary(**json.loads((out / "summary.json").read_text()))
-
-
-def _extract_number(
-    index: int, *, clips: tuple[Clip, ...], folder: Path, options: ExtractOptions, layout: LayoutFinder | None
-) -> None:
-    extract_clip(clips[index], index, folder, options=options, layout=layout)
 
 
 def _progress(writer: StoreWriter, *, total: int, seconds: float) -> Progress:

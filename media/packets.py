@@ -117,6 +117,11 @@ class PacketQueue:
             self._stamps = [stamp for stamp in self._stamps if stamp >= shown]
         return shown
 
+    @property
+    def last_stamp(self) -> int | None:
+        """The timestamp of the stream's last frame, once everything has been read."""
+        return max(self._stamps, default=None) if self._ended else None
+
     def drop_before_keyframe(self, target: int) -> bool:
         """Drop all before the last keyframe shown no later than ``target``, where that saves decoding."""
         keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)

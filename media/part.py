@@ -1,5 +1,6 @@
 """A part: the result of one clip on disk, written by a worker as it goes, complete or absent."""
 
+import contextlib
 import json
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,7 @@ import pyarrow as pa
 
 from framegate.media.schema import AUDIO, FRAMES
 
-_BATCH_BYTES = 4 << 20
+_BATCH_BYTES = 1 << 20
 
 
 class PartWriter:
@@ -25,6 +26,20 @@ class PartWriter:
         self._result = folder / f"{index:08d}.json"
         self._frames = RowWriter(folder / f"{index:08d}.frames", FRAMES)
         self._audio = RowWriter(folder / f"{index:08d}.audio", AUDIO)
+
+    @classmethod
+    def salvaged(cls, folder: Path, index: int, *, video_id: str) -> "PartWriter":
+        """Begin anew with the rows that a writer which died had written in full."""
+        frames = _whole_batches(folder / f"{index:08d}.frames")
+        audio = _whole_batches(folder / f"{index:08d}.audio")
+        part = cls(folder, index, video_id=video_id)
+        for batch in frames:
+            part.frames += batch.num_rows
+            part._frames.add_batch(batch)
+        for batch in audio:
+            part.windows += batch.num_rows
+            part._audio.add_batch(batch)
+        return part
 
     def frame(self, *, source: str, time: float, shot: int, jpeg: bytes, width: int, height: int) -> None:
         """Add one frame: seconds in the source, shot number, the encoded picture and its size."""
@@ -63,6 +78,11 @@ class RowWriter:
         if self._bytes >= self._batch_bytes:
             self._flush()
 
+    def add_batch(self, batch: pa.RecordBatch) -> None:
+        """Append rows that are a batch already."""
+        self._flush()
+        self._writer.write_batch(batch)
+
     def close(self) -> None:
         """Write what is left and the end mark."""
         self._flush()
@@ -72,3 +92,12 @@ class RowWriter:
         if self._rows:
             self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
         self._rows, self._bytes = [], 0
+
+
+def _whole_batches(path: Path) -> list[pa.RecordBatch]:
+    """The batches of a stream that may break off anywhere."""
+    batches: list[pa.RecordBatch] = []
+    if path.exists():
+        with contextlib.suppress(pa.ArrowInvalid, OSError):
+            batches.extend(pa.ipc.open_stream(path.read_bytes()))
+    return batches

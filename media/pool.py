@@ -1,4 +1,4 @@
-"""Worker processes that can be killed: a clip that hangs or crashes costs its own worker, never its neighbours'."""
+"""Worker processes that can be killed: a task that hangs or crashes costs its own worker, never its neighbours'."""
 
 import multiprocessing as mp
 import os
@@ -8,110 +8,115 @@ from collections.abc import Callable, Iterable, Iterator
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-Task = Callable[[int], None]
-GRACE = 10.0  # seconds between a task's own time limit and the kill
+GRACE = 10.0  # seconds between the time limit that a task keeps itself, and the kill
+_TASKS_A_WORKER = 500  # decoders leave crumbs; a fresh process has none
 
 
 class WorkerPool:
-    """Runs ``task(number)`` for many numbers, one at a time in each process.
+    """Runs ``task(number, item)`` in processes, one item at a time in each.
 
     Args:
         task: picklable.
-        timeout: seconds after which a process that has not finished its number is killed.
+        timeout: seconds after which a process that has not finished its item is killed.
         memory_mb: data that one process may allocate.
     """
 
-    def __init__(self, task: Task, *, workers: int, timeout: float, memory_mb: int) -> None:
-        self._spawn = lambda: _Worker(task, memory_mb=memory_mb)
+    def __init__(self, task: Callable[[int, Any], None], *, workers: int, timeout: float, memory_mb: int) -> None:
+        self._task = task
         self._count = workers
         self._timeout = timeout
+        self._memory_mb = memory_mb
 
-    def run(self, numbers: Iterable[int]) -> Iterator[tuple[int, str | None]]:
-        """Yield each number when it is done, with None, or with what ended its process."""
-        queue = iter(numbers)
-        workers: list[_Worker] = []
+    def run(self, items: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, str | None]]:
+        """Yield each number once its item is done, with None, or with what went wrong in words."""
+        queue = iter(items)
+        workers = [_Worker(self._task, memory_mb=self._memory_mb) for _ in range(self._count)]
         try:
+            idle, busy = workers, list[_Worker]()
             while True:
-                for number in self._free(workers, queue):
-                    idle = next((worker for worker in workers if worker.number is None), None)
-                    if idle is None:
-                        workers.append(idle := self._spawn())
-                    idle.start(number)
-                busy = [worker for worker in workers if worker.number is not None]
+                while idle and (item := next(queue, None)) is not None:
+                    worker = idle.pop()
+                    worker.start(*item)
+                    busy.append(worker)
                 if not busy:
                     return
-                wait([worker.pipe for worker in busy], timeout=1.0)
-                for worker in busy:
-                    assert worker.number is not None
-                    number, ended = worker.number, worker.poll(self._timeout)
-                    if ended is not None:
-                        if not worker.alive:
-                            workers.remove(worker)
-                        yield number, ended or None
+                wait([worker.pipe for worker in busy], timeout=max(0.0, min(w.killed_in(self._timeout) for w in busy)))
+                for worker in [worker for worker in busy if worker.ended(self._timeout)]:
+                    busy.remove(worker)
+                    idle.append(worker if worker.usable else _Worker(self._task, memory_mb=self._memory_mb))
+                    workers = [*idle, *busy]
+                    yield worker.number, worker.error
         finally:
             for worker in workers:
                 worker.kill()
 
-    def _free(self, workers: list["_Worker"], queue: Iterator[int]) -> Iterator[int]:
-        for _ in range(self._count - sum(worker.number is not None for worker in workers)):
-            number = next(queue, None)
-            if number is not None:
-                yield number
-
 
 class _Worker:
-    def __init__(self, task: Task, *, memory_mb: int) -> None:
+    """One process, and the item it works on."""
+
+    def __init__(self, task: Callable[[int, Any], None], *, memory_mb: int) -> None:
         context = mp.get_context("spawn")
         self.pipe, theirs = context.Pipe()
         self._process = context.Process(target=_serve, args=(task, theirs, memory_mb), daemon=True)
         self._process.start()
         theirs.close()
-        self.number: int | None = None
-        self.alive = True
         self._began = 0.0
-        self._warm = False
+        self._tasks = 0
+        self.number = -1
+        self.error: str | None = None
+        self.usable = True
 
-    def start(self, number: int) -> None:
-        self.number, self._began = number, time.monotonic()
-        self.pipe.send(number)
+    def start(self, number: int, item: Any) -> None:
+        self.number, self.error = number, None
+        self._tasks += 1
+        self._began = time.monotonic()
+        self.pipe.send((number, item))
 
-    def poll(self, timeout: float) -> str | None:
-        """None while at work; "" once done; else what ended the process."""
-        ended = None
+    def killed_in(self, timeout: float) -> float:
+        return self._began + timeout - time.monotonic()
+
+    def ended(self, timeout: float) -> bool:
+        """Whether the item is done, one way or another."""
         try:
             if self.pipe.poll():
-                self.pipe.recv()
-                ended = ""
+                self.error = self.pipe.recv()
+                if self._tasks == _TASKS_A_WORKER:
+                    self.kill()
+                return True
         except (EOFError, ConnectionResetError):
             self._process.join()
-            ended = f"the worker died ({_exit_words(self._process.exitcode)})"
-        if ended is None and time.monotonic() - self._began > timeout:
-            ended = f"timed out after {timeout:g} s"
-        if ended:
+            self.error = f"the decoding process died ({_exit_words(self._process.exitcode)})"
             self.kill()
-        if ended is not None:
-            self.number = None
-        return ended
+            return True
+        if self.killed_in(timeout) <= 0:
+            self.error = f"killed after {timeout:g} s without an answer"
+            self.kill()
+            return True
+        return False
 
     def kill(self) -> None:
-        self.alive = False
+        self.usable = False
         self._process.kill()
         self._process.join()
         self.pipe.close()
 
 
-def _serve(task: Task, pipe: Connection, memory_mb: int) -> None:
+def _serve(task: Callable[[int, Any], None], pipe: Connection, memory_mb: int) -> None:
+    """The life of a worker process."""
     limit = memory_mb << 20
     resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
-    null = os.open(os.devnull, os.O_WRONLY)
-    os.dup2(null, 2)  # decoders that print past FFmpeg's log
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # some decoders print past FFmpeg's log
     while True:
         try:
-            number: Any = pipe.recv()
+            number, item = pipe.recv()
         except EOFError:
             return
-        task(number)
-        pipe.send(number)
+        try:
+            task(number, item)
+        except Exception as error:  # whatever a file provokes is that file's failure
+            pipe.send(f"{type(error).__name__}: {error}")
+        else:
+            pipe.send(None)
 
 
 def _exit_words(code: int | None) -> str:

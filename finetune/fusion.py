@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.quality import QUALITIES
 
+_SMALL = 1e-3  # an overlap under which two predictions disagree as much as they can
+
 
 @dataclass(frozen=True, kw_only=True)
 class FusionConfig:
@@ -74,33 +76,39 @@ class ReliabilityFusion(nn.Module):
 
         s_m = MLP_m(h_m, presence, quality_m, confidence_m, agreement of m's own prediction with the others')
         r = softmax(s) over the present
-        out = Σ_m r_m h_m
+        out = Σ_m r_m V_m h_m
 
-    Agreement with stream n is the overlap Σ_node √(p_m p_n) at each level of the taxonomy, 0 where n is absent;
-    confidence is Σ_node p_m², also by level. Both carry no gradient: a stream is not to learn to please. An MLP per
-    stream, as their vectors differ.
+    Agreement with stream n is log Σ_node √(p_m p_n) at each level of the taxonomy (minus the Bhattacharyya distance), 0
+    where n is absent; confidence is Σ_node p_m², also by level. The evidence carries no gradient: a stream is to learn
+    its subject, not to look trustworthy. An MLP per stream, as their vectors differ.
     """
 
     def __init__(self, width: int, streams: int, hierarchy: Hierarchy, *, hidden: int = 32) -> None:
         super().__init__()
         self.hierarchy = hierarchy
         figures = streams + QUALITIES + hierarchy.depth * (streams + 1)
-        self.norm = nn.LayerNorm(width)
-        self.scores = nn.ModuleList(
-            nn.Sequential(nn.Linear(width + figures, hidden), nn.GELU(), nn.Linear(hidden, 1)) for _ in range(streams)
-        )
+        self.norm = nn.Sequential(nn.LayerNorm(width), nn.Dropout(0.5))
+        self.values = nn.ModuleList(nn.Linear(width, width) for _ in range(streams))
+        self.scores = nn.ModuleList(_score(width + figures, hidden) for _ in range(streams))
 
     def forward(self, states: StreamStates) -> Fused:
         """Weigh the streams of each clip and add them up."""
         streams = states.hidden.shape[1]
         presence = states.present.to(states.hidden.dtype).unsqueeze(1).expand(-1, streams, -1)
         evidence = torch.cat(
-            [self.norm(states.hidden), presence, states.quality, self.confidence(states), self.agreement(states)],
+            [
+                self.norm(states.hidden.detach()),
+                presence,
+                states.quality,
+                self.confidence(states),
+                self.agreement(states),
+            ],
             dim=-1,
         )
         score = torch.cat([mlp(evidence[:, m]) for m, mlp in enumerate(self.scores)], dim=1)
         reliability = present_softmax(score, states.present)
-        vector = (reliability.unsqueeze(-1) * states.hidden).sum(dim=1)
+        values = torch.stack([value(states.hidden[:, m]) for m, value in enumerate(self.values)], dim=1)
+        vector = (reliability.unsqueeze(-1) * values).sum(dim=1)
         return Fused(vector=vector, reliability=reliability, score=score)
 
     def agreement(self, states: StreamStates) -> Tensor:
@@ -109,8 +117,8 @@ class ReliabilityFusion(nn.Module):
         both = states.present.unsqueeze(2) & states.present.unsqueeze(1)
         both = both & ~torch.eye(states.present.shape[1], dtype=torch.bool, device=both.device)
         levels = [self.hierarchy.nodes_at(level) for level in range(1, self.hierarchy.depth + 1)]
-        overlap = [root[..., nodes] @ root[..., nodes].transpose(1, 2) * both for nodes in levels]
-        return torch.cat(overlap, dim=-1)
+        overlap = [root[..., nodes] @ root[..., nodes].transpose(1, 2) for nodes in levels]
+        return torch.cat([(each + _SMALL).log() * both for each in overlap], dim=-1)
 
     def confidence(self, states: StreamStates) -> Tensor:
         """(B, M, D): Σ p² of each stream's prediction by level; 1 is certain."""
@@ -185,6 +193,14 @@ class AttentionFusion(nn.Module):
         score = self.query(x).squeeze(-1)
         reliability = present_softmax(score, states.present)
         return Fused(vector=(reliability.unsqueeze(-1) * x).sum(dim=1), reliability=reliability, score=score)
+
+
+def _score(evidence: int, hidden: int) -> nn.Sequential:
+    """An MLP that says 0 at first: a stream that is slow to learn must not be shut out before it has."""
+    last = nn.Linear(hidden, 1)
+    nn.init.zeros_(last.weight)
+    nn.init.zeros_(last.bias)
+    return nn.Sequential(nn.Linear(evidence, hidden), nn.GELU(), last)
 
 
 def _weighted(states: StreamStates, score: Tensor) -> Fused:

@@ -36,7 +36,7 @@ class LossConfig:
     balance: Literal["none", "logit_adjust", "class_balanced"] = "none"
     label_smoothing: float = 0.0
     auxiliary: float = 0.5
-    trust: float = 0.1
+    trust: float = 1.0
 
 
 def path_terms(

@@ -35,7 +35,7 @@ class LogMel(nn.Module):
     Shape: (n, samples) float in −1..1 -> (n, mels, steps).
     """
 
-    def __init__(self, *, rate: int, mels: int, hop_seconds: float = 0.02) -> None:
+    def __init__(self, *, rate: int, mels: int, hop_seconds: float = 0.04) -> None:
         super().__init__()
         hop = round(hop_seconds * rate)
         self.mel = torchaudio.transforms.MelSpectrogram(

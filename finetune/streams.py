@@ -75,7 +75,7 @@ class TextConfig:
     lr: float | None = None
     max_tokens: int = 64
     vocabulary: int = 2048
-    width: int = 128
+    width: int = 64
     layers: int = 1
     heads: int = 4
 

@@ -1,0 +1,123 @@
+"""The fusion learns, from features drawn here, which modality to trust for which clip."""
+
+from dataclasses import replace
+
+import pytest
+import torch
+from torch import Tensor
+
+from framegate.finetune.alterations import Alterations, alter
+from framegate.finetune.batch import ClipBatch
+from framegate.finetune.criterion import training_loss
+from framegate.finetune.experts import PathHead
+from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
+from framegate.finetune.hierarchy import Hierarchy, best_leaf
+from framegate.finetune.losses import LossConfig
+from framegate.finetune.nextvlad import NeXtVLAD
+from framegate.finetune.norm import MaskedBatchNorm
+from framegate.finetune.output import ClassifierOutput
+from framegate.finetune.quality import quality
+from framegate.finetune.taxonomy import Node, Taxonomy
+
+ROOTS, LEAVES, WORDS, DIM, WIDTH = 2, 6, 18, 16, 32
+TAXONOMY = Taxonomy((*(Node(f"r{i}") for i in range(ROOTS)), *(Node(f"x{i}", f"r{i % ROOTS}") for i in range(LEAVES))))
+
+
+class FeatureFusion(torch.nn.Module):
+    """Three streams as the classifier puts them together, over features and words, without encoders."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.hierarchy = Hierarchy(TAXONOMY)
+        self.words = torch.nn.Embedding(WORDS, DIM)
+        self.norms = torch.nn.ModuleList(MaskedBatchNorm(DIM, affine=False) for _ in range(3))
+        self.pools = torch.nn.ModuleList(NeXtVLAD(DIM, WIDTH, clusters=4, groups=2, dropout=0.2) for _ in range(3))
+        self.heads = torch.nn.ModuleList(PathHead(WIDTH, self.hierarchy) for _ in range(3))
+        self.fusion = make_fusion(FusionConfig(width=WIDTH), 3, self.hierarchy)
+        self.head = PathHead(WIDTH, self.hierarchy)
+
+    def forward(self, batch: ClipBatch) -> ClassifierOutput:
+        hidden, qualities, log_probs = [], [], []
+        contents = batch.frames, batch.audio, self.words(batch.tokens)
+        for m, (x, mask) in enumerate(zip(contents, batch.masks(), strict=True)):
+            z = self.norms[m](x, mask)
+            hidden.append(self.pools[m](z, mask))
+            qualities.append(quality(z, mask))
+            log_probs.append(self.heads[m](hidden[-1]))
+        states = StreamStates(
+            hidden=torch.stack(hidden, dim=1),
+            present=batch.present,
+            quality=torch.stack(qualities, dim=1),
+            log_probs=torch.stack(log_probs, dim=1),
+        )
+        fused = self.fusion(states)
+        return ClassifierOutput(
+            log_probs=self.head(fused.vector),
+            reliability=fused.reliability,
+            score=fused.score,
+            stream_log_probs=states.log_probs,
+            present=states.present,
+            embedding=fused.vector,
+        )
+
+
+def make_batch(size: int, *, generator: torch.Generator, centres: Tensor) -> ClipBatch:
+    """Clips of which each modality shows the leaf well enough."""
+    leaf = torch.randint(LEAVES, (size,), generator=generator)
+    frames, audio = (
+        centre[leaf].unsqueeze(1) + 0.7 * torch.randn(size, 4, DIM, generator=generator) for centre in centres
+    )
+    own_words = leaf.unsqueeze(1) + LEAVES * torch.randint(WORDS // LEAVES, (size, 4), generator=generator)
+    any_words = torch.randint(WORDS, (size, 4), generator=generator)
+    tokens = torch.where(torch.rand(size, 4, generator=generator) < 0.7, own_words, any_words)
+    mask = torch.ones(size, 4, dtype=torch.bool)
+    return ClipBatch(
+        labels=(ROOTS + leaf).unsqueeze(1),
+        frames=frames,
+        frames_mask=mask,
+        audio=audio,
+        audio_mask=mask,
+        tokens=tokens,
+        tokens_mask=mask,
+    )
+
+
+@pytest.fixture(scope="module")
+def trained():
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    centres = torch.randn(2, LEAVES, DIM, generator=generator)
+    model = FeatureFusion().train()
+    optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
+    for _ in range(150):
+        batch = make_batch(64, generator=generator, centres=centres)
+        altered, own = alter(batch, Alterations(), generator)
+        loss = training_loss(model(altered), batch.labels, own, model.hierarchy, LossConfig())
+        optimizer.zero_grad()
+        loss.total.backward()
+        optimizer.step()
+    return model.eval(), make_batch(400, generator=generator, centres=centres)
+
+
+def accuracy(output: ClassifierOutput, batch: ClipBatch, hierarchy: Hierarchy) -> float:
+    return float((best_leaf(output.log_probs, hierarchy) == batch.labels[:, 0]).float().mean())
+
+
+def test_noise_in_a_modality_costs_it_its_reliability_and_the_clip_little(trained):
+    model, batch = trained
+    noise = batch.frames.std() * torch.randn(batch.frames.shape, generator=torch.Generator().manual_seed(1))
+    with torch.no_grad():
+        clean, noisy = model(batch), model(replace(batch, frames=noise))
+        without = model(replace(batch, frames_mask=torch.zeros_like(batch.frames_mask)))
+    assert noisy.reliability[:, 0].mean() < clean.reliability[:, 0].mean() / 2
+    assert accuracy(noisy, batch, model.hierarchy) > accuracy(without, batch, model.hierarchy) - 0.03
+
+
+def test_a_modality_of_another_clip_loses_reliability(trained):
+    model, batch = trained
+    other = torch.arange(len(batch)).roll(1)
+    differs = batch.labels[:, 0] != batch.labels[other, 0]
+    with torch.no_grad():
+        clean, swapped = model(batch), model(replace(batch, frames=batch.frames[other]))
+    assert swapped.reliability[differs, 0].mean() < 0.8 * clean.reliability[differs, 0].mean()

@@ -39,7 +39,7 @@ class BorderStyle:
             where = np.s_[top:bottom, left:right]
             image[where] = copy[where] if copy is not None else self.fill
 
-    def places(self) -> tuple[Box, ...]:
+    def places(self, aspect: float) -> tuple[Box, ...]:
         """The bars. See `Overlay`."""
         return border_bars(self.inside)
 

@@ -29,11 +29,9 @@ def find_borders(frames: np.ndarray) -> Box:
     flat = _inside(frames, _flat_bars)
     if flat != WHOLE:
         return flat
-    distinct = distinct_frames(frames, WHOLE)
-    if len(distinct) < 3:
-        return WHOLE
-    blurred = _inside(frames[distinct][..., 1], _blurred_bars)
-    return blurred if blurred != WHOLE and _is_blurred_copy(frames[distinct], blurred) else WHOLE
+    some = frames[distinct_frames(frames, WHOLE)]
+    blurred = _inside(some[..., 1], _blurred_bars)
+    return blurred if blurred != WHOLE and _is_blurred_copy(some, blurred) else WHOLE
 
 
 def _inside(frames: np.ndarray, bars: Callable[[np.ndarray], int]) -> Box:

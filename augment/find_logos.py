@@ -51,7 +51,7 @@ def find_logos(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
 def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Two maps (H, W) float32 of edges, in levels a pixel, the strongest of the three colours.
 
-    First a lower bound of the mean gradient's length, so many standard errors below it that an edge which comes and goes,
+    First a lower bound of the mean gradient's length, so many standard errors below that an edge which comes and goes,
     or turns, has none; second the gradient's usual length.
     """
     shape = frames.shape[1:]

@@ -55,13 +55,10 @@ class LogoStyle:
         w, h = right - left, bottom - top
         lay(image, coverage(scaled(alpha, w, h), self.opacity), scaled(colours, w, h), round(left), round(top))
 
-    def places(self) -> tuple[Box, ...]:
-        """The logo's box on a frame of 16:9, and on squarer and on narrower ones. See `Overlay`."""
-        shapes = ((16.0, 9.0), (4.0, 3.0), (1.0, 1.0), (9.0, 16.0))
-        boxes = ((self._box((0.0, 0.0, width, height)), width, height) for width, height in shapes)
-        return tuple(
-            (max(b[0] / w, 0.0), max(b[1] / h, 0.0), min(b[2] / w, 1.0), min(b[3] / h, 1.0)) for b, w, h in boxes
-        )
+    def places(self, aspect: float) -> tuple[Box, ...]:
+        """The logo's box. See `Overlay`."""
+        left, top, right, bottom = self._box((0.0, 0.0, aspect, 1.0))
+        return ((left / aspect, top, right / aspect, bottom),)
 
     def _box(self, canvas: Box) -> Box:
         """Where the logo lies, in pixels of a canvas."""
@@ -80,7 +77,8 @@ def _plate(seed: int, aspect: float, phase: int) -> tuple[np.ndarray, np.ndarray
     rng = random.Random(seed)
     height, width = _SIDE, round(_SIDE * aspect)
     colours, alpha = np.zeros((height, width, 3), np.uint8), np.zeros((height, width), np.uint8)
-    body, figure, ink = (_colour(rng) for _ in range(3))
+    body = _colour(rng)
+    figure, ink = (_apart(_colour(rng), body) for _ in range(2))
     turn = phase / _PHASES * 2 * math.pi
 
     outline = rng.choice(("disc", "box", "rounded", "ring", "none", "polygon"))
@@ -134,3 +132,10 @@ def _fill(mask: np.ndarray, shape: str, corners: int, turn: float, radius: float
 
 def _colour(rng: random.Random) -> Colour:
     return rng.choice(((255, 255, 255), (rng.randrange(256), rng.randrange(256), rng.randrange(256))))
+
+
+def _apart(colour: Colour, other: Colour) -> Colour:
+    """``colour``, or its opposite where it could not be told from ``other``."""
+    if sum(abs(a - b) for a, b in zip(colour, other, strict=True)) > 150:
+        return colour
+    return (0, 0, 0) if sum(other) > 380 else (255, 255, 255)

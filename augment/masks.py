@@ -13,17 +13,16 @@ from framegate.augment.crops import whole_pixels
 from framegate.media.layout import Layout
 
 
-def cover(image: np.ndarray, pixels: PixelBox, rng: random.Random) -> None:
-    """Overwrite ``pixels`` of ``image`` (H, W, 3) uint8, in place: the middle's mean, a colour, black, or noise."""
-    where = np.s_[pixels[1] : pixels[3], pixels[0] : pixels[2]]
+def cover(image: np.ndarray, regions: Sequence[PixelBox], rng: random.Random) -> None:
+    """Overwrite the regions of ``image`` (H, W, 3) uint8, in place: by the rest's mean, a colour, black, or noise."""
     kind = rng.choice(("mean", "colour", "black", "noise"))
-    if kind == "noise":
-        shape = (pixels[3] - pixels[1], pixels[2] - pixels[0], 3)
-        image[where] = np.frombuffer(rng.randbytes(shape[0] * shape[1] * 3), np.uint8).reshape(shape)
-    elif kind == "mean":
-        image[where] = _mean_of_middle(image)
-    else:
-        image[where] = (0, 0, 0) if kind == "black" else (rng.randrange(256), rng.randrange(256), rng.randrange(256))
+    colours = {"mean": _mean_of_rest(image, regions), "black": (0, 0, 0), "colour": tuple(rng.randbytes(3))}
+    for left, top, right, bottom in regions:
+        if kind == "noise":
+            noise = np.frombuffer(rng.randbytes((bottom - top) * (right - left) * 3), np.uint8)
+            image[top:bottom, left:right] = noise.reshape(bottom - top, right - left, 3)
+        else:
+            image[top:bottom, left:right] = colours[kind]
 
 
 def replace(image: np.ndarray, pixels: PixelBox, donor: np.ndarray) -> None:
@@ -43,14 +42,19 @@ def cut_away(image: np.ndarray, regions: Sequence[Box]) -> np.ndarray:
 
 
 def mask_layout(image: np.ndarray, layout: Layout) -> np.ndarray:
-    """A copy of ``image`` (H, W, 3) uint8 with all that the layout holds in the middle's mean colour: for inference."""
-    height, width = image.shape[:2]
+    """A copy of ``image`` (H, W, 3) uint8 with the layout's regions in the mean colour of the rest: for inference."""
     masked = image.copy()
-    for box in found_regions(layout):
-        pixels = covering_pixels(box, width, height, margin=1)
-        if pixels is not None:
-            masked[pixels[1] : pixels[3], pixels[0] : pixels[2]] = _mean_of_middle(image)
+    regions = pixel_boxes(found_regions(layout), image)
+    for left, top, right, bottom in regions:
+        masked[top:bottom, left:right] = _mean_of_rest(image, regions)
     return masked
+
+
+def pixel_boxes(regions: Sequence[Box], image: np.ndarray) -> list[PixelBox]:
+    """The pixels of ``image`` that regions cover, and one around."""
+    height, width = image.shape[:2]
+    boxes = (covering_pixels(box, width, height, margin=1) for box in regions)
+    return [box for box in boxes if box is not None]
 
 
 def found_regions(layout: Layout) -> tuple[Box, ...]:
@@ -65,7 +69,9 @@ def border_bars(inside: Box) -> tuple[Box, ...]:
     return tuple(bar for bar in bars if area(bar) > 0)
 
 
-def _mean_of_middle(image: np.ndarray) -> np.ndarray:
-    """The mean colour of the middle quarter, where overlays do not live."""
-    height, width = image.shape[:2]
-    return np.array(cv2.mean(image[height // 4 : height - height // 4, width // 4 : width - width // 4])[:3]).round()
+def _mean_of_rest(image: np.ndarray, regions: Sequence[PixelBox]) -> np.ndarray:
+    """The mean colour of what lies in no region; black if nothing does."""
+    rest = np.ones(image.shape[:2], np.uint8)
+    for left, top, right, bottom in regions:
+        rest[top:bottom, left:right] = 0
+    return np.array(cv2.mean(image, rest)[:3]).round()

@@ -35,8 +35,8 @@ class Overlay(Protocol):
         """
         ...
 
-    def places(self) -> tuple[Box, ...]:
-        """The boxes, in fractions of the frame, that hold all that `paint` paints."""
+    def places(self, aspect: float) -> tuple[Box, ...]:
+        """The boxes that hold all that `paint` paints, in fractions of a frame of ``aspect`` (width over height)."""
         ...
 
 

@@ -81,26 +81,19 @@ class SubtitleStyle:
                 x = left + column if self.place == "left" else right - column - line
                 self._write(image, text, (x, top + (height - h) / 2), (line, h), sung)
 
-    def places(self) -> tuple[Box, ...]:
+    def places(self, aspect: float) -> tuple[Box, ...]:
         """The band of two lines, with room for a shadow. See `Overlay`."""
-        band = 2 * self.height + _SHADOW * self.height
-        near, far = self.margin, self.margin + band
-        low, high = (1 - _WIDEST) / 2, (1 + _WIDEST) / 2 + _SHADOW * self.height
-        match self.place:
-            case "top":
-                return ((low, near, high, far),)
-            case "bottom":
-                return ((low, 1 - far, high, 1 - near + _SHADOW * self.height),)
-        # Columns are as wide as lines are high, in pixels, so their share of the width depends on the frame's shape;
-        # portrait video of 9:16 is the widest case.
-        wide = self.margin + band * 16 / 9
-        rows = ((1 - _TALLEST) / 2, (1 + _TALLEST) / 2 + _SHADOW * self.height)
-        column = (
-            (self.margin, wide)
-            if self.place == "left"
-            else (1 - wide, 1 - self.margin + _SHADOW * self.height * 16 / 9)
-        )
-        return ((column[0], rows[0], min(column[1], 1.0), rows[1]),)
+        room = _SHADOW * self.height
+        low, high = (1 - _WIDEST) / 2, (1 + _WIDEST) / 2 + room
+        if self.place == "top":
+            return ((low, self.margin, high, self.margin + 2 * self.height + room),)
+        if self.place == "bottom":
+            return ((low, 1 - self.margin - 2 * self.height, high, 1 - self.margin + room),)
+        top, bottom = (1 - _TALLEST) / 2, (1 + _TALLEST) / 2 + room
+        column, room = 2 * self.height / aspect, room / aspect  # columns are as wide as lines are high, in pixels
+        if self.place == "left":
+            return ((self.margin, top, self.margin + column + room, bottom),)
+        return ((1 - self.margin - column, top, 1 - self.margin + room, bottom),)
 
     def _write(
         self, image: np.ndarray, text: str, corner: tuple[float, float], size: tuple[float, float], sung: float

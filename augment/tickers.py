@@ -47,7 +47,7 @@ class TickerStyle:
 
     def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
         """Draw the bar and as much text as fits; it runs to the left with ``moment``. See `Overlay`."""
-        left, top, right, bottom = on_canvas(canvas, self.places()[0])
+        left, top, right, bottom = on_canvas(canvas, self._box())
         fill(image, (left, top, right, bottom), self.bar, self.opacity)
         line = bottom - top
         x = left - (rng.random() + 0.5 * moment) * line
@@ -59,11 +59,14 @@ class TickerStyle:
             if x > min(right, image.shape[1]):
                 break
 
-    def places(self) -> tuple[Box, ...]:
+    def places(self, aspect: float) -> tuple[Box, ...]:
         """The bar. See `Overlay`."""
+        return (self._box(),)
+
+    def _box(self) -> Box:
         if self.place == "top":
-            return ((0.0, self.margin, 1.0, self.margin + self.height),)
-        return ((0.0, 1 - self.margin - self.height, 1.0, 1 - self.margin),)
+            return (0.0, self.margin, 1.0, self.margin + self.height)
+        return (0.0, 1 - self.margin - self.height, 1.0, 1 - self.margin)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,7 +99,7 @@ class ClockStyle:
 
     def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
         """Draw the time, which goes on a minute a ``moment``, or a score. See `Overlay`."""
-        left, top, right, bottom = on_canvas(canvas, self.places()[0])
+        left, top, right, bottom = on_canvas(canvas, self._box())
         if self.box is not None:
             fill(image, (left, top, right, bottom), self.box)
         minutes = (rng.randrange(24 * 60) + moment) % (24 * 60)
@@ -104,8 +107,11 @@ class ClockStyle:
         plate = text_plate("latin", self.face, text)
         lay(image, coverage(scaled(plate, right - left, bottom - top)), self.ink, round(left), round(top))
 
-    def places(self) -> tuple[Box, ...]:
+    def places(self, aspect: float) -> tuple[Box, ...]:
         """The clock's box. See `Overlay`."""
+        return (self._box(),)
+
+    def _box(self) -> Box:
         x = self.margin if "left" in self.corner else 1 - self.margin - self.width
         y = self.margin if "top" in self.corner else 1 - self.margin - self.height
-        return ((x, y, x + self.width, y + self.height),)
+        return (x, y, x + self.width, y + self.height)

@@ -151,8 +151,7 @@ class TwoViews:
             for box in shown:
                 replace(view, box, substitute)
         else:
-            for box in shown:
-                cover(view, box, rng)
+            cover(view, shown, rng)
 
     def _seen_through_same_crop(self, donor: Anchor, seen: Box) -> np.ndarray:
         size = jpeg_size(donor.jpeg)

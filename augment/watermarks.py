@@ -42,20 +42,24 @@ class WatermarkStyle:
             rows=rows,
             width=rng.uniform(0.4, 0.8) / columns,
             height=rng.uniform(0.04, 0.08),
-            opacity=rng.uniform(0.15, 0.4),
+            opacity=rng.uniform(0.2, 0.5),
             colour=rng.choice(((255, 255, 255), (0, 0, 0), (128, 128, 128))),
         )
 
     def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
         """Write the text into each place. See `Overlay`."""
         plate = text_plate(self.script, self.face, self.text)
-        for place in self.places():
+        for place in self._tiles():
             left, top, right, bottom = on_canvas(canvas, place)
             width = min(plate.shape[1] * (bottom - top) / LINE, right - left)
             lay(image, coverage(scaled(plate, width, bottom - top), self.opacity), self.colour, round(left), round(top))
 
-    def places(self) -> tuple[Box, ...]:
-        """One box a text, every other row shifted by half a column. See `Overlay`."""
+    def places(self, aspect: float) -> tuple[Box, ...]:
+        """One box a text. See `Overlay`."""
+        return self._tiles()
+
+    def _tiles(self) -> tuple[Box, ...]:
+        """One box a text, every other row shifted by half a column."""
         boxes = []
         for row in range(self.rows):
             y = (row + 0.5) / self.rows - self.height / 2
@@ -97,8 +101,10 @@ class RoundedFrameStyle:
         lay(image, alpha[::-1], self.colour, x0, y1 - radius)
         lay(image, alpha[::-1, ::-1], self.colour, x1 - radius, y1 - radius)
 
-    def places(self) -> tuple[Box, ...]:
-        """The edges and the corners, as fractions of both sides: more than enough on the longer one. See `Overlay`."""
-        t, r = self.thickness, self.thickness + self.radius
-        edges = border_bars((t, t, 1 - t, 1 - t))
-        return (*edges, (0.0, 0.0, r, r), (1 - r, 0.0, 1.0, r), (0.0, 1 - r, r, 1.0), (1 - r, 1 - r, 1.0, 1.0))
+    def places(self, aspect: float) -> tuple[Box, ...]:
+        """The edges and the corners. See `Overlay`."""
+        x, y = min(1.0, 1 / aspect), min(1.0, aspect)  # the shorter side as a share of the width, and of the height
+        edge_x, edge_y = self.thickness * x, self.thickness * y
+        x, y = edge_x + self.radius * x, edge_y + self.radius * y
+        edges = border_bars((edge_x, edge_y, 1 - edge_x, 1 - edge_y))
+        return (*edges, (0.0, 0.0, x, y), (1 - x, 0.0, 1.0, y), (0.0, 1 - y, x, 1.0), (1 - x, 1 - y, 1.0, 1.0))

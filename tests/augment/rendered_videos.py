@@ -1,4 +1,4 @@
-"""Small videos with known overlays, for the tests of layout finding: a renderer that shares no code with framegate.augment."""
+"""Small videos with known overlays, for the tests of layout finding. Shares no code with framegate.augment."""
 
 from __future__ import annotations
 
@@ -15,11 +15,22 @@ KINDS = ("motion", "motion", "motion", "one shot", "slides", "dark", "fades")
 STYLES = ("outline", "box", "shadow", "bold", "colour")
 FONTS = Path(matplotlib.get_data_path()) / "fonts" / "ttf"
 SENTENCES = (
-    "I never said that to her. | You did, last week! | Wait for me outside | Nobody knows where they went. | Why not? | "
-    "It was raining all night | We have to leave now | Он сказал, что придёт завтра | Где ты был вчера вечером? | "
-    "Это невозможно! | Je ne sais pas encore. | Das ist nicht wahr, oder? | ¿Qué pasó después? | Δεν το ξέρω ακόμα | "
-    "Πού ήσουν χθες το βράδυ;"
-).split(" | ")
+    "I never said that to her.",
+    "You did, last week!",
+    "Wait for me outside",
+    "Nobody knows where they went.",
+    "Why not?",
+    "It was raining all night",
+    "We have to leave now",
+    "Он сказал, что придёт завтра",
+    "Где ты был вчера вечером?",
+    "Это невозможно!",
+    "Je ne sais pas encore.",
+    "Das ist nicht wahr, oder?",
+    "¿Qué pasó después?",
+    "Δεν το ξέρω ακόμα",
+    "Πού ήσουν χθες το βράδυ;",
+)
 
 
 @dataclass

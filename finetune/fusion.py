@@ -87,7 +87,7 @@ class ReliabilityFusion(nn.Module):
         super().__init__()
         self.hierarchy = hierarchy
         figures = streams + QUALITIES + hierarchy.depth * (streams + 1)
-        self.norm = nn.Sequential(nn.LayerNorm(width), nn.Dropout(0.5))
+        self.norm = nn.LayerNorm(width)
         self.values = nn.ModuleList(nn.Linear(width, width) for _ in range(streams))
         self.scores = nn.ModuleList(_score(width + figures, hidden) for _ in range(streams))
 

@@ -5,6 +5,7 @@ from framegate.media.extract import extract
 from framegate.media.layout import Layout
 from framegate.media.manifest import Clip, ManifestError, clips_from_files, read_manifest
 from framegate.media.options import ExtractOptions, Progress, Summary
+from framegate.media.reading import read_frames
 from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound, decode_jpeg
 
 __all__ = [
@@ -24,5 +25,6 @@ __all__ = [
     "clips_from_files",
     "decode_jpeg",
     "extract",
+    "read_frames",
     "read_manifest",
 ]

@@ -94,9 +94,9 @@ class _ClipExtraction:
             return
         stream = streams[0]
         with self._failing_at("video"):
-            end = stated_end(container, stream)
-            if end is None or self._options.frames:
-                end = measured_end(container, stream, self._deadline)
+            stated = stated_end(container, stream)
+            end = measured_end(container, stream, self._deadline) if stated is None or self._options.frames else stated
+            self._expect_end(stated, end)
             end = min(end, self._clip.end or inf)
             self._duration = max(0.0, end - self._start)
             aspect = float(stream.sample_aspect_ratio or 1)
@@ -105,6 +105,7 @@ class _ClipExtraction:
                 self._read_frames(reader, end, FramePainter(aspect=aspect, size=self._options.size))
                 if self._part.frames:  # no keyframe may lie within a short clip
                     break
+            self._expect_end(stated, reader.end)
 
     def _read_folder(self, folder: Path) -> None:
         reader = FolderReader(folder, max_pixels=self._options.max_pixels, deadline=self._deadline)
@@ -168,6 +169,13 @@ class _ClipExtraction:
         except Exception as error:  # the caller's code: whatever it raises is this clip's failure, not the extraction's
             self.fail("layout", f"{type(error).__name__}: {error}")
             return Layout()
+
+    def _expect_end(self, stated: float | None, real: float | None) -> None:
+        """Note a file that ends, at ``real`` seconds, well before the clip's end and the end that it states itself."""
+        if stated is not None and real is not None:
+            missing = min(stated, self._clip.end or inf) - real
+            if missing > max(1.0, _SHORT_BY * stated):
+                self.fail("video", f"ends at {real:.2f} s, states {stated:.2f} s")
 
     # -- what goes wrong ---------------------------------------------------------------------------------------------
 

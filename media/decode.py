@@ -61,6 +61,12 @@ class ExactReader:
         self._shown: tuple[int, av.VideoFrame] | None = None
         self._ended = False
 
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached."""
+        stamp = self._source.end_stamp
+        return None if stamp is None else self._clock.seconds(stamp)
+
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """The frame shown at each of ``times`` (seconds, ascending), as (asked, frame).
 

@@ -44,7 +44,7 @@ def extract(
     """
     began = time.monotonic()
     options = options or ExtractOptions()
-    out = Path(out)
+    out = Path(out).absolute()
     _claim(out, _fingerprint(clips, options), resume=resume)
     if (out / "videos.arrow").exists():
         return Summary(**json.loads((out / "summary.json").read_text()))

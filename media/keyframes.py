@@ -29,6 +29,12 @@ class KeyframeReader:
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline or Deadline())
 
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached."""
+        stamp = self._source.end_stamp
+        return None if stamp is None else self._clock.seconds(stamp)
+
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """The keyframe nearest to each of ``times`` (seconds, ascending), as (asked, frame), each keyframe once.
 

@@ -49,7 +49,13 @@ class PacketSource:
         self._position = 0
         self._jumped = 0  # where the last jump aimed: an index that leads astray does so once
         self._delay = 0  # ticks from a keyframe's decoding to its display
+        self._latest = 0
         self._ended = False
+
+    @property
+    def end_stamp(self) -> int | None:
+        """When the last packet's frame ends, once the end has been reached."""
+        return self._latest if self._ended else None
 
     def read(self) -> av.Packet:
         """The next packet."""
@@ -57,6 +63,9 @@ class PacketSource:
         packet = next(self._demuxed)
         self._position = packet.pos or self._position
         self._ended = packet.size == 0
+        stamp = packet.pts if packet.pts is not None else packet.dts
+        if stamp is not None:
+            self._latest = max(self._latest, stamp + (packet.duration or 0))
         if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
             self._delay = max(self._delay, packet.pts - packet.dts)
         return packet

@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,24 @@ _BATCH_BYTES = 1 << 20
 class PartWriter:
     """Writes the frames and the sound of one clip; memory stays at a few megabytes.
 
-    The part counts only once `finish` has put its ``.json`` in place, so a worker may die at any moment.
+    Files carry the process's number until `finish` renames them, the ``.json`` last, which makes the part complete. So
+    a worker may die at any moment, and one that has outlived its master does not write into its successor's files.
     """
 
     def __init__(self, folder: Path, index: int, *, video_id: str) -> None:
         self.frames = 0
         self.windows = 0
         self._id = video_id
-        self._result = folder / f"{index:08d}.json"
-        self._frames = RowWriter(folder / f"{index:08d}.frames", FRAMES)
-        self._audio = RowWriter(folder / f"{index:08d}.audio", AUDIO)
+        self._folder = folder
+        self._name = f"{index:08d}"
+        self._frames = RowWriter(self._aside("frames"), FRAMES)
+        self._audio = RowWriter(self._aside("audio"), AUDIO)
 
     @classmethod
     def salvaged(cls, folder: Path, index: int, *, video_id: str) -> "PartWriter":
         """Begin anew with the rows that a writer which died had written in full."""
-        frames = _whole_batches(folder / f"{index:08d}.frames")
-        audio = _whole_batches(folder / f"{index:08d}.audio")
+        frames = _whole_batches(folder, f"{index:08d}.frames")
+        audio = _whole_batches(folder, f"{index:08d}.audio")
         part = cls(folder, index, video_id=video_id)
         for batch in frames:
             part.frames += batch.num_rows
@@ -56,9 +59,12 @@ class PartWriter:
         """Complete the part with the clip's row of ``videos`` (None: nothing could be read) and its failure, if any."""
         self._frames.close()
         self._audio.close()
-        aside = self._result.with_suffix(".tmp")
-        aside.write_text(json.dumps({"row": row, "failure": failure}, ensure_ascii=False), encoding="utf-8")
-        aside.rename(self._result)
+        self._aside("json").write_text(json.dumps({"row": row, "failure": failure}, ensure_ascii=False), "utf-8")
+        for kind in ("frames", "audio", "json"):
+            self._aside(kind).rename(self._folder / f"{self._name}.{kind}")
+
+    def _aside(self, kind: str) -> Path:
+        return self._folder / f"{self._name}.{kind}.{os.getpid()}"
 
 
 class RowWriter:
@@ -94,10 +100,11 @@ class RowWriter:
         self._rows, self._bytes = [], 0
 
 
-def _whole_batches(path: Path) -> list[pa.RecordBatch]:
-    """The batches of a stream that may break off anywhere."""
+def _whole_batches(folder: Path, name: str) -> list[pa.RecordBatch]:
+    """The batches of the latest writer's stream, which may break off anywhere."""
     batches: list[pa.RecordBatch] = []
-    if path.exists():
+    latest = max(folder.glob(f"{name}.*"), key=lambda path: path.stat().st_mtime, default=None)
+    if latest is not None:
         with contextlib.suppress(pa.ArrowInvalid, OSError):
-            batches.extend(pa.ipc.open_stream(path.read_bytes()))
+            batches.extend(pa.ipc.open_stream(latest.read_bytes()))
     return batches

@@ -149,7 +149,10 @@ class FrameStore:
 
     @cached_property
     def _bounds(self) -> np.ndarray:
-        return np.searchsorted(self.video_of, np.arange(len(self.videos) + 1))
+        bounds = np.append(0, np.cumsum(self.videos["frames"].to_numpy()))
+        if bounds[-1] != len(self):
+            raise MediaError(f"{self.path}: videos.arrow tells of {bounds[-1]} frames, the shards hold {len(self)}")
+        return bounds
 
     @cached_property
     def _audio(self) -> Index:

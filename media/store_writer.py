@@ -14,7 +14,7 @@ from framegate.media.part import RowWriter
 from framegate.media.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
 
 SHARD_BYTES = 256 << 20
-_ROWS_A_BATCH = 1024
+_BATCH_ROWS, _BATCH_BYTES = 1024, 32 << 20
 
 
 @dataclass
@@ -133,12 +133,12 @@ def write_atomically(path: Path, text: str) -> None:
 def _merge(target: Path, schema: pa.Schema, sources: list[Path]) -> None:
     """Write the rows of ``sources`` as one Arrow stream, in batches of some size: few batches open fast."""
     with pa.ipc.new_stream(str(target), schema) as writer:
-        held: list[pa.RecordBatch] = []
-        for source in sources:
-            if source.exists():
-                held += pa.ipc.open_stream(pa.memory_map(str(source)))
-            if sum(batch.num_rows for batch in held) >= _ROWS_A_BATCH:
+        held, rows, size = list[pa.RecordBatch](), 0, 0
+        for batch in (batch for source in sources for batch in pa.ipc.open_stream(pa.memory_map(str(source)))):
+            held.append(batch)
+            rows, size = rows + batch.num_rows, size + batch.nbytes
+            if rows >= _BATCH_ROWS or size >= _BATCH_BYTES:
                 writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())
-                held = []
+                held, rows, size = [], 0, 0
         if held:
             writer.write_table(pa.Table.from_batches(held, schema).combine_chunks())

@@ -1,5 +1,8 @@
 """Media made on the spot: each maker writes one small file and returns its path."""
 
+import os
+import shutil
+import subprocess
 import wave
 from collections.abc import Callable
 from fractions import Fraction
@@ -77,3 +80,18 @@ def make_wave(tmp_path: Path) -> Callable[..., Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def ffmpeg() -> Callable[..., bytes]:
+    """Runs Debian's ffmpeg with some arguments and gives its output; where CI lacks it, tests fail."""
+    program = shutil.which("ffmpeg")
+    if program is None:
+        if os.environ.get("CI") == "true":
+            pytest.fail("needs ffmpeg: apt-get install ffmpeg")
+        pytest.skip("needs ffmpeg: apt-get install ffmpeg")
+
+    def run(*arguments: str | Path) -> bytes:
+        return subprocess.run([program, "-v", "error", *map(str, arguments)], check=True, capture_output=True).stdout
+
+    return run

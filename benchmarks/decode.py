@@ -1,0 +1,233 @@
+"""Decoding frames at given times: framegate beside torchcodec, OpenCV, PyAV and the ffmpeg command line.
+
+Every contestant returns RGB arrays at native size for the same timestamps of the same files, and may use all cores.
+
+    python benchmarks/decode.py [--quick] [--json FILE] [--real DIR]
+"""
+
+import argparse
+import json
+import os
+import platform
+import shutil
+import statistics
+import subprocess
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import av
+import cv2
+import numpy as np
+
+from framegate.media import read_frames
+
+SIZES = {"360p": (640, 360), "720p": (1280, 720)}
+GOPS = (12, 50, 250)
+STEPS = (0.5, 1.0, 5.0, 30.0)
+RATE = 30
+
+Frames = Sequence[np.ndarray] | np.ndarray
+Decoder = Callable[[Path, Sequence[float]], Frames]
+
+
+def framegate_exact(path: Path, times: Sequence[float]) -> Frames:
+    return read_frames(path, times)[1]
+
+
+def pyav_sequential(path: Path, times: Sequence[float]) -> Frames:
+    found: list[np.ndarray] = []
+    shown: av.VideoFrame | None = None
+    with av.open(str(path)) as container:
+        container.streams.video[0].thread_type = "AUTO"
+        for frame in container.decode(video=0):
+            while len(found) < len(times) and frame.time > times[len(found)] + 1e-6 and shown is not None:
+                found.append(shown.to_ndarray(format="rgb24"))
+            if len(found) == len(times):
+                return found
+            shown = frame
+    if shown is not None:
+        found += [shown.to_ndarray(format="rgb24")] * (len(times) - len(found))
+    return found
+
+
+def pyav_seeking(path: Path, times: Sequence[float]) -> Frames:
+    found: list[np.ndarray] = []
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        stream.thread_type = "AUTO"
+        for target in times:
+            container.seek(int((target + 1e-6) / stream.time_base), stream=stream)
+            shown = None
+            for frame in container.decode(stream):
+                if frame.time > target + 1e-6 and shown is not None:
+                    break
+                shown = frame
+            assert shown is not None
+            found.append(shown.to_ndarray(format="rgb24"))
+    return found
+
+
+def opencv(path: Path, times: Sequence[float]) -> Frames:
+    video = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
+    rate = video.get(cv2.CAP_PROP_FPS)
+    found: list[np.ndarray] = []
+    number = -1
+    for target in times:
+        while number < int(target * rate + 1e-3):
+            video.grab()
+            number += 1
+        found.append(cv2.cvtColor(video.retrieve()[1], cv2.COLOR_BGR2RGB))
+    return found
+
+
+def torchcodec(path: Path, times: Sequence[float]) -> Frames:
+    from torchcodec.decoders import VideoDecoder
+
+    decoder = VideoDecoder(str(path), dimension_order="NHWC", num_ffmpeg_threads=0)
+    return decoder.get_frames_played_at([target + 1e-6 for target in times]).data.numpy()
+
+
+def ffmpeg_command(path: Path, times: Sequence[float]) -> Frames:
+    step = times[1] - times[0] if len(times) > 1 else 1e6
+    chosen = f"select=isnan(prev_selected_t)+gte(t\\,{step}*floor(prev_selected_t/{step}+1+1e-6)-1e-6)"
+    return _raw(path, "-i", str(path), "-vf", chosen)[: len(times)]
+
+
+def framegate_keyframes(path: Path, times: Sequence[float]) -> Frames:
+    return read_frames(path, times, mode="keyframe")[1]
+
+
+def ffmpeg_keyframes(path: Path, times: Sequence[float]) -> Frames:
+    return _raw(path, "-skip_frame", "nokey", "-i", str(path))
+
+
+def _raw(path: Path, *arguments: str) -> np.ndarray:
+    with av.open(str(path)) as container:
+        width, height = container.streams.video[0].width, container.streams.video[0].height
+    command = ["ffmpeg", "-v", "error", *arguments, "-an", "-fps_mode", "passthrough"]
+    raw = subprocess.run([*command, "-f", "rawvideo", "-pix_fmt", "rgb24", "-"], capture_output=True, check=True).stdout
+    return np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
+
+
+def peers() -> dict[str, Decoder | None]:
+    """The contestants; None where one is not installed."""
+    found: dict[str, Decoder | None] = {"pyav sequential": pyav_sequential, "pyav seeking": pyav_seeking}
+    found["opencv"] = opencv
+    found["ffmpeg"] = ffmpeg_command if shutil.which("ffmpeg") else None
+    try:
+        import torchcodec.decoders  # noqa: F401
+    except (ImportError, RuntimeError, OSError):
+        found["torchcodec"] = None
+    else:
+        found["torchcodec"] = torchcodec
+    return found
+
+
+def write_video(path: Path, size: tuple[int, int], *, gop: int, seconds: int) -> None:
+    """A texture that scrolls and cuts, as x264 compresses it by default (B-frames included)."""
+    width, height = size
+    random = np.random.default_rng(0)
+    coarse = random.integers(0, 256, (height // 20, width // 20), dtype=np.uint8)
+    texture = cv2.resize(coarse, (width + 256, height + 128), interpolation=cv2.INTER_CUBIC)
+    texture += random.integers(0, 16, texture.shape, dtype=np.uint8)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "25", "sc_threshold": "0"})
+        stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", gop
+        for index in range(seconds * RATE):
+            x, y = round(128 + 127 * np.sin(index / 40)), round(64 + 63 * np.cos(index / 31))
+            picture = np.full((height * 3 // 2, width), 128, np.uint8)
+            picture[:height] = texture[y : y + height, x : x + width]
+            picture[height:] += np.uint8(index // (RATE * 4) * 29 % 90)
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(picture, format="yuv420p")))
+        out.mux(stream.encode())
+
+
+def seconds_of(decode: Decoder, path: Path, times: Sequence[float], *, repeats: int) -> float:
+    """The median time of some calls."""
+    taken = []
+    for _ in range(repeats):
+        began = time.perf_counter()
+        decode(path, times)
+        taken.append(time.perf_counter() - began)
+    return statistics.median(taken)
+
+
+def same(ours: Frames, theirs: Frames) -> bool:
+    """Whether two contestants returned the same pictures, but for rounding of colours."""
+    return len(ours) == len(theirs) and all(
+        np.abs(ours[i].astype(np.int16) - theirs[i]).mean() <= 3 for i in range(0, len(ours), max(1, len(ours) // 4))
+    )
+
+
+def row(case: str, ours: float, peer: float | None, name: str, target: float | None = None) -> dict[str, Any]:
+    ratio = None if peer is None else ours / peer
+    times = {"case": case, "ours": ours, "peer": peer, "peer_name": name, "unit": "s", "better": "lower"}
+    shown = "not installed" if peer is None else f"{peer:8.3f} s  ratio {ratio:5.2f}"
+    print(f"{case:38} ours {ours:8.3f} s  {name:24} {shown}" + (f"  (target {target})" if target else ""), flush=True)
+    return times | {"ratio": ratio, "target": target}
+
+
+def exact_rows(case: str, path: Path, times: Sequence[float], *, repeats: int) -> list[dict[str, Any]]:
+    """Our time beside each peer's, and beside the fastest of those that return the same frames."""
+    reference = framegate_exact(path, times)
+    ours = seconds_of(framegate_exact, path, times, repeats=repeats)
+    rows, best = [], (float("inf"), "")
+    for name, decode in peers().items():
+        if decode is None:
+            rows.append(row(case, ours, None, name))
+            continue
+        alike = same(reference, decode(path, times))
+        taken = seconds_of(decode, path, times, repeats=repeats)
+        rows.append(row(case, ours, taken, name if alike else f"{name} (other frames)"))
+        if alike:
+            best = min(best, (taken, name))
+    return [*rows, row(case, ours, best[0], f"fastest: {best[1]}", target=1.15)]
+
+
+def keyframe_row(case: str, path: Path, *, repeats: int) -> dict[str, Any]:
+    with av.open(str(path)) as container:
+        stream = container.streams.video[0]
+        times = [float(p.pts * stream.time_base) for p in container.demux(stream) if p.is_keyframe and p.size]
+    ours = seconds_of(framegate_keyframes, path, times, repeats=repeats)
+    if not shutil.which("ffmpeg"):
+        return row(case, ours, None, "ffmpeg -skip_frame nokey", target=1.3)
+    assert same(framegate_keyframes(path, times), ffmpeg_keyframes(path, times))
+    peer = seconds_of(ffmpeg_keyframes, path, times, repeats=repeats)
+    return row(case, ours, peer, "ffmpeg -skip_frame nokey", target=1.3)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the rows to FILE")
+    parser.add_argument("--quick", action="store_true", help="short videos, fewer of them: at most two minutes")
+    parser.add_argument("--real", type=Path, metavar="DIR", help="add the videos of DIR, one frame a second")
+    options = parser.parse_args()
+    seconds, repeats = (31, 1) if options.quick else (60, 3)
+    rows: list[dict[str, Any]] = []
+    with tempfile.TemporaryDirectory() as folder:
+        for name in ("360p",) if options.quick else SIZES:
+            for gop in GOPS:
+                path = Path(folder) / f"{name}-{gop}.mp4"
+                write_video(path, SIZES[name], gop=gop, seconds=seconds)
+                for step in STEPS:
+                    times = np.arange(0, seconds, step).tolist()
+                    rows += exact_rows(f"exact {name} gop={gop} every={step:g}", path, times, repeats=repeats)
+                rows.append(keyframe_row(f"keyframe {name} gop={gop}", path, repeats=repeats))
+    ratios = [r["ratio"] for r in rows if r["target"] == 1.15 and r["ratio"]]
+    mean = statistics.geometric_mean(ratios)
+    rows.append(row("exact, geometric mean of ratios", mean, 1.0, "fastest peers", target=1.0) | {"unit": "ratio"})
+    for path in sorted(options.real.iterdir()) if options.real else ():
+        with av.open(str(path)) as container:
+            length = (container.duration or 0) / av.time_base
+        rows += exact_rows(f"exact {path.name} every=1", path, np.arange(0, max(length - 0.5, 0.1)).tolist(), repeats=1)
+    if options.json:
+        machine = {"cores": os.cpu_count(), "system": platform.platform(), "python": platform.python_version()}
+        versions = {"av": av.__version__, "opencv": cv2.__version__, "ffmpeg": av.library_versions["libavcodec"]}
+        options.json.write_text(json.dumps({"rows": rows, "machine": machine | versions}, indent=2))
+
+
+if __name__ == "__main__":
+    main()

@@ -118,7 +118,7 @@ def peers() -> dict[str, Decoder | None]:
     found["opencv"] = opencv
     found["ffmpeg"] = ffmpeg_command if shutil.which("ffmpeg") else None
     try:
-        import torchcodec.decoders  # noqa: F401
+        import torchcodec.decoders
     except (ImportError, RuntimeError, OSError):
         found["torchcodec"] = None
     else:

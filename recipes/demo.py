@@ -1,0 +1,141 @@
+"""The whole road on the embedded corpus, in minutes on a CPU: a table, ``results.json`` and ``report.html``."""
+
+import json
+import shutil
+import threading
+from pathlib import Path
+
+import psutil
+
+from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.media import ExtractOptions, FrameStore
+from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes
+from framegate.recipes.config import read_recipe
+from framegate.recipes.corpus import make_corpus
+from framegate.recipes.demo_report import write_demo_report
+from framegate.recipes.demo_results import CLASSIFIERS, DemoResults, results_table
+from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
+from framegate.recipes.extract import extract_manifest
+from framegate.recipes.finetune import finetune
+from framegate.recipes.finetune_config import FinetuneConfig
+from framegate.recipes.pretrain import pretrain
+from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.probe import probe_rows
+from framegate.recipes.progress import WorkProgress
+from framegate.recipes.results import Result
+from framegate.recipes.run_folder import RunError, write_text
+from framegate.ssl.backbone import Backbone, load_backbone
+
+_MARK = ".framegate-demo"
+
+
+def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
+    """Corpus, extraction, pretraining, probing, fine-tuning, evaluation and a report.
+
+    Args:
+        out: folder of everything; an earlier demo there is replaced.
+        clips: size of the corpus.
+        seed: of corpus and trainings.
+
+    Raises:
+        RunError: ``out`` holds something that no demo made.
+    """
+    _claim(out)
+    results = DemoResults()
+    with _PeakMemory() as memory:
+        with results.timed("corpus"), WorkProgress("corpus", total=clips) as progress:
+            make_corpus(out / "corpus", clips=clips, seed=seed, on_progress=lambda done, _: progress.update(done))
+        with results.timed("extract"):
+            extract_manifest(
+                out / "corpus" / "manifest.csv", out / "store", options=ExtractOptions(every=0.8, size=144)
+            )
+        store = FrameStore(out / "store")
+
+        config = read_recipe(PretrainConfig, "moco_small", _common(out, seed, "pretrain", *_PRETRAIN))
+        with results.timed("pretrain"):
+            results.knn["before"] = _knn(Backbone("resnet18", image_size=config.backbone.image_size), store)
+            run = pretrain(config)
+            results.knn["after"] = _knn(load_backbone(str(run / "backbone")), store)
+
+        with results.timed("finetune"):
+            for name, changes in CLASSIFIERS.items():
+                finetune(_classifier_config(out, seed, name, changes))
+        with results.timed("evaluate"):
+            outputs = {name: _test(out, store, name) for name in CLASSIFIERS}
+            for name, (model, clips_of, output) in outputs.items():
+                results.add(name, output.metrics(model, clips_of.labels))
+    results.peak_memory_mb = round(memory.peak / 2**20)
+    write_text(out / "results.json", json.dumps(results.as_json(), indent=1) + "\n")
+    write_demo_report(out, results, config, store, *outputs["gated"])
+    return Result(results.as_json(), f"{results_table(results)}\n\n{out / 'report.html'}")
+
+
+_PRETRAIN = ("optim.epochs=12", "method.queue=1024", "data.workers=1", "checkpoint.every=1000")
+_FINETUNE = ("optim.epochs=30", "log.every=20", "checkpoint.every=100000")
+
+
+def _common(out: Path, seed: int, name: str, *changes: str) -> list[str]:
+    return [f"data.store={out / 'store'}", f"run_dir={out / 'runs'}", f"seed={seed}", f"name={name}", *changes]
+
+
+def _classifier_config(out: Path, seed: int, name: str, changes: tuple[str, ...]) -> FinetuneConfig:
+    tracked = () if name == "gated" else ("log.wandb_project=null",)
+    backbone = f"streams.frames.backbone={out / 'runs' / 'pretrain' / 'backbone'}"
+    return read_recipe(
+        FinetuneConfig, "fusion_small", _common(out, seed, name, backbone, *_FINETUNE, *tracked, *changes)
+    )
+
+
+def _knn(backbone: Backbone, store: FrameStore) -> float:
+    """Balanced accuracy at the leaf."""
+    return next(row.balanced_accuracy for row in probe_rows(backbone, store) if row.level == "leaf")
+
+
+def _test(out: Path, store: FrameStore, name: str) -> tuple[GatedFusionClassifier, StoreClips, ClipOutputs]:
+    folder = out / "runs" / name / "classifier"
+    model = GatedFusionClassifier.from_pretrained(folder)
+    clips = StoreClips(
+        store,
+        model.prepare,
+        Sampling.load(folder),
+        labels=label_nodes(store, model.taxonomy),
+        features=frozen_features(model, store),
+    )
+    return model, clips, run_clips(model, clips, labelled_rows(clips, "test"))
+
+
+def _claim(out: Path) -> None:
+    if out.exists() and any(out.iterdir()):
+        if not (out / _MARK).is_file():
+            raise RunError(f"{out} is not empty, and no demo made it: name another folder with --out")
+        shutil.rmtree(out)
+    out.mkdir(parents=True, exist_ok=True)
+    (out / _MARK).touch()
+
+
+class _PeakMemory:
+    """The most memory that this process and its workers held together, in bytes; what they share counts for each."""
+
+    peak = 0
+
+    def __enter__(self) -> "_PeakMemory":
+        self._done = threading.Event()
+        self._thread = threading.Thread(target=self._watch, daemon=True)
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._done.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        me = psutil.Process()
+        while not self._done.wait(0.5):
+            self.peak = max(self.peak, sum(map(_resident, [me, *me.children(recursive=True)])))
+
+
+def _resident(process: psutil.Process) -> int:
+    try:
+        return process.memory_info().rss
+    except psutil.NoSuchProcess:
+        return 0

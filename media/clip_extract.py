@@ -17,10 +17,11 @@ from framegate.media.folder import FolderReader
 from framegate.media.keyframes import KeyframeReader
 from framegate.media.layout import Layout
 from framegate.media.manifest import Clip
-from framegate.media.options import ExtractOptions
+from framegate.media.options import ExtractOptions, Mode
 from framegate.media.packets import Deadline
 from framegate.media.part import PartWriter
 from framegate.media.picture import FramePainter, encode_jpeg
+from framegate.media.reading import READERS
 from framegate.media.sampling import EvenSample, grid
 from framegate.media.shots import Deduper, ShotCounter
 from framegate.media.sound import RATE, SoundReader, windows
@@ -30,7 +31,6 @@ LayoutFinder = Callable[[Sequence[np.ndarray]], Layout]
 Reader = ExactReader | KeyframeReader | FolderReader
 
 _LAYOUT_FRAMES = 48
-_READERS = {"exact": ExactReader, "keyframe": KeyframeReader}
 _SHORT_BY = 0.05  # a file may end this share of its stated length early, or a second, and still be whole
 
 
@@ -100,11 +100,13 @@ class _ClipExtraction:
             end = min(end, self._clip.end or inf)
             self._duration = max(0.0, end - self._start)
             aspect = float(stream.sample_aspect_ratio or 1)
-            for mode in dict.fromkeys((self._options.mode, "exact")):
-                reader = _READERS[mode](container, stream, deadline=self._deadline)
+            modes: tuple[Mode, Mode] = (self._options.mode, "exact")
+            for mode in dict.fromkeys(modes):
+                reader = READERS[mode](container, stream, deadline=self._deadline)
                 self._read_frames(reader, end, FramePainter(aspect=aspect, size=self._options.size))
-                if self._part.frames:  # no keyframe may lie within a short clip
+                if self._part.frames:
                     break
+                container.seek(stream.start_time or 0, stream=stream)  # no keyframe lies within so short a clip
             self._expect_end(stated, reader.end)
 
     def _read_folder(self, folder: Path) -> None:

@@ -33,9 +33,6 @@ class TimedFrame:
 class ExactReader:
     """Takes frames from one stream of an open container, each target later than the last.
 
-    Args:
-        threads: decoding threads; 1 is right inside worker processes, 0 takes as many as there are cores.
-
     Attributes:
         damage: what FFmpeg said about packets that do not decode, or decode with errors.
     """
@@ -45,12 +42,10 @@ class ExactReader:
         container: av.container.InputContainer,
         stream: av.VideoStream,
         *,
-        threads: int = 1,
         deadline: Deadline | None = None,
     ) -> None:
         self.damage: list[str] = []
         self._context = stream.codec_context
-        self._context.thread_count = threads
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline or Deadline())
         self._packets = PacketQueue(self._source)

@@ -12,7 +12,7 @@ from framegate.media.packets import Deadline, PacketSource
 class KeyframeReader:
     """Takes keyframes from one stream of an open container, each target later than the last.
 
-    Args and attributes are those of `framegate.media.decode.ExactReader`.
+    Attributes are those of `framegate.media.decode.ExactReader`.
     """
 
     def __init__(
@@ -20,12 +20,10 @@ class KeyframeReader:
         container: av.container.InputContainer,
         stream: av.VideoStream,
         *,
-        threads: int = 1,
         deadline: Deadline | None = None,
     ) -> None:
         self.damage: list[str] = []
         self._context = stream.codec_context
-        self._context.thread_count = threads
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline or Deadline())
 

@@ -20,7 +20,7 @@ class ExtractOptions:
         size: pixels of the stored frames' short side; smaller sources stay as they are.
         quality: JPEG quality, 1..100.
         audio_seconds: sound kept of each clip, in windows spread over it; 0 for none, None for all of it.
-        dedupe: leave out frames whose perceptual hash differs from the last stored one's in fewer bits (0..64).
+        dedupe: leave out frames whose colours differ less than this share from the last stored one's, 0..1; 0: none.
         timeout: seconds that one clip may take; what was read until then is kept.
         max_pixels: larger frames are refused.
         memory_mb: memory that one worker may take.
@@ -32,7 +32,7 @@ class ExtractOptions:
     size: int = 256
     quality: int = 90
     audio_seconds: float | None = 30.0
-    dedupe: int = 0
+    dedupe: float = 0.0
     timeout: float = 300.0
     max_pixels: int = 8192 * 8192
     memory_mb: int = 4096
@@ -41,7 +41,7 @@ class ExtractOptions:
         limits = {"mode": self.mode in ("keyframe", "exact"), "every": self.every > 0, "size": self.size >= 16}
         limits |= {"frames": self.frames is None or self.frames >= 1, "quality": 1 <= self.quality <= 100}
         limits |= {"audio_seconds": self.audio_seconds is None or self.audio_seconds >= 0, "timeout": self.timeout > 0}
-        limits |= {"dedupe": 0 <= self.dedupe <= 64, "max_pixels": self.max_pixels > 0, "memory_mb": self.memory_mb > 0}
+        limits |= {"dedupe": 0 <= self.dedupe <= 1, "max_pixels": self.max_pixels > 0, "memory_mb": self.memory_mb > 0}
         if wrong := [f"{name}={getattr(self, name)!r}" for name, right in limits.items() if not right]:
             raise MediaError(f"out of range: {', '.join(wrong)}")
 

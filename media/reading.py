@@ -2,7 +2,6 @@
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Literal
 
 import av
 import numpy as np
@@ -10,12 +9,15 @@ import numpy as np
 from framegate.media.decode import ExactReader
 from framegate.media.errors import MediaError
 from framegate.media.keyframes import KeyframeReader
+from framegate.media.options import Mode
 from framegate.media.picture import FramePainter
 from framegate.media.source import open_media
 
+READERS: dict[Mode, type[ExactReader] | type[KeyframeReader]] = {"exact": ExactReader, "keyframe": KeyframeReader}
+
 
 def read_frames(
-    path: str | Path, times: Sequence[float], *, mode: Literal["exact", "keyframe"] = "exact", threads: int = 0
+    path: str | Path, times: Sequence[float], *, mode: Mode = "exact", threads: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
     """Frames of a video file at some times, at its own size.
 
@@ -33,12 +35,10 @@ def read_frames(
     """
     painter = FramePainter()
     try:
-        with open_media(Path(path)) as container:
+        with open_media(Path(path), threads=threads) as container:
             if not container.streams.video:
                 raise MediaError(f"{path}: no video in it")
-            reader = {"exact": ExactReader, "keyframe": KeyframeReader}[mode](
-                container, container.streams.video[0], threads=threads
-            )
+            reader = READERS[mode](container, container.streams.video[0])
             found = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
     except av.FFmpegError as error:
         raise MediaError(f"{path}: {error.strerror}") from None

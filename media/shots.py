@@ -29,30 +29,24 @@ class ShotCounter:
         return self.shot
 
 
-def perceptual_hash(rgb: np.ndarray) -> int:
-    """64 bits that near-duplicates share but for a few: signs of the lowest cosine frequencies (pHash)."""
-    grey = cv2.resize(cv2.cvtColor(rgb, cv2.COLOR_RGB2GRAY), (32, 32), interpolation=cv2.INTER_AREA)
-    low = cv2.dct(grey.astype(np.float32))[:8, :8].ravel()
-    return int.from_bytes(np.packbits(low > np.median(low[1:])).tobytes(), "big")
-
-
 class Deduper:
     """Tells frames that look like the last one that did not.
 
     Args:
-        distance: perceptual hashes that differ in fewer bits (of 64) mean the same picture; 0: all pictures differ.
+        distance: thumbnails of 16 × 16 pixels whose colours differ by less, as a mean share of their range, show
+            the same picture; 0: all pictures differ. 0.02 forgives compression and noise, and no movement of size.
     """
 
-    def __init__(self, distance: int) -> None:
+    def __init__(self, distance: float) -> None:
         self._distance = distance
-        self._last: int | None = None
+        self._last: np.ndarray | None = None
 
     def repeats(self, rgb: np.ndarray) -> bool:
         """Whether ``rgb`` (H, W, 3) uint8 repeats the last frame that was no repetition."""
         if not self._distance:
             return False
-        digest = perceptual_hash(rgb)
-        if self._last is not None and (digest ^ self._last).bit_count() < self._distance:
+        thumbnail = cv2.resize(rgb, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255
+        if self._last is not None and np.abs(thumbnail - self._last).mean() < self._distance:
             return True
-        self._last = digest
+        self._last = thumbnail
         return False

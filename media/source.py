@@ -19,11 +19,12 @@ MAX_PIXELS = 8192 * 8192
 
 
 @contextmanager
-def open_media(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[av.container.InputContainer]:
+def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> Iterator[av.container.InputContainer]:
     """Open a local media file for reading, and close it in the end.
 
     Args:
         max_pixels: a video with larger frames does not decode.
+        threads: decoding threads; 1 is right inside worker processes, 0 takes one a core.
 
     Raises:
         MediaError: if there is no such file, or it is no plain file.
@@ -35,6 +36,8 @@ def open_media(path: Path, *, max_pixels: int = MAX_PIXELS) -> Iterator[av.conta
         raise MediaError("not a plain file")
     options = {"protocol_whitelist": "file", "format_whitelist": _formats(), "max_pixels": str(max_pixels)}
     with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
+        for stream in container.streams.video:
+            stream.thread_count = threads
         yield container
 
 

@@ -1,0 +1,111 @@
+import multiprocessing as mp
+import pickle
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_sound, decode_jpeg, extract
+from framegate.media.schema import FRAMES, VIDEOS
+
+
+@pytest.fixture
+def store(make_video, make_wave, tmp_path: Path) -> FrameStore:
+    clips = [
+        Clip(id="a", video=make_video("a.mp4", seconds=2), programme="p", split="train"),
+        Clip(id="sound", audio=make_wave(seconds=45), programme="q", split="test", label="x/y", title="只有声音"),
+        Clip(id="b", video=make_video("b.mkv", seconds=3, sound="aac"), programme="p", split="train"),
+    ]
+    extract(clips, tmp_path / "store", options=ExtractOptions(mode="exact", every=0.5, size=48), workers=1)
+    return FrameStore(tmp_path / "store")
+
+
+def jpeg_sizes(store: FrameStore) -> list[int]:
+    return [len(store.jpeg(index)) for index in range(len(store))]
+
+
+def test_frames_are_found_by_number_by_video_and_by_time(store: FrameStore) -> None:
+    assert len(store) == 10
+    assert [list(store.frame_range(row)) for row in range(3)] == [[0, 1, 2, 3], [], [4, 5, 6, 7, 8, 9]]
+    assert store.video_of.tolist() == [0] * 4 + [2] * 6
+    frame = store.frame(5)
+    assert (frame.video_id, frame.time, frame.width, frame.height) == ("b", pytest.approx(0.48), 64, 48)
+    assert store.frame(-1).time == store.times[-1]
+    assert store.frame_at(2, 1.3) == 7
+    with pytest.raises(MediaError, match="no frames"):
+        store.frame_at(1, 0.0)
+    with pytest.raises(IndexError):
+        store.frame(10)
+
+
+def test_reading_a_frame_copies_nothing(store: FrameStore) -> None:
+    first, again = np.frombuffer(store.jpeg(3), np.uint8), np.frombuffer(store.frame(3).jpeg, np.uint8)
+    assert np.shares_memory(first, again)
+    assert store.jpeg(3).readonly
+
+
+def test_a_video_without_pictures_keeps_its_sound_in_windows_spread_over_it(store: FrameStore) -> None:
+    video, windows = store.video(1), store.sound(1)
+    assert (video.title, video.label, video.frames, video.has_audio) == ("只有声音", "x/y", 0, True)
+    assert [window.start for window in windows] == pytest.approx([2.5, 17.5, 32.5])
+    assert [len(window.pcm) for window in windows] == [160_000] * 3
+    assert store.sound(0) == []
+    assert clip_sound(store, 0)[0].shape == (0,)
+    sound, rate = clip_sound(store, 1)
+    assert (sound.dtype, rate, np.abs(sound).max()) == (np.float32, 16_000, pytest.approx(0.49, abs=0.02))
+
+
+@pytest.mark.parametrize("method", ["fork", "spawn"])
+def test_a_store_goes_into_worker_processes(store: FrameStore, method: str) -> None:
+    expected = jpeg_sizes(store)
+    with mp.get_context(method).Pool(2) as pool:
+        assert pool.map_async(jpeg_sizes, [store, store]).get(timeout=60) == [expected, expected]
+    assert jpeg_sizes(pickle.loads(pickle.dumps(store))) == expected
+
+
+def test_a_store_written_by_other_means_needs_no_index(store: FrameStore) -> None:
+    indexed = [store.frame(index) for index in range(len(store))]
+    for index in store.path.glob("*.npy"):
+        index.unlink()
+    bare = FrameStore(store.path)
+    assert [bare.frame(index) for index in range(len(bare))] == indexed
+    assert [len(window.pcm) for window in bare.sound(1)] == [160_000] * 3
+
+
+def test_an_index_of_other_shards_is_not_used(store: FrameStore) -> None:
+    shard = store.path / "frames-00000.arrow"
+    table = pa.ipc.open_stream(shard.read_bytes()).read_all()
+    with pa.ipc.new_stream(str(shard), FRAMES) as out:
+        out.write_table(table, max_chunksize=2)
+    assert [FrameStore(store.path).frame(index).time for index in range(10)] == store.times.tolist()
+
+
+def test_what_is_no_store_is_one_clear_error(tmp_path: Path, store: FrameStore) -> None:
+    with pytest.raises(MediaError, match=r"no videos\.arrow"):
+        FrameStore(tmp_path / "nothing")
+    (tmp_path / "half" / ".extract").mkdir(parents=True)
+    with pytest.raises(MediaError, match="run it again"):
+        FrameStore(tmp_path / "half")
+    (store.path / "videos.arrow").write_bytes(b"rubbish")
+    with pytest.raises(MediaError, match="no Arrow stream"):
+        FrameStore(store.path)
+    with pa.ipc.new_stream(str(store.path / "videos.arrow"), VIDEOS):
+        pass
+    with pytest.raises(MediaError, match="which is not in videos"):
+        for index in store.path.glob("*.npy"):
+            index.unlink()
+        FrameStore(store.path)
+
+
+def test_a_jpeg_can_be_decoded_at_a_fraction_of_its_size() -> None:
+    picture = np.zeros((64, 96, 3), np.uint8)
+    picture[:, :, 0] = 200  # red, in RGB
+    data = cv2.imencode(".jpg", picture[:, :, ::-1])[1].tobytes()
+    for reduce in (1, 2, 4, 8):
+        small = decode_jpeg(data, reduce=reduce)
+        assert small.shape == (64 // reduce, 96 // reduce, 3)
+        assert small.mean(axis=(0, 1)) == pytest.approx([200, 0, 0], abs=3)
+    with pytest.raises(MediaError):
+        decode_jpeg(b"rubbish")

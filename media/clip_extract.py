@@ -25,7 +25,7 @@ from framegate.media.reading import READERS
 from framegate.media.sampling import EvenSample, grid
 from framegate.media.shots import Deduper, ShotCounter
 from framegate.media.sound import RATE, SoundReader, windows
-from framegate.media.source import ffmpeg_words, open_media
+from framegate.media.source import ffmpeg_words, open_media, require_decoder
 
 LayoutFinder = Callable[[Sequence[np.ndarray]], Layout]
 Reader = ExactReader | KeyframeReader | FolderReader
@@ -94,16 +94,19 @@ class _ClipExtraction:
             return
         stream = streams[0]
         with self._failing_at("video"):
+            require_decoder(stream)
             stated = stated_end(container, stream)
             end = measured_end(container, stream, self._deadline) if stated is None or self._options.frames else stated
             self._expect_end(stated, end)
             end = min(end, self._clip.end or inf)
             self._duration = max(0.0, end - self._start)
             aspect = float(stream.sample_aspect_ratio or 1)
+            cut = self._clip.start is not None or self._clip.end is not None
             modes: tuple[Mode, Mode] = (self._options.mode, "exact")
             for mode in dict.fromkeys(modes):
                 reader = READERS[mode](container, stream, deadline=self._deadline)
-                self._read_frames(reader, end, FramePainter(aspect=aspect, size=self._options.size))
+                painter = FramePainter(aspect=aspect, size=self._options.size)
+                self._read_frames(reader, end, painter, inside=mode == "keyframe" and cut)
                 if self._part.frames:
                     break
                 container.seek(stream.start_time or 0, stream=stream)  # no keyframe lies within so short a clip
@@ -116,13 +119,14 @@ class _ClipExtraction:
         self._duration = max(0.0, end - self._start)
         self._read_frames(reader, end, FramePainter(size=self._options.size))
 
-    def _read_frames(self, reader: Reader, end: float, painter: FramePainter) -> None:
+    def _read_frames(self, reader: Reader, end: float, painter: FramePainter, *, inside: bool = False) -> None:
+        """Store what ``reader`` shows on the grid; with ``inside`` no frame from before or after the clip."""
         shots, dedupe, sample = ShotCounter(), Deduper(self._options.dedupe), EvenSample(_LAYOUT_FRAMES)
         every = None if self._options.frames else self._options.every
         last: float | None = None
         for _, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
             del self._words[:-10]
-            if shown.time == last or not self._within(shown.time, end):
+            if shown.time == last or (inside and not self._start <= shown.time < end):
                 continue
             last = shown.time
             rgb = painter.paint(shown.frame)
@@ -140,7 +144,7 @@ class _ClipExtraction:
                 height=height,
             )
         if reader.damage:
-            self.fail("video", f"{reader.damage[0]} ({len(reader.damage)} times)")
+            self.fail("video", _counted(reader.damage))
         if self._find_layout is not None and sample.kept:
             self._layout = self._found_layout(sample.kept)
 
@@ -149,6 +153,7 @@ class _ClipExtraction:
             return
         stream = container.streams.audio[0]
         with self._failing_at("audio"):
+            require_decoder(stream)
             end = stated_end(container, stream) or measured_end(container, stream, self._deadline)
             end = min(end, self._clip.end or inf)
             self._duration = self._duration or max(0.0, end - self._start)
@@ -158,11 +163,7 @@ class _ClipExtraction:
                 if len(pcm):
                     self._part.sound(start=start, rate=RATE, pcm=pcm)
             if reader.damage:
-                self.fail("audio", f"{reader.damage[0]} ({len(reader.damage)} times)")
-
-    def _within(self, time: float, end: float) -> bool:
-        """Whether a frame lies in the clip; one that is still shown when the clip begins does."""
-        return self._clip.start is None or self._options.mode == "exact" or self._start <= time < end
+                self.fail("audio", _counted(reader.damage))
 
     def _found_layout(self, frames: list[np.ndarray]) -> Layout:
         assert self._find_layout is not None
@@ -238,3 +239,7 @@ class _ClipExtraction:
     def _lost(self) -> bool:
         names_media = self._clip.video is not None or self._clip.audio is not None
         return names_media and not self._part.frames and not self._part.windows
+
+
+def _counted(damage: list[str]) -> str:
+    return damage[0] if len(damage) == 1 else f"{damage[0]} ({len(damage)} times)"

@@ -50,25 +50,25 @@ def extract(
         return Summary(**json.loads((out / "summary.json").read_text()))
     writer = StoreWriter(out, total=len(clips))
     task = partial(extract_clip, folder=writer.parts, options=options, layout=layout)
-    pending = [(index, clips[index]) for index in writer.pending()]
+    pending = [(index, clips[index]) for index in writer.take_over()]
     count = max(1, min(workers or os.cpu_count() or 1, len(pending)))
     run = run_on_ray if engine == "ray" else run_in_processes
-    for index, error in run(task, pending, workers=count, options=options):
+    for finished, (index, error) in enumerate(run(task, pending, workers=count, options=options), start=1):
         if error is not None:
             salvage_clip(clips[index], index, writer.parts, error=error)
         writer.add(index)
         if on_progress is not None:
-            on_progress(_progress(writer, total=len(clips), seconds=time.monotonic() - began))
+            on_progress(_progress(writer, total=len(clips), finished=finished, seconds=time.monotonic() - began))
     writer.commit(seconds=time.monotonic() - began)
     writer.finish()
     shutil.rmtree(writer.parts)
     return Summary(**json.loads((out / "summary.json").read_text()))
 
 
-def _progress(writer: StoreWriter, *, total: int, seconds: float) -> Progress:
+def _progress(writer: StoreWriter, *, total: int, finished: int, seconds: float) -> Progress:
     counts = writer.counts
     done = counts["ok"] + counts["partial"] + counts["failed"]
-    eta = seconds / done * (total - done) if done else None
+    eta = seconds / finished * (total - done)
     return Progress(done=done, total=total, **counts, seconds=seconds, eta=eta)
 
 

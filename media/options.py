@@ -59,7 +59,7 @@ class Progress:
         ok, partial, failed: the finished clips by outcome.
         frames: frames stored so far.
         seconds: since this call began.
-        eta: seconds left at the pace so far; None before the first clip.
+        eta: seconds left at the pace of this call.
     """
 
     done: int
@@ -69,7 +69,7 @@ class Progress:
     failed: int
     frames: int
     seconds: float
-    eta: float | None
+    eta: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -11,7 +11,7 @@ from framegate.media.errors import MediaError
 from framegate.media.keyframes import KeyframeReader
 from framegate.media.options import Mode
 from framegate.media.picture import FramePainter
-from framegate.media.source import open_media
+from framegate.media.source import open_media, require_decoder
 
 READERS: dict[Mode, type[ExactReader] | type[KeyframeReader]] = {"exact": ExactReader, "keyframe": KeyframeReader}
 
@@ -38,6 +38,7 @@ def read_frames(
         with open_media(Path(path), threads=threads) as container:
             if not container.streams.video:
                 raise MediaError(f"{path}: no video in it")
+            require_decoder(container.streams.video[0])
             reader = READERS[mode](container, container.streams.video[0])
             found = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
     except av.FFmpegError as error:

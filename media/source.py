@@ -41,6 +41,12 @@ def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) ->
         yield container
 
 
+def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
+    """Raise `MediaError` if FFmpeg has no decoder for ``stream``."""
+    if stream.codec_context is None:
+        raise MediaError(f"no decoder for the {stream.type} stream")
+
+
 @cache
 def _formats() -> str:
     return ",".join(sorted(av.formats_available - _REFERRING - _NOT_MEDIA))
@@ -51,6 +57,7 @@ def ffmpeg_words() -> Iterator[list[tuple[int, str, str]]]:
     """Collect what FFmpeg logs at level error or worse, as (level, component, message), instead of printing it."""
     before = av.logging.get_level()
     av.logging.set_level(av.logging.ERROR)
+    av.logging.set_skip_repeated(False)  # else one file's last words come up again in the next one's
     try:
         with av.logging.Capture(local=False) as words:
             yield words

@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -97,13 +96,15 @@ class StoreWriter:
         write_atomically(self._store / "summary.json", json.dumps({**summary, "frames_per_second": rate}, indent=2))
         aside.rename(self._store / "videos.arrow")
 
-    def pending(self) -> Iterator[int]:
-        """Clips that are neither committed nor complete as parts."""
+    def take_over(self) -> list[int]:
+        """Add the parts that an earlier run has left complete; the clips that remain to be extracted."""
+        remaining = []
         for index in range(self.state.clips, self._total):
             if self._part(index, "json").exists():
                 self.add(index)
             else:
-                yield index
+                remaining.append(index)
+        return remaining
 
     def _read_state(self) -> State:
         path = self.parts / "state.json"

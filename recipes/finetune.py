@@ -164,6 +164,7 @@ def _loader(config: FinetuneConfig, clips: StoreClips, order: FrameOrder, run: T
         ),
         collate_fn=collate,
         num_workers=config.data.workers,
+        generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
     )
 
 

@@ -166,6 +166,7 @@ def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: T
         num_workers=workers,
         pin_memory=run.accelerator.device.type == "cuda",
         worker_init_fn=_one_thread,
+        generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
     )
 
 

@@ -1,0 +1,35 @@
+# make demo: the whole road on the embedded corpus. make test: the fast tests. Both install into .venv first.
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: install demo test test-slow lint types clean
+
+install: $(VENV)/.installed
+
+$(VENV)/.installed: pyproject.toml
+	test -x $(BIN)/python || python3 -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	touch $@
+
+demo: install
+	$(BIN)/framegate demo --out demo
+
+test: install
+	$(BIN)/python -m pytest
+
+test-slow: install
+	$(BIN)/python -m pytest -m slow
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+# Type checkers do not see the mapping of folders to packages: they get a tree of links that looks like it.
+types: install
+	rm -rf build/types && mkdir -p build/types/framegate
+	for part in media augment ssl finetune recipes; do ln -s ../../../$$part build/types/framegate/$$part; done
+	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml --namespace-packages --explicit-package-bases \
+	  -p framegate.media -p framegate.augment -p framegate.ssl -p framegate.finetune -p framegate.recipes
+
+clean:
+	rm -rf $(VENV) build demo *.egg-info

@@ -11,7 +11,7 @@ import numpy as np
 
 from framegate.augment.boxes import Box
 from framegate.augment.masks import border_bars
-from framegate.augment.plates import Colour, on_canvas
+from framegate.augment.plates import Colour, fill, on_canvas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,11 +33,14 @@ class BorderStyle:
 
     def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
         """Lay the bars over the frame; what they cover of the picture is gone. See `Overlay`."""
-        copy = _blurred(image) if self.fill == "blurred" else None
+        copy = _blurred(image) if self.fill == "blurred" else image
         for bar in border_bars(self.inside):
-            left, top, right, bottom = (max(round(edge), 0) for edge in on_canvas(canvas, bar))
-            where = np.s_[top:bottom, left:right]
-            image[where] = copy[where] if copy is not None else self.fill
+            box = on_canvas(canvas, bar)
+            if self.fill == "blurred":
+                left, top, right, bottom = (max(round(edge), 0) for edge in box)
+                image[top:bottom, left:right] = copy[top:bottom, left:right]
+            else:
+                fill(image, box, self.fill)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
         """The bars. See `Overlay`."""

@@ -80,7 +80,7 @@ def _sharpest_step(first: np.ndarray, last: np.ndarray, near: int) -> int:
     low = max(near - 2, 1)
     sides = [side[:, low - 1 : near + 3].astype(np.int16) for side in (first, last)]
     steps = [np.abs(np.diff(side, axis=1)).mean(axis=(0, 2, 3)) for side in sides]
-    return low + int(np.argmax(steps[0] + steps[1]))
+    return low + int(np.argmax(np.minimum(*steps)))  # text runs on one side alone
 
 
 def _blurred_bars(grey: np.ndarray) -> int:

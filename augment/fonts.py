@@ -15,7 +15,7 @@ from typing import Literal, cast
 
 import cv2
 import numpy as np
-from PIL import ImageFont
+from PIL import Image, ImageDraw, ImageFont
 
 Script = Literal["latin", "cyrillic", "greek", "chinese", "japanese"]
 SCRIPTS: tuple[Script, ...] = ("latin", "cyrillic", "greek", "chinese", "japanese")
@@ -79,16 +79,13 @@ def _ideographic_files() -> tuple[Path, ...]:
 
 
 def _file_face(path: Path) -> Face:
+    load = lru_cache(lambda size: ImageFont.truetype(str(path), size))
+
     def mask(text: str, height: int) -> np.ndarray:
-        font = ImageFont.truetype(str(path), max(round(height * 0.8), 4))
-        core, (left, top) = font.getmask2(text, mode="L")
-        width, rows = core.size
-        line = np.zeros((height, max(width + max(int(left), 0), 1)), np.uint8)
-        glyphs = np.asarray(core, np.uint8).reshape(rows, width)
-        y = min(max(int(top), 0), height - 1)
-        x = max(int(left), 0)
-        line[y : y + rows, x : x + width] = glyphs[: height - y]
-        return line
+        font = load(max(round(height * 0.8), 4))
+        line = Image.new("L", (max(round(font.getlength(text)), 1), height))
+        ImageDraw.Draw(line).text((0, round(height * 0.8)), text, fill=255, font=font, anchor="ls")
+        return np.asarray(line)
 
     return mask
 

@@ -16,13 +16,13 @@ from framegate.media.layout import Layout
 def cover(image: np.ndarray, regions: Sequence[PixelBox], rng: random.Random) -> None:
     """Overwrite the regions of ``image`` (H, W, 3) uint8, in place: by the rest's mean, a colour, black, or noise."""
     kind = rng.choice(("mean", "colour", "black", "noise"))
-    colours = {"mean": _mean_of_rest(image, regions), "black": (0, 0, 0), "colour": tuple(rng.randbytes(3))}
+    colour = _mean_of_rest(image, regions) if kind == "mean" else tuple(rng.randbytes(3)) if kind == "colour" else 0
     for left, top, right, bottom in regions:
         if kind == "noise":
             noise = np.frombuffer(rng.randbytes((bottom - top) * (right - left) * 3), np.uint8)
             image[top:bottom, left:right] = noise.reshape(bottom - top, right - left, 3)
         else:
-            image[top:bottom, left:right] = colours[kind]
+            image[top:bottom, left:right] = colour
 
 
 def replace(image: np.ndarray, pixels: PixelBox, donor: np.ndarray) -> None:

@@ -19,7 +19,7 @@ _WORDS: dict[Script, str] = {
     "japanese": "わたしたちは けっして しらない その時 他の人が 何を 言ったか この家 について 明日 彼に 言える なぜ "
     "早く 出た 今日 ニュース 天気 試合 カメラ テレビ ありがとう",
 }
-_POOL = 48  # phrases of each kind, so that their plates stay in memory
+_POOL = 32  # phrases of each kind, so that their plates stay in memory
 
 
 def phrase(script: Script, rng: random.Random, *, short: bool = False) -> str:

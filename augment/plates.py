@@ -56,7 +56,9 @@ def outline_plate(script: Script, face: int, text: str) -> np.ndarray:
 
 def scaled(plate: np.ndarray, width: float, height: float) -> np.ndarray:
     """A plate in another size, at least one pixel each way."""
-    return cv2.resize(plate, (max(round(width), 1), max(round(height), 1)), interpolation=cv2.INTER_AREA)
+    size = (max(round(width), 1), max(round(height), 1))
+    halved = plate.shape[1] >= 2 * size[0] or plate.shape[0] >= 2 * size[1]
+    return cv2.resize(plate, size, interpolation=cv2.INTER_AREA if halved else cv2.INTER_LINEAR)
 
 
 def coverage(plate: np.ndarray, opacity: float = 1.0) -> np.ndarray:
@@ -85,12 +87,12 @@ def lay(image: np.ndarray, alpha: np.ndarray, colour: np.ndarray | Colour, left:
 
 def fill(image: np.ndarray, box: Box, colour: Colour, opacity: float = 1.0) -> None:
     """Paint a box, in pixels of ``image`` and as far as it lies inside, in one colour, in place."""
-    left, top = max(round(box[0]), 0), max(round(box[1]), 0)
-    part = image[top : max(round(box[3]), 0), left : max(round(box[2]), 0)]
-    if part.size and opacity < 1:
+    left, top, right, bottom = (max(round(edge), 0) for edge in box)
+    part = image[top:bottom, left:right]
+    if opacity < 1 and part.size:
         part[:] = part + (np.array(colour, np.float32) - part) * np.float32(opacity)
     elif part.size:
-        part[:] = colour
+        cv2.rectangle(image, (left, top), (right - 1, bottom - 1), colour, cv2.FILLED)
 
 
 def on_canvas(canvas: Box, box: Box) -> Box:

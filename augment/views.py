@@ -8,9 +8,10 @@ Everything random is a function of (seed, epoch, index, view), whatever process 
 
 from __future__ import annotations
 
+import math
 import random
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import TYPE_CHECKING, ClassVar
 
 import cv2
 import numpy as np
@@ -19,12 +20,16 @@ from framegate.augment.attention import AttentionPolicy
 from framegate.augment.boxes import WHOLE, Box, area, covering_pixels, free_box, seen_through
 from framegate.augment.colour import RECIPES, Recipe, Strength, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.jpeg import jpeg_size, largest_reduction
+from framegate.augment.jpeg import Reduction, jpeg_size, largest_reduction
 from framegate.augment.looks import bank_look
 from framegate.augment.masks import cover, replace
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, plan_pair
+from framegate.augment.plates import on_canvas
 from framegate.media.layout import Layout
 from framegate.media.store import decode_jpeg
+
+if TYPE_CHECKING:  # it takes seconds to import, and few need it
+    from albumentations import BaseCompose
 
 _LEAST_FREE = 0.25  # share of the frame that must remain where overlays are cropped away
 
@@ -65,16 +70,19 @@ class TwoViews:
         policy: what is done to the views.
         image_size: side S of a view in pixels.
         seed: of all draws, and of the bank of looks.
+        transform: an albumentations pipeline of your own in place of crops, colours and flips; it must end with views of
+            ``image_size``. Overlays are hidden and painted before it, on the frame.
 
     Example:
         >>> views = TwoViews(ViewPolicy(), image_size=64, seed=0)
         >>> first, second = views(Anchor(jpeg, layout), epoch=0, index=17)  # two (64, 64, 3) uint8 arrays
     """
 
-    def __init__(self, policy: ViewPolicy, *, image_size: int, seed: int) -> None:
+    def __init__(self, policy: ViewPolicy, *, image_size: int, seed: int, transform: BaseCompose | None = None) -> None:
         self.policy = policy
         self.image_size = image_size
         self.seed = seed
+        self.transform = transform
 
     def __call__(
         self, first: Anchor, second: Anchor | None = None, *, epoch: int, index: int, donor: Anchor | None = None
@@ -87,7 +95,7 @@ class TwoViews:
             epoch, index: with the seed, what the draws are a function of; ``index`` is the anchor's place in the store.
             donor: a frame of another source, for regions that are replaced; None: they are covered instead.
         """
-        rngs = tuple(random.Random(f"{self.seed}:{epoch}:{index}:{view}") for view in (0, 1))
+        rngs = [random.Random(f"{self.seed}:{epoch}:{index}:{view}") for view in (0, 1)]
         pair = random.Random(f"{self.seed}:{epoch}:{index}:pair")
         anchors = (first, second or first)
         layouts = (anchors[0].layout, anchors[1].layout)
@@ -95,7 +103,7 @@ class TwoViews:
         sizes = [jpeg_size(anchor.jpeg) for anchor in anchors]
         recipes = RECIPES[self.policy.strength]
         crops = [self._crop(plans[v], rngs[v], sizes[v], recipes[v]) for v in (0, 1)]
-        reductions = [largest_reduction(*_extent(crops[v], sizes[v]), self.image_size) for v in (0, 1)]
+        reductions = [self._reduction(crops[v], sizes[v]) for v in (0, 1)]
         if second is None:
             image = decode_jpeg(first.jpeg, reduce=min(reductions))
             images = (image, image)
@@ -105,62 +113,73 @@ class TwoViews:
         return views[0], views[1]
 
     def _crop(self, plan: OverlayPlan, rng: random.Random, size: tuple[int, int], recipe: Recipe) -> Box:
+        """The part of the frame that is looked at; a transform of the user's own crops for itself."""
         inside = free_box(WHOLE, plan.hidden) if plan.removal == "crop" else WHOLE
         if area(inside) < _LEAST_FREE:
             inside = WHOLE
+        if self.transform is not None:
+            return inside
         min_scale = recipe.min_scale if self.policy.min_scale is None else self.policy.min_scale
         return random_crop(rng, aspect=size[0] / size[1], min_scale=min_scale, inside=inside)
+
+    def _reduction(self, crop: Box, size: tuple[int, int], *, detail: float = 1.0) -> Reduction:
+        """How much smaller the frame of ``size`` may be decoded; ``detail``: pixels wanted for each of the view's."""
+        if self.transform is not None:
+            return 1
+        wanted = round(self.image_size * detail)
+        return largest_reduction((crop[2] - crop[0]) * size[0], (crop[3] - crop[1]) * size[1], wanted)
 
     def _render(
         self, image: np.ndarray, crop: Box, plan: OverlayPlan, rng: random.Random, recipe: Recipe, donor: Anchor | None
     ) -> np.ndarray:
         height, width = image.shape[:2]
-        pixels = whole_pixels(crop, width, height)
-        seen = (pixels[0] / width, pixels[1] / height, pixels[2] / width, pixels[3] / height)
-        view = cut(image, pixels, self.image_size)
-        self._hide(view, pixels, seen, plan, rng, donor)
+        left, top, right, bottom = pixels = whole_pixels(crop, width, height)
+        seen = (left / width, top / height, right / width, bottom / height)
+        own = self.transform is not None
+        view = image[top:bottom, left:right].copy() if own else cut(image, pixels, self.image_size)
+        zoom = max(view.shape[1] / (right - left), view.shape[0] / (bottom - top))
+        self._hide(view, seen, zoom, plan, rng, donor)
         if plan.look is not None:
-            x0, y0, x1, y1 = seen_through(seen, WHOLE) if plan.on_frame else WHOLE
-            side = self.image_size
-            bank_look(self.seed, plan.look).paint(view, (x0 * side, y0 * side, x1 * side, y1 * side), rng)
+            frame = seen_through(seen, WHOLE) if plan.on_frame else WHOLE
+            canvas = on_canvas((0.0, 0.0, view.shape[1], view.shape[0]), frame)
+            bank_look(self.seed, plan.look).paint(view, canvas, rng)
+        if own:
+            return self._transformed(view, rng)
         view = recolour(view, recipe, rng)
         return cv2.flip(view, 1) if rng.random() < self.policy.flip else view
 
     def _hide(
-        self,
-        view: np.ndarray,
-        pixels: tuple[int, int, int, int],
-        seen: Box,
-        plan: OverlayPlan,
-        rng: random.Random,
-        donor: Anchor | None,
+        self, view: np.ndarray, seen: Box, zoom: float, plan: OverlayPlan, rng: random.Random, donor: Anchor | None
     ) -> None:
-        """Cover what of the plan's hidden boxes the view shows, and as far around as resizing spreads it."""
-        side = self.image_size
-        margin = 1 + -(-side // min(pixels[2] - pixels[0], pixels[3] - pixels[1]))
-        found = (
-            covering_pixels(seen_through(seen, box), side, side, margin=margin)
-            for box in plan.hidden
-            if _overlap(box, seen)
-        )
-        shown = [box for box in found if box is not None]
+        """Cover what of the plan's hidden boxes the view shows, and as far around as a resize by ``zoom`` spreads it."""
+        height, width = view.shape[:2]
+        boxes = (seen_through(seen, box) for box in plan.hidden if _overlap(box, seen))
+        found = (covering_pixels(box, width, height, margin=1 + math.ceil(zoom)) for box in boxes)
+        shown = [pixels for pixels in found if pixels is not None]
         if not shown:
             return
         if plan.removal == "donor" and donor is not None:
-            substitute = self._seen_through_same_crop(donor, seen)
-            for box in shown:
-                replace(view, box, substitute)
+            substitute = self._same_part(donor, seen, width, height)
+            for pixels in shown:
+                replace(view, pixels, substitute)
         else:
             cover(view, shown, rng)
 
-    def _seen_through_same_crop(self, donor: Anchor, seen: Box) -> np.ndarray:
-        size = jpeg_size(donor.jpeg)
-        image = decode_jpeg(donor.jpeg, reduce=largest_reduction(*_extent(seen, size), self.image_size))
-        return cut(image, whole_pixels(seen, image.shape[1], image.shape[0]), self.image_size)
+    def _same_part(self, donor: Anchor, seen: Box, width: int, height: int) -> np.ndarray:
+        """What the donor shows in the same part of its frame, at half the detail, which will do."""
+        image = decode_jpeg(donor.jpeg, reduce=self._reduction(seen, jpeg_size(donor.jpeg), detail=0.5))
+        left, top, right, bottom = whole_pixels(seen, image.shape[1], image.shape[0])
+        return cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
 
-
-def _extent(crop: Box, size: tuple[int, int]) -> tuple[float, float]:
-    return (crop[2] - crop[0]) * size[0], (crop[3] - crop[1]) * size[1]
+    def _transformed(self, view: np.ndarray, rng: random.Random) -> np.ndarray:
+        """The user's own transform, with draws that are a function of ours."""
+        assert self.transform is not None
+        self.transform.set_random_seed(rng.getrandbits(32))
+        view = self.transform(image=view)["image"]
+        if view.shape != (self.image_size, self.image_size, 3) or view.dtype != np.uint8:
+            size = self.image_size
+            raise ValueError(f"the transform gave {view.shape} {view.dtype}; a view is ({size}, {size}, 3) uint8")
+        return np.ascontiguousarray(view)
 
 
 def _overlap(a: Box, b: Box) -> bool:

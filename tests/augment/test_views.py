@@ -1,3 +1,4 @@
+import albumentations as A
 import cv2
 import numpy as np
 import pytest
@@ -47,3 +48,14 @@ def test_without_overlays_and_colours_nothing_is_painted():
     for index in range(20):
         for view in TwoViews(policy, image_size=48, seed=0)(Anchor(white, Layout()), epoch=0, index=index):
             assert np.ptp(view.reshape(-1, 3), axis=0).max() <= 1
+
+
+def test_a_pipeline_of_the_users_own_takes_the_place_of_crops_and_colours():
+    own = A.Compose([A.RandomResizedCrop((48, 48)), A.HorizontalFlip(), A.ColorJitter()])
+    views = TwoViews(ViewPolicy(), image_size=48, seed=1, transform=own)
+    anchor, donor = Anchor(jpeg(), Layout()), Anchor(jpeg(seed=1), Layout())
+    pairs = [views(anchor, epoch=0, index=index, donor=donor) for index in (0, 1, 0)]
+    assert np.array_equal(pairs[0], pairs[2]) and not np.array_equal(pairs[0], pairs[1])
+    assert pairs[0][0].shape == (48, 48, 3)
+    with pytest.raises(ValueError, match=r"a view is \(64, 64, 3\) uint8"):
+        TwoViews(ViewPolicy(), image_size=64, seed=1, transform=own)(anchor, epoch=0, index=0)

@@ -1,0 +1,103 @@
+import copy
+
+import pytest
+import timm
+import torch
+from torch import nn
+
+from framegate.ssl.batch_norm import GROUP, set_batch_norm
+
+
+def split_norm(channels: int = 4) -> nn.BatchNorm2d:
+    return set_batch_norm(nn.Sequential(nn.BatchNorm2d(channels)), "split")[0]
+
+
+def images(count: int) -> torch.Tensor:
+    return torch.randn(count, 4, 3, 3, generator=torch.Generator().manual_seed(0)) * 2 + 1
+
+
+def test_a_groups_output_depends_on_its_own_rows_only():
+    norm, x = split_norm(), images(3 * GROUP)
+    with_others = norm(x)
+    changed = x.clone()
+    changed[GROUP : 2 * GROUP] += torch.randn(GROUP, 4, 3, 3)
+    after = norm(changed)
+    assert torch.equal(after[:GROUP], with_others[:GROUP])
+    assert torch.equal(after[2 * GROUP :], with_others[2 * GROUP :])
+    assert not torch.allclose(after[GROUP : 2 * GROUP], with_others[GROUP : 2 * GROUP])
+
+
+def test_each_group_is_normalised_as_a_batch_of_its_own():
+    norm, plain, x = split_norm(), nn.BatchNorm2d(4), images(2 * GROUP + 5)
+    expected = torch.cat([plain(group) for group in x.tensor_split(2)])
+    assert torch.equal(norm(x), expected)
+
+
+def test_a_batch_too_small_to_be_cut_is_one_group():
+    x = images(2 * GROUP - 1)
+    assert torch.equal(split_norm()(x), nn.BatchNorm2d(4)(x))
+
+
+def test_running_statistics_are_close_to_those_of_one_batch():
+    norm, plain = split_norm(), nn.BatchNorm2d(4)
+    for seed in range(50):
+        x = torch.randn(8 * GROUP, 4, 3, 3, generator=torch.Generator().manual_seed(seed)) * 2 + 1
+        norm(x)
+        plain(x)
+    torch.testing.assert_close(norm.running_mean, plain.running_mean, rtol=0.02, atol=0.02)
+    torch.testing.assert_close(norm.running_var, plain.running_var, rtol=0.02, atol=0)
+    assert norm.momentum == plain.momentum
+
+
+def test_evaluation_is_that_of_plain_batch_norm():
+    plain = nn.BatchNorm2d(4)
+    plain(images(100))
+    norm = set_batch_norm(copy.deepcopy(plain), "split")
+    x = images(3 * GROUP)
+    assert torch.equal(norm.eval()(x), plain.eval()(x))
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "efficientnet_lite0"])
+def test_a_networks_parameters_and_names_stay(name):
+    torch.manual_seed(0)
+    network = timm.create_model(name, num_classes=0)
+    before = {key: tensor.clone() for key, tensor in network.state_dict().items()}
+    after = set_batch_norm(network, "split").state_dict()
+    assert list(after) == list(before)
+    assert all(torch.equal(after[key], before[key]) for key in before)
+
+
+def test_norms_that_hold_their_activation_are_split_too():
+    network = set_batch_norm(timm.create_model("efficientnet_lite0", num_classes=0), "split")
+    norm = network.bn1
+    assert isinstance(norm, timm.layers.BatchNormAct2d)
+    x = torch.randn(2 * GROUP, 32, 2, 2, generator=torch.Generator().manual_seed(0))
+    with_others = norm(x)
+    x[GROUP:] += 3
+    assert torch.equal(norm(x)[:GROUP], with_others[:GROUP])
+    assert with_others.min() == 0  # its ReLU6 is still there
+
+
+def test_splitting_twice_splits_once():
+    norm = split_norm()
+    kind = type(norm)
+    assert type(set_batch_norm(norm, "split")) is kind
+
+
+def test_a_split_network_can_be_copied():
+    norm = split_norm()
+    twin = copy.deepcopy(norm)
+    assert torch.equal(norm(images(2 * GROUP)), twin(images(2 * GROUP)))
+
+
+def test_channels_last_stays_channels_last():
+    x = images(2 * GROUP).to(memory_format=torch.channels_last)
+    out = split_norm()(x)
+    assert out.is_contiguous(memory_format=torch.channels_last)
+    assert not out.is_contiguous()
+
+
+def test_plain_leaves_norms_as_they_are_and_sync_replaces_them():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
+    assert type(set_batch_norm(network, "plain")[1]) is nn.BatchNorm2d
+    assert type(set_batch_norm(network, "sync")[1]) is nn.SyncBatchNorm

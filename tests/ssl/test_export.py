@@ -1,0 +1,78 @@
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+
+from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.batch_norm import set_batch_norm
+from framegate.ssl.export import export_backbone
+from tests.ssl.tiny_backbone import pictures
+
+CARD = "# A backbone\n"
+
+
+def trained(name: str, *, image_size: int, memory_format: torch.memory_format = torch.contiguous_format) -> Backbone:
+    """A backbone after one update, so that its running statistics are no longer those of a new one."""
+    torch.manual_seed(0)
+    backbone = set_batch_norm(Backbone(name, image_size=image_size), "split").to(memory_format=memory_format)
+    optimizer = torch.optim.SGD(backbone.parameters(), lr=0.01)
+    backbone(pictures(4, side=image_size)).square().mean().backward()
+    optimizer.step()
+    return backbone.eval()
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "efficientnet_lite0", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
+def test_plain_timm_opens_an_exported_folder(tmp_path: Path, name: str, memory_format: torch.memory_format):
+    backbone = trained(name, image_size=32, memory_format=memory_format)
+    export_backbone(backbone, tmp_path / "backbone", card=CARD)
+
+    model = timm.create_model(f"local-dir:{tmp_path / 'backbone'}", pretrained=True, num_classes=10).eval()
+    pixels = timm.data.resolve_model_data_config(model)
+    assert pixels["input_size"] == (3, 32, 32)
+    mean, std = (torch.tensor(pixels[key])[:, None, None] for key in ("mean", "std"))
+    images = pictures(3, side=32)
+    maps = model.forward_features((images / 255 - mean) / std)
+    torch.testing.assert_close(model.forward_head(maps, pre_logits=True), backbone(images), rtol=1e-4, atol=1e-5)
+    assert model((images / 255 - mean) / std).shape == (3, 10)
+
+
+@pytest.mark.parametrize("name", ["resnet10t", "vit_tiny_patch16_224"])
+def test_an_exported_folder_opens_as_the_backbone_it_was(tmp_path: Path, name: str):
+    backbone = trained(name, image_size=32)
+    export_backbone(backbone, tmp_path / "backbone", card=CARD)
+    images = pictures(2, side=32)
+    for _ in range(2):  # the second time exported from the opened folder
+        opened = load_backbone(str(tmp_path / "backbone")).eval()
+        assert opened.image_size == 32
+        assert torch.equal(opened(images), backbone(images))
+        export_backbone(opened, tmp_path / "backbone", card=CARD)
+
+
+def test_a_folder_holds_the_config_the_weights_and_the_card_alone(tmp_path: Path):
+    folder = tmp_path / "deep" / "backbone"
+    backbone = trained("resnet10t", image_size=32)
+    for _ in range(2):
+        export_backbone(backbone, folder, card=CARD)
+        assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+    assert (folder / "README.md").read_text() == CARD
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_failed_export_leaves_the_older_folder_and_nothing_else(tmp_path: Path):
+    backbone = trained("resnet10t", image_size=32)
+    export_backbone(backbone, tmp_path / "backbone", card=CARD)
+    with pytest.raises(UnicodeEncodeError):
+        export_backbone(backbone, tmp_path / "backbone", card="\ud800 is no character")
+    assert list(tmp_path.iterdir()) == [tmp_path / "backbone"]
+    load_backbone(str(tmp_path / "backbone"))
+
+
+def test_exporting_leaves_the_backbone_as_it_was(tmp_path: Path):
+    backbone = trained("resnet10t", image_size=32, memory_format=torch.channels_last).train()
+    config = dict(backbone.model.pretrained_cfg)
+    export_backbone(backbone, tmp_path / "backbone", card=CARD)
+    assert backbone.training
+    assert dict(backbone.model.pretrained_cfg) == config
+    assert backbone.model.conv1[0].weight.is_contiguous(memory_format=torch.channels_last)

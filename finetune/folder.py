@@ -38,7 +38,7 @@ class Description(Generic[C]):
 
 def describe_backbone(backbone: Backbone) -> BackboneDescription:
     """What is needed to build ``backbone`` again, wherever its weights came from."""
-    timm_config: dict[str, Any] = backbone.model.pretrained_cfg  # type: ignore[assignment]
+    timm_config: dict[str, Any] = backbone.model.pretrained_cfg
     from_folder = backbone.name.startswith("local-dir:")
     return BackboneDescription(
         architecture=timm_config["architecture"] if from_folder else backbone.name,

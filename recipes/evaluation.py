@@ -1,11 +1,12 @@
 """Measure a classifier: per level, per modality, and with modalities removed or broken."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import torch
+from torch import nn
 from torch.utils.data import DataLoader, Subset
 
 from framegate.finetune.batch import MODALITIES, ClipBatch, ClipSample, collate
@@ -79,15 +80,15 @@ def evaluation(model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray
     streams = [name for name in MODALITIES if name in model.streams]
     figures = run_clips(model, clips, rows).metrics(model, clips.labels).as_json()
     figures["modalities"] = {
-        "only": {name: top1(_keep(lambda other, name=name: other == name)) for name in streams},
-        "without": {name: top1(_keep(lambda other, name=name: other != name)) for name in streams},
+        "only": {name: top1(_keep({name})) for name in streams},
+        "without": {name: top1(_keep({*MODALITIES} - {name})) for name in streams},
         "corrupted": {name: top1(_corrupt(model, clips, name, seed)) for name in streams},
     }
     return figures
 
 
-def _keep(wanted: Callable[[str], bool]) -> Alteration:
-    kept = torch.tensor([[wanted(name) for name in MODALITIES]])
+def _keep(wanted: Set[str]) -> Alteration:
+    kept = torch.tensor([[name in wanted for name in MODALITIES]])
     return lambda batch: batch.keep(kept.expand(len(batch), -1))
 
 
@@ -100,7 +101,8 @@ def _corrupt(model: GatedFusionClassifier, clips: StoreClips, modality: str, see
     def noise() -> ClipSample:
         sample = model.prepare(noise_input(clips.sampling, rng, prepare=model.prepare, text=str(rng.choice(titles))))
         if modality == "frames" and clips.features is not None:
-            sample = replace(sample, frames=model.streams["frames"].encoder(sample.frames))
+            encoder: nn.Module = model.streams["frames"].encoder  # type: ignore[assignment]
+            sample = replace(sample, frames=encoder(sample.frames))
         return sample
 
     def change(batch: ClipBatch) -> ClipBatch:

@@ -69,7 +69,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         texts = (clip_text(video.title, video.description) for video in map(store.video, rows.tolist()))
         model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts)
         if config.compute.channels_last:
-            model.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            model.to(memory_format=torch.channels_last)
         model.count_labels(torch_rows([labels[row] for row in rows]))
         features = frozen_features(model, store, visible=run.is_main)
         sampling = Sampling(frames=config.data.frames, audio_seconds=config.data.audio_seconds)

@@ -20,7 +20,7 @@ class FinetuneData(Section):
     store: Path
     taxonomy: Path | None = None
     """null: the one in the store"""
-    workers: int = Field(0, ge=0)
+    workers: int = Field(default=0, ge=0)
     """processes that prepare clips; with cached features one process is enough"""
     frames: PositiveInt = 16
     """at most this many of a clip's frames, evenly spread"""
@@ -35,8 +35,8 @@ class FinetuneOptim(Optim):
     lr: PositiveFloat = 2e-3
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 40
-    warmup_epochs: float = Field(2.0, ge=0)
-    weight_decay: float = Field(0.05, ge=0)
+    warmup_epochs: float = Field(default=2.0, ge=0)
+    weight_decay: float = Field(default=0.05, ge=0)
     clip_grad: PositiveFloat | None = 5.0
 
 

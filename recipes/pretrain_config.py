@@ -15,7 +15,7 @@ class PretrainData(Section):
 
     store: Path
     split: Literal["train", "val", "test", "all"] = "train"
-    workers: int | None = Field(None, ge=0)
+    workers: int | None = Field(default=None, ge=0)
     """processes that make views, for each training process; null: its share of the cores"""
     frames_per_video: PositiveInt | None = None
     """an epoch takes this many frames of each video; null: each frame once"""
@@ -36,11 +36,11 @@ class Method(Section):
     name: Literal["moco_v2"] = "moco_v2"
     dim: PositiveInt = 128
     temperature: PositiveFloat = 0.2
-    momentum: float = Field(0.999, ge=0, le=1)
+    momentum: float = Field(default=0.999, ge=0, le=1)
     queue: PositiveInt = 65536
     symmetric: bool = False
     batch_norm: Literal["split", "sync", "plain"] = "split"
-    positive_seconds: float = Field(0.0, ge=0)
+    positive_seconds: float = Field(default=0.0, ge=0)
     """the second view may show a frame of the same shot this far away"""
 
 

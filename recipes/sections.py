@@ -44,8 +44,8 @@ class Optim(Section):
     batch_size: PositiveInt = 256
     """global: processes × per process × accumulate"""
     epochs: PositiveInt = 100
-    warmup_epochs: float = Field(0.0, ge=0)
-    weight_decay: float = Field(1e-4, ge=0)
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
     clip_grad: PositiveFloat | None = None
     """the largest norm of all gradients together"""
     accumulate: PositiveInt = 1

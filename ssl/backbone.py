@@ -1,6 +1,7 @@
 """Frame backbones: any timm model without its classifier, with its own pixel normalisation inside."""
 
 import difflib
+import re
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +35,10 @@ class Backbone(nn.Module):
     Raises:
         BackboneError: no such model, or weights whose tensors do not fit it.
     """
+
+    model: Any  # timm's classes share an interface that no type names
+    mean: Tensor
+    std: Tensor
 
     def __init__(self, name: str, *, weights: str | None = None, image_size: int = 224, in_chans: int = 3):
         super().__init__()
@@ -93,10 +98,10 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
 def load_weights(model: nn.Module, path: Path) -> None:
     """Fill ``model`` from a backbone folder or a state-dict file, whatever prefix its keys carry.
 
-    A classifier in the file is left out; anything else that is missing or of another shape is an error.
+    A classifier in the file is left out; a tensor that is missing, too many or of another shape is an error.
 
     Raises:
-        BackboneError: the file is unreadable, or a tensor is missing or of another shape.
+        BackboneError: the file is unreadable, or its tensors are not the model's.
     """
     try:
         found = read_state_dict(path)
@@ -104,14 +109,15 @@ def load_weights(model: nn.Module, path: Path) -> None:
         raise BackboneError(f"{path}: {error}") from error
     wanted = model.state_dict()
     found = _without_prefix(found, wanted)
-    missing = [key for key in wanted if key not in found and not key.endswith("num_batches_tracked")]
+    missing = [key for key in wanted if key not in found and not _is_optional(key)]
     misfits = [
         f"{key} is {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
         for key, tensor in wanted.items()
         if key in found and found[key].shape != tensor.shape
     ]
-    if missing or misfits:
-        problems = misfits + [f"{key} is missing" for key in missing]
+    problems = misfits + [f"{key} is missing" for key in missing]
+    problems += [f"{key} has no place in it" for key in _surplus(found, wanted, model)]
+    if problems:
         more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise BackboneError(f"{path}: these weights are not {type(model).__name__}'s: {'; '.join(problems[:3])}{more}")
     model.load_state_dict({key: found.get(key, tensor) for key, tensor in wanted.items()})
@@ -119,12 +125,16 @@ def load_weights(model: nn.Module, path: Path) -> None:
 
 def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> nn.Module:
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans, "pretrained": pretrained}
-    if not name.startswith("local-dir:") and not timm.is_model(name.split(".")[0]):
-        near = difflib.get_close_matches(name, timm.list_models(), n=1, cutoff=0.0)
+    if not name.startswith("local-dir:") and not _timm_has(name):
+        near = difflib.get_close_matches(name, timm.list_models() + timm.list_pretrained(), n=1, cutoff=0.0)
         raise BackboneError(f"no backbone '{name}': neither a folder nor a timm model (nearest: '{near[0]}')")
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
     return timm.create_model(name, **options)
+
+
+def _timm_has(name: str) -> bool:
+    return timm.is_model(name) and ("." not in name or timm.is_model_pretrained(name))
 
 
 def _own_image_size(name: str) -> int:
@@ -136,16 +146,37 @@ def _pretrained_cfg(name: str) -> dict[str, Any]:
         # Building the model on the meta device costs no memory and reads no weights.
         with torch.device("meta"):
             return dict(timm.create_model(name, pretrained=False).pretrained_cfg)
-    config = timm.get_pretrained_cfg(name)
+    config = timm.get_pretrained_cfg(name) if _timm_has(name) else None
     return config.to_dict() if config else {}
+
+
+# Names of the slowly following copy in a checkpoint that holds both encoders; the query encoder is the one to load.
+_KEY_ENCODER = re.compile(r"(?:^|[._])(?:k|key|momentum)(?:[._]|$)")
 
 
 def _without_prefix(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
     """Strip the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) under which the most of ``wanted`` is found."""
-    last = next(reversed(wanted))
-    prefixes = {key.removesuffix(last) for key in found if key.endswith(last)} | {""}
-    best = max(prefixes, key=lambda prefix: sum(prefix + key in found for key in wanted))
+    last = [key for key in wanted if not _is_optional(key)][-1]
+    prefixes = sorted({key.removesuffix(last) for key in found if key.endswith(last)} | {""})
+    best = max(
+        prefixes,
+        key=lambda prefix: (sum(prefix + key in found for key in wanted), not _KEY_ENCODER.search(prefix)),
+    )
     return {key.removeprefix(best): tensor for key, tensor in found.items() if key.startswith(best)}
+
+
+def _surplus(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn.Module) -> list[str]:
+    """Tensors inside the model's own parts that it has no use for: those of a deeper network of the same family."""
+    parts = {key.split(".")[0] for key in wanted}
+    classifier = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
+    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
+    heads = tuple(f"{name}." for name in names)
+    return [key for key in found if key not in wanted and key.split(".")[0] in parts and not key.startswith(heads)]
+
+
+def _is_optional(key: str) -> bool:
+    """Batch counts, which old files lack and nothing needs."""
+    return key.endswith("num_batches_tracked")
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> Tensor:

@@ -20,9 +20,12 @@ GROUP = 32  # images that share statistics: a GPU's share of the batch in He et 
 class _Split:
     """Mixed in before a norm's own class: in training, statistics over consecutive groups of about `GROUP` rows."""
 
+    training: bool
+    momentum: float
+
     def forward(self, x: Tensor) -> Tensor:
         groups = len(x) // GROUP
-        if not self.training or groups < 2:  # type: ignore[attr-defined]
+        if not self.training or groups < 2:
             return super().forward(x)  # type: ignore[misc]
         momentum = self.momentum
         # Each group moves the running statistics by its share, so that together they move as far as one batch does.

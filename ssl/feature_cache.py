@@ -28,7 +28,7 @@ def cached_features(
 
     Shape: ``frames`` (N,) int → (N, dim) float32.
     """
-    name = backbone.model.pretrained_cfg["architecture"]  # type: ignore[index]
+    name = backbone.model.pretrained_cfg["architecture"]
     folder = store.path / "features" / f"{name}-{_digest(backbone, store, frames)}"
     file = folder / "features.safetensors"
     if file.is_file():
@@ -37,7 +37,7 @@ def cached_features(
     aside = folder.with_name(f".{folder.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     aside.mkdir(parents=True)
-    save_file({"features": features, "frames": torch.from_numpy(frames)}, aside / file.name)
+    save_file({"features": features, "frames": torch.from_numpy(np.ascontiguousarray(frames))}, aside / file.name)
     (aside / "backbone.json").write_text(json.dumps({"name": backbone.name, "image_size": backbone.image_size}))
     shutil.rmtree(folder, ignore_errors=True)
     aside.replace(folder)

@@ -17,7 +17,7 @@ class PlainFrames(Dataset):
     Shape of an item: (3, S, S) uint8.
     """
 
-    def __init__(self, store: FrameStore, frames: Sequence[int], *, image_size: int):
+    def __init__(self, store: FrameStore, frames: Sequence[int] | np.ndarray, *, image_size: int):
         self.store = store
         self.frames = frames
         self.image_size = image_size

@@ -65,7 +65,7 @@ class MoCo(nn.Module):
     @property
     def backbone(self) -> Backbone:
         """The query encoder without its projection head: what is exported."""
-        return self.query_encoder[0]  # type: ignore[index, return-value]
+        return self.query_encoder[0]  # type: ignore[index]
 
     def forward(self, first: Tensor, second: Tensor, source: Tensor, shuffle: Tensor) -> MoCoOutput:
         """The loss of a batch.

@@ -6,10 +6,24 @@ os.environ.setdefault(
     "NO_ALBUMENTATIONS_UPDATE", "1"
 )  # albumentations asks PyPI for its newest version at import otherwise
 
-from framegate.augment.attention import AttentionPolicy
+from framegate.augment.attention import AttentionPolicy, activation_map
+from framegate.augment.hard_negatives import look_numbers, look_order
 from framegate.augment.jpeg import plain_view
 from framegate.augment.layout import find_layout
+from framegate.augment.masks import mask_layout
 from framegate.augment.pairs import OverlayPolicy
 from framegate.augment.views import Anchor, TwoViews, ViewPolicy
 
-__all__ = ["Anchor", "AttentionPolicy", "OverlayPolicy", "TwoViews", "ViewPolicy", "find_layout", "plain_view"]
+__all__ = [
+    "Anchor",
+    "AttentionPolicy",
+    "OverlayPolicy",
+    "TwoViews",
+    "ViewPolicy",
+    "activation_map",
+    "find_layout",
+    "look_numbers",
+    "look_order",
+    "mask_layout",
+    "plain_view",
+]

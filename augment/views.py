@@ -70,7 +70,7 @@ class TwoViews:
         policy: what is done to the views.
         image_size: side S of a view in pixels.
         seed: of all draws, and of the bank of looks.
-        transform: an albumentations pipeline of your own in place of crops, colours and flips; it must end with views of
+        transform: an albumentations pipeline of your own in place of crops, colours and flips, ending with views of
             ``image_size``. Overlays are hidden and painted before it, on the frame.
 
     Example:
@@ -151,7 +151,7 @@ class TwoViews:
     def _hide(
         self, view: np.ndarray, seen: Box, zoom: float, plan: OverlayPlan, rng: random.Random, donor: Anchor | None
     ) -> None:
-        """Cover what of the plan's hidden boxes the view shows, and as far around as a resize by ``zoom`` spreads it."""
+        """Cover what of the plan's hidden boxes the view shows, and as far around as a ``zoom`` spreads it."""
         height, width = view.shape[:2]
         boxes = (seen_through(seen, box) for box in plan.hidden if _overlap(box, seen))
         found = (covering_pixels(box, width, height, margin=1 + math.ceil(zoom)) for box in boxes)

@@ -1,0 +1,62 @@
+import numpy as np
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from framegate.augment.hard_negatives import fingerprint, look_numbers, look_order
+from framegate.media.layout import Layout
+
+LOGO = Layout(logos=((0.8, 0.05, 0.9, 0.15, 0.9),))
+NEARLY = Layout(logos=((0.802, 0.051, 0.901, 0.149, 0.7),))
+BARS = Layout(borders=(0.0, 0.12, 1.0, 0.88))
+
+
+def test_looks_are_programmes_of_several_sources_or_else_layouts():
+    looks = look_numbers(
+        programmes=["news", "news", "show", "film", "solo", "other"],
+        sources=["a", "b", "c", "d", "e", "f"],
+        layouts=[Layout(), BARS, LOGO, NEARLY, Layout(), BARS],
+    )
+    assert looks[0] == looks[1] >= 0  # one programme
+    assert looks[2] == looks[3] >= 0 and looks[2] != looks[0]  # one layout
+    assert looks[4] == -1 and looks[5] == -1  # nothing found; the other with bars goes by its programme
+    assert look_numbers(["p", "p"], ["a", "a"], [LOGO, LOGO]).tolist() == [
+        -1,
+        -1,
+    ]  # one source has no one to stand beside
+
+
+def test_fingerprints_tell_layouts_apart():
+    assert fingerprint(Layout()) is None
+    assert fingerprint(LOGO) == fingerprint(NEARLY)
+    assert len({fingerprint(LOGO), fingerprint(BARS), fingerprint(Layout(logos=((0.1, 0.05, 0.2, 0.15, 0.9),)))}) == 3
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    anchors=st.lists(st.tuples(st.integers(-1, 3), st.integers(0, 5)), max_size=80),
+    seed=st.integers(0, 2**31),
+    share=st.sampled_from([0.0, 0.5, 1.0]),
+)
+def test_every_anchor_comes_once_in_an_order_that_seed_and_epoch_fix(anchors, seed, share):
+    looks, sources = (np.array([a[i] for a in anchors], np.int64) for i in (0, 1))
+    order = look_order(looks, sources, seed=seed, epoch=1, share=share)
+    assert sorted(order.tolist()) == list(range(len(anchors)))
+    assert np.array_equal(order, look_order(looks, sources, seed=seed, epoch=1, share=share))
+
+
+def test_batches_hold_several_sources_of_one_look():
+    looks = np.repeat(np.arange(200), 4)  # two hundred looks, two sources each, two anchors a source
+    sources = np.repeat(np.arange(400), 2)
+
+    def partners(share: float) -> float:
+        """Anchors with another source of their look in the batch."""
+        order = look_order(looks, sources, seed=0, epoch=0, together=2, share=share)
+        found = 0
+        for batch in order.reshape(-1, 32):
+            same_look = looks[batch][:, None] == looks[batch]
+            other_source = sources[batch][:, None] != sources[batch]
+            found += (same_look & other_source).any(axis=1).sum()
+        return found / len(order)
+
+    assert partners(0.0) < 0.15
+    assert partners(1.0) > 0.9

@@ -47,6 +47,7 @@ def extract(
     out = Path(out).absolute()
     _claim(out, _fingerprint(clips, options), resume=resume)
     if (out / "videos.arrow").exists():
+        shutil.rmtree(out / ".extract", ignore_errors=True)  # where a run was killed in its last moment
         return Summary(**json.loads((out / "summary.json").read_text()))
     writer = StoreWriter(out, total=len(clips))
     task = partial(extract_clip, folder=writer.parts, options=options, layout=layout)
@@ -59,14 +60,14 @@ def extract(
         writer.add(index)
         if on_progress is not None:
             on_progress(_progress(writer, total=len(clips), finished=finished, seconds=time.monotonic() - began))
-    writer.commit(seconds=time.monotonic() - began)
+    writer.commit()
     writer.finish()
     shutil.rmtree(writer.parts)
     return Summary(**json.loads((out / "summary.json").read_text()))
 
 
 def _progress(writer: StoreWriter, *, total: int, finished: int, seconds: float) -> Progress:
-    counts = writer.counts
+    counts = {name: writer.tally[name] for name in ("ok", "partial", "failed", "frames")}
     done = counts["ok"] + counts["partial"] + counts["failed"]
     eta = seconds / finished * (total - done)
     return Progress(done=done, total=total, **counts, seconds=seconds, eta=eta)
@@ -81,7 +82,6 @@ def _claim(out: Path, fingerprint: str, *, resume: bool) -> None:
             raise MediaError(f"{out} holds an extraction of other clips or with other options: give another folder")
     elif any(out.iterdir()):
         raise MediaError(f"{out} is not empty: give another folder" + (", or resume" if mark.exists() else ""))
-    (out / ".extract").mkdir(exist_ok=True)
     write_atomically(mark, json.dumps({"fingerprint": fingerprint}))
 
 

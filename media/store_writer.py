@@ -2,7 +2,9 @@
 
 import json
 import os
-from dataclasses import asdict, dataclass
+import time
+from collections import Counter
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,15 +20,12 @@ _BATCH_ROWS, _BATCH_BYTES = 1024, 32 << 20
 
 @dataclass
 class State:
-    """What has been committed: the first ``clips`` clips are in the first ``shards`` shards."""
+    """What has been committed: the first ``clips`` clips, in the first ``shards`` shards, after ``seconds`` of work."""
 
     clips: int = 0
     shards: int = 0
-    ok: int = 0
-    partial: int = 0
-    failed: int = 0
-    frames: int = 0
     seconds: float = 0.0
+    tally: dict[str, int] = field(default_factory=dict)  # of "ok", "partial", "failed" and "frames"
 
 
 class StoreWriter:
@@ -45,13 +44,13 @@ class StoreWriter:
         self._waiting: dict[int, int] = {}
         self._ready = self.state.clips
         self._ready_bytes = 0
-        self.counts = {name: getattr(self.state, name) for name in ("ok", "partial", "failed", "frames")}
+        self._earlier, self._began = self.state.seconds, time.monotonic()
+        self.tally = Counter(self.state.tally)  # committed or not
+        self.parts.mkdir(exist_ok=True)
 
     def add(self, index: int) -> None:
         """Note that the part of clip ``index`` is complete, and commit if a shard is full."""
-        result = self._result(index)
-        self.counts["frames"] += result["row"]["frames"] if result["row"] else 0
-        self.counts[result["failure"]["status"] if result["failure"] else "ok"] += 1
+        self.tally += _tally(self._result(index))
         self._waiting[index] = sum(path.stat().st_size for path in self._files(index))
         while self._ready in self._waiting:
             self._ready_bytes += self._waiting.pop(self._ready)
@@ -59,7 +58,7 @@ class StoreWriter:
             if self._ready_bytes >= SHARD_BYTES:
                 self.commit()
 
-    def commit(self, *, seconds: float = 0.0) -> None:
+    def commit(self) -> None:
         """Move all parts that are ready into shards."""
         first, last = self.state.clips, self._ready
         if last == first:
@@ -75,7 +74,8 @@ class StoreWriter:
         videos.close()
         lines = [json.dumps(result["failure"], ensure_ascii=False) for result in results if result["failure"]]
         (self.parts / f"failures-{number:05d}.jsonl").write_text("".join(f"{line}\n" for line in lines), "utf-8")
-        self.state = State(clips=last, shards=number + 1, seconds=self.state.seconds + seconds, **self.counts)
+        tally = sum(map(_tally, results), Counter(self.state.tally))
+        self.state = State(clips=last, shards=number + 1, seconds=self._seconds, tally=dict(tally))
         write_atomically(self.parts / "state.json", json.dumps(asdict(self.state)))
         self._ready_bytes = 0
         for index in range(first, last):
@@ -90,10 +90,9 @@ class StoreWriter:
         aside = self._store / "videos.tmp"
         _merge(aside, VIDEOS, [self.parts / f"videos-{number:05d}.arrow" for number in numbers])
         write_indexes(self._store, pa.ipc.open_stream(pa.memory_map(str(aside))).read_all())
-        state = self.state
-        rate = state.frames / state.seconds if state.seconds else 0.0
-        summary = {name: getattr(state, name) for name in ("ok", "partial", "failed", "frames", "seconds")}
-        write_atomically(self._store / "summary.json", json.dumps({**summary, "frames_per_second": rate}, indent=2))
+        summary: dict[str, float] = {name: self.tally[name] for name in ("ok", "partial", "failed", "frames")}
+        summary |= {"seconds": self._seconds, "frames_per_second": self.tally["frames"] / self._seconds}
+        write_atomically(self._store / "summary.json", json.dumps(summary, indent=2))
         aside.rename(self._store / "videos.arrow")
 
     def take_over(self) -> list[int]:
@@ -105,6 +104,11 @@ class StoreWriter:
             else:
                 remaining.append(index)
         return remaining
+
+    @property
+    def _seconds(self) -> float:
+        """Seconds of work until now, in this run and in earlier ones up to their last commits."""
+        return self._earlier + time.monotonic() - self._began
 
     def _read_state(self) -> State:
         path = self.parts / "state.json"
@@ -119,6 +123,11 @@ class StoreWriter:
 
     def _files(self, index: int) -> list[Path]:
         return [path for kind in ("json", "frames", "audio") if (path := self._part(index, kind)).exists()]
+
+
+def _tally(result: dict[str, Any]) -> Counter[str]:
+    row, failure = result["row"], result["failure"]
+    return Counter({failure["status"] if failure else "ok": 1, "frames": row["frames"] if row else 0})
 
 
 def write_atomically(path: Path, text: str) -> None:

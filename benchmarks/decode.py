@@ -83,7 +83,7 @@ def opencv(path: Path, times: Sequence[float]) -> Frames:
     return found
 
 
-def torchcodec(path: Path, times: Sequence[float]) -> Frames:
+def torchcodec_exact(path: Path, times: Sequence[float]) -> Frames:
     from torchcodec.decoders import VideoDecoder
 
     decoder = VideoDecoder(str(path), dimension_order="NHWC", num_ffmpeg_threads=0)
@@ -122,7 +122,7 @@ def peers() -> dict[str, Decoder | None]:
     except (ImportError, RuntimeError, OSError):
         found["torchcodec"] = None
     else:
-        found["torchcodec"] = torchcodec
+        found["torchcodec"] = torchcodec_exact
     return found
 
 

@@ -6,7 +6,7 @@ os.environ.setdefault(
     "NO_ALBUMENTATIONS_UPDATE", "1"
 )  # albumentations asks PyPI for its newest version at import otherwise
 
-from framegate.augment.attention import AttentionPolicy, activation_map
+from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.hard_negatives import look_numbers, look_order
 from framegate.augment.jpeg import plain_view
 from framegate.augment.layout import find_layout
@@ -20,7 +20,6 @@ __all__ = [
     "OverlayPolicy",
     "TwoViews",
     "ViewPolicy",
-    "activation_map",
     "find_layout",
     "look_numbers",
     "look_order",

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.nn import functional as F
 
+from framegate.augment import AttentionPolicy
 from framegate.augment.attention import (
-    AttentionPolicy,
     activation_map,
     crop,
     crop_boxes,

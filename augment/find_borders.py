@@ -116,7 +116,8 @@ def _is_blurred_copy(frames: np.ndarray, inside: Box) -> bool:
 
 
 def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    return cv2.GaussianBlur(cv2.resize(picture, (width, height)), (0, 0), width / 25)
+    small = cv2.resize(picture, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
+    return cv2.resize(cv2.GaussianBlur(small, (0, 0), width / 100), (width, height))
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -63,10 +63,16 @@ def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         cv2.accumulateSquare(x, squares)
         cv2.accumulateSquare(y, squares)
     count = len(frames)
-    mean = np.hypot(sum_x, sum_y) / count
+    mean = cv2.magnitude(sum_x, sum_y) / count
     squares /= count
-    error = np.sqrt(np.maximum(squares - mean * mean, 0) / (2 * count))
-    return (mean - _STANDARD_ERRORS * error).max(axis=2), np.sqrt(squares).max(axis=2)
+    error = cv2.sqrt(cv2.max(squares - mean * mean, 0) / (2 * count))
+    return _strongest(mean - _STANDARD_ERRORS * error), cv2.sqrt(_strongest(squares))
+
+
+def _strongest(of_colours: np.ndarray) -> np.ndarray:
+    """The largest of three colours' values at each place."""
+    red, green, blue = cv2.split(of_colours)
+    return cv2.max(cv2.max(red, green), blue)
 
 
 def _outside(picture: Box, rows: int, columns: int) -> np.ndarray:

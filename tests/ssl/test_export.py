@@ -22,7 +22,7 @@ def trained(name: str, *, image_size: int, memory_format: torch.memory_format = 
     return backbone.eval()
 
 
-@pytest.mark.parametrize("name", ["resnet10t", "efficientnet_lite0", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize("name", ["resnet10t", "test_efficientnet", "test_vit"])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_plain_timm_opens_an_exported_folder(tmp_path: Path, name: str, memory_format: torch.memory_format):
     backbone = trained(name, image_size=32, memory_format=memory_format)
@@ -38,7 +38,7 @@ def test_plain_timm_opens_an_exported_folder(tmp_path: Path, name: str, memory_f
     assert model((images / 255 - mean) / std).shape == (3, 10)
 
 
-@pytest.mark.parametrize("name", ["resnet10t", "vit_tiny_patch16_224"])
+@pytest.mark.parametrize("name", ["resnet10t", "test_vit"])
 def test_an_exported_folder_opens_as_the_backbone_it_was(tmp_path: Path, name: str):
     backbone = trained(name, image_size=32)
     export_backbone(backbone, tmp_path / "backbone", card=CARD)

@@ -14,7 +14,7 @@ from framegate.ssl.moco import MoCo
 from tests.ssl.processes import in_processes
 from tests.ssl.tiny_backbone import pictures, tiny_moco
 
-STEPS = 12
+STEPS = 8
 BATCH = 12  # of all processes
 QUEUE = 31  # no multiple of the batch; full after a few steps
 

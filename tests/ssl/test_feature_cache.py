@@ -1,0 +1,107 @@
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from framegate.augment import plain_view
+from framegate.media import FrameStore
+from framegate.ssl.backbone import Backbone
+from framegate.ssl.feature_cache import cached_features
+from framegate.ssl.features import frame_features
+
+FRAMES = np.array([4, 0, 9])
+
+
+@pytest.fixture
+def backbone() -> Backbone:
+    torch.manual_seed(0)
+    return Backbone("resnet10t", image_size=32)
+
+
+@pytest.fixture
+def fresh_store(store: FrameStore, tmp_path: Path) -> FrameStore:
+    """The store without any cached features, its files linked."""
+    for path in store.path.iterdir():
+        if path.name != "features":
+            (tmp_path / path.name).symlink_to(path)
+    return FrameStore(tmp_path)
+
+
+@contextmanager
+def forwards(backbone: Backbone) -> Iterator[list[int]]:
+    """The batch sizes of the forwards within."""
+    seen: list[int] = []
+    handle = backbone.register_forward_hook(lambda _, inputs, __: seen.append(len(inputs[0])))
+    yield seen
+    handle.remove()
+
+
+def test_features_are_those_of_plain_views_in_the_order_asked_for(backbone, store):
+    features = frame_features(backbone, store, FRAMES, image_size=32, batch_size=2)
+    backbone.eval()
+    views = [torch.from_numpy(plain_view(store.jpeg(int(frame)), 32)).permute(2, 0, 1) for frame in FRAMES]
+    with torch.no_grad():
+        expected = torch.cat([backbone(view[None]) for view in views])
+    torch.testing.assert_close(features, expected)
+
+
+def test_features_are_taken_in_evaluation_and_the_mode_restored(backbone, store):
+    before = {name: tensor.clone() for name, tensor in backbone.state_dict().items()}
+    backbone.train()
+    frame_features(backbone, store, FRAMES, image_size=32)
+    assert backbone.training
+    assert all(torch.equal(tensor, before[name]) for name, tensor in backbone.state_dict().items())
+
+
+def test_progress_ends_at_the_number_of_frames(backbone, store):
+    done: list[int] = []
+    frame_features(backbone, store, FRAMES, image_size=32, batch_size=2, on_progress=done.append)
+    assert done == [2, 3]
+
+
+def test_features_are_computed_once(backbone, fresh_store):
+    with forwards(backbone) as seen:
+        first = cached_features(backbone, fresh_store, FRAMES)
+        again = cached_features(backbone, fresh_store, FRAMES)
+    assert seen == [3]
+    assert torch.equal(first, again)
+    assert torch.equal(first, frame_features(backbone, fresh_store, FRAMES, image_size=32))
+
+
+def test_other_weights_have_other_features(backbone, fresh_store):
+    first = cached_features(backbone, fresh_store, FRAMES)
+    with torch.no_grad():
+        backbone.model.conv1[0].weight.mul_(2)
+    second = cached_features(backbone, fresh_store, FRAMES)
+    assert not torch.equal(first, second)
+    assert torch.equal(second, frame_features(backbone, fresh_store, FRAMES, image_size=32))
+
+
+def test_other_running_statistics_sizes_normalisations_and_frames_are_computed_anew(backbone, fresh_store):
+    cached_features(backbone, fresh_store, FRAMES)
+    changes = [
+        lambda: backbone.model.bn1.running_mean.add_(1),
+        lambda: setattr(backbone, "image_size", 48),
+        lambda: backbone.mean.add_(0.1),
+    ]
+    with forwards(backbone) as seen:
+        for change in changes:
+            change()
+            cached_features(backbone, fresh_store, FRAMES)
+        cached_features(backbone, fresh_store, FRAMES[::-1])
+        cached_features(backbone, fresh_store, FRAMES[:2])
+    assert seen == [3, 3, 3, 3, 2]
+
+
+def test_an_interrupted_computation_leaves_no_features(backbone, fresh_store):
+    def interrupt(done: int) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        cached_features(backbone, fresh_store, FRAMES, on_progress=interrupt)
+    with forwards(backbone) as seen:
+        cached_features(backbone, fresh_store, FRAMES)
+    assert seen == [3]

@@ -6,6 +6,7 @@ Every contestant returns RGB arrays at native size for the same timestamps of th
 """
 
 import argparse
+import importlib
 import json
 import os
 import platform
@@ -34,7 +35,7 @@ Decoder = Callable[[Path, Sequence[float]], Frames]
 
 
 def framegate_exact(path: Path, times: Sequence[float]) -> Frames:
-    return read_frames(path, times)[1]
+    return [picture for _, picture in read_frames(path, times)]
 
 
 def pyav_sequential(path: Path, times: Sequence[float]) -> Frames:
@@ -97,7 +98,7 @@ def ffmpeg_command(path: Path, times: Sequence[float]) -> Frames:
 
 
 def framegate_keyframes(path: Path, times: Sequence[float]) -> Frames:
-    return read_frames(path, times, mode="keyframe")[1]
+    return [picture for _, picture in read_frames(path, times, mode="keyframe")]
 
 
 def ffmpeg_keyframes(path: Path, times: Sequence[float]) -> Frames:
@@ -118,7 +119,7 @@ def peers() -> dict[str, Decoder | None]:
     found["opencv"] = opencv
     found["ffmpeg"] = ffmpeg_command if shutil.which("ffmpeg") else None
     try:
-        import torchcodec.decoders
+        importlib.import_module("torchcodec.decoders")
     except (ImportError, RuntimeError, OSError):
         found["torchcodec"] = None
     else:

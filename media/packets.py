@@ -42,6 +42,8 @@ class PacketSource:
     ) -> None:
         for other in container.streams:
             other.discard = Discard.default if other is stream else Discard.all
+        if "matroska" in container.format.name:
+            container.seek(stream.start_time or 0, stream=stream)  # its index is read at the first seek
         self._container = container
         self._stream = stream
         self._deadline = deadline

@@ -1,4 +1,4 @@
-"""Frames of one file as an array: the extraction's decoder for notebooks, without a store."""
+"""Frames of one file as arrays: the extraction's decoder for notebooks, without a store."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,7 +18,7 @@ READERS: dict[Mode, type[ExactReader] | type[KeyframeReader]] = {"exact": ExactR
 
 def read_frames(
     path: str | Path, times: Sequence[float], *, mode: Mode = "exact", threads: int = 0
-) -> tuple[np.ndarray, np.ndarray]:
+) -> list[tuple[float, np.ndarray]]:
     """Frames of a video file at some times, at its own size.
 
     Args:
@@ -27,8 +27,7 @@ def read_frames(
         threads: decoding threads; 0 for one a core.
 
     Returns:
-        The frames' own times (N,) float64, and the frames (N, H, W, 3) RGB uint8. N is smaller than the number of times
-        where the video ends before.
+        Each frame's own time and its picture, (H, W, 3) RGB uint8; fewer than ``times`` where the video ends before.
 
     Raises:
         MediaError: if the file cannot be read.
@@ -40,8 +39,6 @@ def read_frames(
                 raise MediaError(f"{path}: no video in it")
             require_decoder(container.streams.video[0])
             reader = READERS[mode](container, container.streams.video[0])
-            found = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
+            return [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
     except av.FFmpegError as error:
         raise MediaError(f"{path}: {error.strerror}") from None
-    stamps = np.array([time for time, _ in found])
-    return stamps, np.stack([picture for _, picture in found]) if found else np.empty((0, 0, 0, 3), np.uint8)

@@ -52,9 +52,12 @@ def test_containers_with_and_without_an_index_or_timestamps_give_the_same_frames
     assert found == pytest.approx(list(range(0, 48, 7)), abs=2 if name.endswith(("avi", "h264")) else 0)
 
 
-def test_a_far_target_is_jumped_to_and_little_else_is_read(make_video) -> None:
+@pytest.mark.parametrize("name", ["a.mp4", "a.mkv"])
+def test_a_far_target_is_jumped_to_and_little_else_is_read(make_video, name: str) -> None:
     noise = np.random.default_rng(0).integers(0, 255, (50, 96, 128, 3), dtype=np.uint8)
-    path = make_video(seconds=20, gop=25, picture=lambda index, w, h: noise[index % 50], options={"crf": "10"})
+    path = make_video(
+        name, seconds=20, gop=25, picture=lambda index, w, h: noise[index % 50], options={"crf": "10", "bf": "0"}
+    )
     with open_media(path) as container:
         reader = ExactReader(container, container.streams.video[0])
         read = 0

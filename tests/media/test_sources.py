@@ -135,11 +135,11 @@ def test_grids_and_even_samples() -> None:
     assert set(np.diff(kept)) == {16}
 
 
-def test_frames_of_a_file_come_as_an_array_without_a_store(make_video, tmp_path: Path) -> None:
-    times, frames = read_frames(make_video(), [0.0, 0.5, 1.0, 9.0])
-    assert times.tolist() == pytest.approx([0.0, 0.48, 1.0])
-    assert frames.shape == (3, 96, 128, 3)
-    assert len(read_frames(make_video(), [0.0, 1.0], mode="keyframe")[0]) == 2
+def test_frames_of_a_file_come_as_arrays_without_a_store(make_video, tmp_path: Path) -> None:
+    frames = read_frames(make_video(), [0.0, 0.5, 1.0, 9.0])
+    assert [time for time, _ in frames] == pytest.approx([0.0, 0.48, 1.0])
+    assert {picture.shape for _, picture in frames} == {(96, 128, 3)}
+    assert len(read_frames(make_video(), [0.0, 1.0], mode="keyframe")) == 2
     with pytest.raises(MediaError, match="No such file"):
         read_frames(tmp_path / "gone.mp4", [0.0])
 

@@ -15,6 +15,7 @@ from framegate.augment.distinct import distinct_frames
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
+_DROP = 0.4  # in the share of a bar's colour from the bar to the picture
 _PROMINENCE = 1.4  # of a blurred bar's end over the lines around it; pictures without borders stay below 1.2
 _NEAR = np.ones((5, 5), np.uint8)
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
@@ -55,15 +56,16 @@ def _flat_bars(frames: np.ndarray) -> int:
     reach = int(rows * _WIDEST)
     first, last = frames[:, : reach + 4], frames[:, : -reach - 5 : -1]
     alike = (_share_of_colour(first, colour) + _share_of_colour(last, colour)) / 2  # (T, reach + 4)
-    best, bar = 0.4, 0
-    for end in range(2, reach + 1):
-        before, after = alike[:, max(end - 3, 0) : end].mean(axis=1), alike[:, end + 1 : end + 3].mean(axis=1)
-        witnesses = after < 0.6  # the others show a picture that is dark, or plain, beside the bar
-        if witnesses.sum() >= max(0.25 * count, 1) and alike[:, :end].mean() >= 0.7:
-            drop = float((before - after)[witnesses].mean())
-            if drop > best:
-                best, bar = drop, end
-    return _sharpest_step(first, last, bar) if bar else 0
+    total = np.cumsum(np.pad(alike, ((0, 0), (1, 0))), axis=1)  # (T, reach + 5), up to each row
+    ends = np.arange(2, reach + 1)
+    starts = np.maximum(ends - 3, 0)
+    before, after = (total[:, ends] - total[:, starts]) / (ends - starts), (total[:, ends + 3] - total[:, ends + 1]) / 2
+    witness = after < 0.6  # the other frames show a picture that is dark, or plain, beside the bar
+    witnesses = witness.sum(axis=0)
+    possible = (witnesses >= max(0.25 * count, 1)) & (total[:, ends].mean(axis=0) / ends >= 0.7)
+    drop = np.where(possible, np.where(witness, before - after, 0).sum(axis=0) / np.maximum(witnesses, 1), 0)
+    best = int(np.argmax(drop))
+    return _sharpest_step(first, last, int(ends[best])) if drop[best] > _DROP else 0
 
 
 def _share_of_colour(side: np.ndarray, colour: np.ndarray) -> np.ndarray:

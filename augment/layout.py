@@ -13,6 +13,7 @@ from framegate.augment.find_subtitles import find_subtitles
 from framegate.media.layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
+_LEAST_SIDE = 16  # below it nothing can be told apart
 _FRAMES = 24
 
 
@@ -23,12 +24,14 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
         frames: (H, W, 3) RGB uint8 each, all of one size, spread over the video; eight or more find most.
 
     Returns:
-        The layout, in fractions of the frame; empty for no frames.
+        The layout, in fractions of the frame; empty for no frames and for tiny ones.
     """
     if not frames:
         return Layout()
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES)).astype(int))
     small = np.stack([_shrunk(frames[i]) for i in chosen])
+    if min(small.shape[1:3]) < _LEAST_SIDE:
+        return Layout()
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small])
     borders = find_borders(small)
     return Layout(borders=borders, logos=find_logos(small, borders), subtitles=find_subtitles(grey, borders))

@@ -78,7 +78,7 @@ def test_no_frames_one_frame_and_blank_frames_have_no_layout():
         assert find_layout(frames) == Layout()
 
 
-@pytest.mark.parametrize("shape", [(16, 16), (17, 300), (400, 33), (2160, 3840)])
+@pytest.mark.parametrize("shape", [(1, 1), (5, 40), (16, 16), (16, 3840), (17, 300), (400, 33), (2160, 3840)])
 def test_any_size_of_frame_is_taken(shape):
     noise = np.random.default_rng(0).integers(0, 256, (*shape, 3), dtype=np.uint8)
     find_layout([noise, noise[::-1], noise[:, ::-1], 255 - noise])

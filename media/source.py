@@ -38,6 +38,7 @@ def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) ->
     with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
         for stream in container.streams.video:
             stream.thread_count = threads
+            stream.thread_type = "SLICE" if threads == 1 else "AUTO"
         yield container
 
 

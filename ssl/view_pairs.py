@@ -51,6 +51,7 @@ class ViewPairs(Dataset):
         self.positive_seconds = positive_seconds
         self.seed = seed
         self.source_of = source_numbers(store)
+        self._by_source = np.argsort(self.source_of, kind="stable")
 
     def __getitem__(self, item: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, int]:
         """The two views and the source of frame number ``item[1]`` in epoch ``item[0]``."""
@@ -82,9 +83,13 @@ class ViewPairs(Dataset):
     def _donor(self, epoch: int, frame: int) -> int:
         """A frame of another source; in a store of a single source, any frame."""
         rng = np.random.default_rng([self.seed, epoch, frame, _DONOR])
-        candidates = rng.integers(len(self.store), size=8)
-        others = candidates[self.source_of[candidates] != self.source_of[frame]]
-        return int(others[0] if len(others) else candidates[0])
+        source = self.source_of[frame]
+        first, last = np.searchsorted(self.source_of, [source, source + 1], sorter=self._by_source)
+        others = len(self.store) - (last - first)
+        if others == 0:
+            return int(rng.integers(len(self.store)))
+        place = rng.integers(others)  # among the frames sorted by source, less those of this one
+        return int(self._by_source[place if place < first else place + last - first])
 
 
 class MicroBatches(Sampler):

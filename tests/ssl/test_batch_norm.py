@@ -38,6 +38,14 @@ def test_a_batch_too_small_to_be_cut_is_one_group():
     assert torch.equal(split_norm()(x), nn.BatchNorm2d(4)(x))
 
 
+def test_all_groups_of_a_batch_move_running_statistics_as_far_as_one_batch_does():
+    norm, plain, x = split_norm(), nn.BatchNorm2d(4), images(8 * GROUP)
+    norm(x)
+    plain(x)
+    torch.testing.assert_close(norm.running_mean, plain.running_mean, rtol=0.05, atol=0)
+    torch.testing.assert_close(norm.running_var - 1, plain.running_var - 1, rtol=0.05, atol=0)
+
+
 def test_running_statistics_are_close_to_those_of_one_batch():
     norm, plain = split_norm(), nn.BatchNorm2d(4)
     for seed in range(50):

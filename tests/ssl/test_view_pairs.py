@@ -3,9 +3,10 @@ import torch
 from torch.utils.data import DataLoader
 
 from framegate.augment import Anchor, TwoViews, ViewPolicy
-from framegate.media import FrameStore
+from framegate.media import Clip, FrameStore
 from framegate.ssl.frame_order import FrameOrder
 from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, key_shuffle, source_numbers
+from tests.ssl.small_stores import make_store
 
 SIDE = 32
 
@@ -71,6 +72,18 @@ def test_donors_are_frames_of_other_sources(store):
     frames = chosen_frames(store, positive_seconds=0.0)
     assert all(source_of[donor] != source_of[frame] for _, frame, _, donor in frames)
     assert len({donor for _, _, _, donor in frames}) > len(store) // 2
+
+
+def test_donors_are_of_other_sources_however_large_ones_own_is(videos, tmp_path):
+    clips = [Clip(id="long", video=videos[1]), Clip(id="short", video=videos[0], end=0.2)]
+    lopsided = make_store(clips, tmp_path / "store")
+    assert lopsided.frame_range(0) == range(12)
+    assert {donor for _, frame, _, donor in chosen_frames(lopsided, positive_seconds=0.0) if frame < 12} == {12}
+
+
+def test_in_a_store_of_one_source_donors_are_of_that_source(videos, tmp_path):
+    single = make_store([Clip(id="only", video=videos[0])], tmp_path / "store")
+    assert len({donor for _, _, _, donor in chosen_frames(single, positive_seconds=0.0)}) == 12
 
 
 def loaded(store: FrameStore, *, workers: int, first_step: int = 0) -> list[torch.Tensor]:

@@ -1,6 +1,7 @@
 """Real processes for tests: gloo on this machine, results handed back in files."""
 
 import multiprocessing
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -8,7 +9,7 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
-_TIMEOUT = 100.0  # seconds for all processes together
+_TIMEOUT = 120.0  # seconds for all processes together
 
 
 def in_processes(function: Callable[[int, int], Any], *, count: int, folder: Path) -> list[Any]:
@@ -19,11 +20,12 @@ def in_processes(function: Callable[[int, int], Any], *, count: int, folder: Pat
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["framegate.ssl.moco"])
     processes = [context.Process(target=_member, args=(function, rank, count, folder)) for rank in range(count)]
+    deadline = time.monotonic() + _TIMEOUT
     try:
         for process in processes:
             process.start()
         for process in processes:
-            process.join(_TIMEOUT / count)
+            process.join(max(0.0, deadline - time.monotonic()))
         codes = [process.exitcode for process in processes]
         assert codes == [0] * count, f"exit codes {codes} (None: still running after {_TIMEOUT} seconds)"
     finally:

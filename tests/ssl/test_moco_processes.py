@@ -7,7 +7,6 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import Tensor, nn
-from torch.nn.parallel import DistributedDataParallel
 
 from framegate.ssl.gather import gather_rows, own_rows
 from framegate.ssl.moco import MoCo
@@ -29,8 +28,6 @@ def train(rank: int, processes: int) -> dict[str, list[Tensor]]:
 def _train(rank: int, processes: int, *, symmetric: bool) -> list[Tensor]:
     """The gradients of all steps, then everything in the final state."""
     moco = tiny_moco(group_norm, queue=QUEUE, symmetric=symmetric)
-    wrapped = DistributedDataParallel(moco, broadcast_buffers=False) if processes > 1 else moco
-    optimizer = torch.optim.SGD(moco.query_encoder.parameters(), lr=0.5)
     mine = slice(rank * BATCH // processes, (rank + 1) * BATCH // processes)
     gradients = []
     for step in range(STEPS):
@@ -38,14 +35,24 @@ def _train(rank: int, processes: int, *, symmetric: bool) -> list[Tensor]:
         source = torch.randint(0, 8, (BATCH,), generator=torch.Generator().manual_seed(step))
         keys = BATCH // processes * (2 if symmetric else 1)
         shuffle = torch.randperm(keys, generator=torch.Generator().manual_seed(rank))
-        output = wrapped(first[mine], second[mine], source[mine], shuffle)
+        output = moco(first[mine], second[mine], source[mine], shuffle)
         output.loss.backward()
-        gradients += [parameter.grad.clone() for parameter in moco.query_encoder.parameters()]
         moco.push(output)
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
+        for parameter in moco.query_encoder.parameters():
+            gradient = _mean_of_processes(parameter.grad, processes)
+            gradients.append(gradient)
+            parameter.data -= 0.5 * gradient
+            parameter.grad = None
         moco.update_key_encoder(0.9)
     return gradients + [tensor.clone() for tensor in moco.state_dict().values()]
+
+
+def _mean_of_processes(gradient: Tensor, processes: int) -> Tensor:
+    """What `DistributedDataParallel` makes of a gradient."""
+    gradient = gradient.clone()
+    if processes > 1:
+        dist.all_reduce(gradient)
+    return gradient / processes
 
 
 @pytest.mark.parametrize("processes", [2, 3])

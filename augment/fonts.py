@@ -22,6 +22,7 @@ SCRIPTS: tuple[Script, ...] = ("latin", "cyrillic", "greek", "chinese", "japanes
 Face = Callable[[str, int], np.ndarray]  # (text, height of a line in pixels) → mask (h, w) uint8, 255 inside the glyphs
 
 _DEJAVU = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSansMono.ttf")
+_WEIGHT = 400  # said each time: OpenCV remembers the weight that anyone in the process used last
 _SYSTEM_FOLDERS = (
     "/usr/share/fonts",
     "/usr/local/share/fonts",
@@ -94,7 +95,7 @@ def _opencv_face(name: str) -> Face:
     def mask(text: str, height: int) -> np.ndarray:
         size = max(round(height * 0.8), 4)
         canvas = np.zeros((height, size * (len(text) + 2)), np.uint8)
-        end, _ = cv2.putText(canvas, text, (size // 8, round(height * 0.8)), (255,), cv2.FontFace(name), size)
+        end, _ = cv2.putText(canvas, text, (size // 8, round(height * 0.8)), (255,), cv2.FontFace(name), size, _WEIGHT)
         return canvas[:, : max(min(end[0] + size // 8, canvas.shape[1]), 1)]
 
     return mask

@@ -53,6 +53,16 @@ class OverlayPolicy:
     cover: float = 0.3
     donor: float = 0.2
 
+    def __post_init__(self) -> None:
+        for name in ("paint", "on_frame", "survive"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"overlays.{name} is {getattr(self, name)}; it must lie between 0 and 1")
+        weights = (self.crop, self.cover, self.donor)
+        if min(weights) < 0 or sum(weights) == 0:
+            raise ValueError(f"overlays.crop, cover and donor are {weights}; none may be negative, nor all zero")
+        if self.bank < 1:
+            raise ValueError(f"overlays.bank is {self.bank}; it must hold a look at least")
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlayPlan:

@@ -3,6 +3,7 @@ import subprocess
 import sys
 
 import albumentations as A
+import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -137,3 +138,9 @@ def test_invented_characters_are_told_apart_and_stay_the_same():
     line = invented_characters("你好你", 32)
     assert line.shape == (32, 96)
     assert np.array_equal(line[:, :32], line[:, 64:]) and not np.array_equal(line[:, :32], line[:, 32:64])
+
+
+def test_what_others_write_with_opencv_does_not_change_our_letters():
+    before = [face("Hey", 26) for face in faces("latin")]
+    cv2.putText(np.zeros((90, 90, 3), np.uint8), "TV", (5, 60), cv2.FONT_HERSHEY_SIMPLEX, 3.0, (255, 255, 255), 9)
+    assert all(np.array_equal(mask, face("Hey", 26)) for mask, face in zip(before, faces("latin"), strict=True))

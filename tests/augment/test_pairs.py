@@ -98,3 +98,11 @@ def test_the_free_box_touches_no_region_and_is_large():
     free = free_box((0.0, 0.0, 1.0, 1.0), regions)
     assert all(area(intersection(free, region)) == 0 for region in regions)
     assert area(free) > 0.5
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"paint": 1.5}, {"survive": -0.1}, {"bank": 0}, {"crop": 0, "cover": 0, "donor": 0}, {"donor": -1}]
+)
+def test_policies_that_make_no_sense_are_refused(wrong):
+    with pytest.raises(ValueError, match=r"overlays\."):
+        OverlayPolicy(**wrong)

@@ -88,11 +88,12 @@ def extract(
     size: Annotated[int, typer.Option(help="Pixels of a frame's short side.")] = 256,
     quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 90,
     audio_seconds: Annotated[float, typer.Option(help="Sound kept of each clip.")] = 30.0,
-    dedupe: Annotated[int, typer.Option(help="Drop frames that differ in fewer hash bits; 0: keep all.")] = 0,
+    dedupe: Annotated[float, typer.Option(help="Drop frames that differ less than this, 0 to 1; 0: none.")] = 0.0,
     timeout: Annotated[float, typer.Option(help="Seconds that one file may take.")] = 300.0,
     layout: Annotated[bool, typer.Option(help="Find borders, logos and subtitles.")] = True,
     allow_outside: AllowOutside = False,
     seed: Annotated[int, typer.Option(help="Of the split, where the manifest has none.")] = 0,
+    engine: Annotated[Literal["processes", "ray"], typer.Option(help="Here, or on a Ray cluster.")] = "processes",
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
@@ -119,6 +120,7 @@ def extract(
         layout=layout,
         allow_outside=allow_outside,
         seed=seed,
+        engine=engine,
         workers=workers,
     )
     give(result, json_file)
@@ -241,6 +243,23 @@ def predict(
         classifier, inputs, out=out, top=top, embedding=embedding, allow_outside=allow_outside, workers=workers
     )
     give(result, json_file)
+
+
+@app.command(epilog="Example: framegate views store --out sheet.png --backbone runs/first/backbone")
+def views(
+    store: Store,
+    out: Annotated[Path, typer.Option(help="Picture to write, .png or .jpg.")],
+    frames: Annotated[int, typer.Option(min=1, help="How many frames, spread over the store.")] = 8,
+    image_size: Annotated[int, typer.Option(min=16, help="Pixels a side.")] = 128,
+    seed: Annotated[int, typer.Option(min=0)] = 0,
+    backbone: Annotated[str | None, typer.Option(help="Show where this backbone looks, too.")] = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Draw a sheet of frames with their views, and each augmentation alone."""
+    from framegate.recipes.results import give
+    from framegate.recipes.views import draw_views
+
+    give(draw_views(store, out, frames=frames, image_size=image_size, seed=seed, backbone=backbone), json_file)
 
 
 @app.command(epilog="Example: framegate doctor")

@@ -3,6 +3,7 @@
 import shutil
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 from framegate.augment import find_layout
 from framegate.finetune.taxonomy import Taxonomy
@@ -23,6 +24,7 @@ def extract_manifest(
     layout: bool = True,
     allow_outside: bool = False,
     seed: int = 0,
+    engine: Literal["processes", "ray"] = "processes",
     workers: int | None = None,
 ) -> Result:
     """Read everything that ``manifest`` names into the store ``out``.
@@ -35,6 +37,7 @@ def extract_manifest(
         layout: find borders, logos and subtitles.
         allow_outside: accept paths that lead out of the manifest's folder.
         seed: of the split, where the manifest names none.
+        engine: processes of this machine, or the Ray cluster (``pip install framegate[ray]``).
         workers: processes.
 
     Raises:
@@ -52,6 +55,7 @@ def extract_manifest(
             out,
             layout=find_layout if layout else None,
             options=options,
+            engine=engine,
             workers=workers,
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat, PositiveInt, field_validator
 
 from framegate.augment import ViewPolicy
 from framegate.recipes.config import Section
@@ -58,3 +58,10 @@ class PretrainConfig(Section):
     compute: Compute = Compute()
     log: Log = Log()
     checkpoint: Checkpoint = Checkpoint()
+
+    @field_validator("views")
+    @classmethod
+    def _no_attention_yet(cls, views: ViewPolicy) -> ViewPolicy:
+        if views.attention.drop or views.attention.crop:
+            raise ValueError("moco_v2 does not drop or zoom by attention yet: leave attention.drop and .crop at 0")
+        return views

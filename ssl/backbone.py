@@ -62,12 +62,23 @@ class Backbone(nn.Module):
         """Pooled features (B, dim)."""
         return self.model(self.normalise(images))
 
-    def feature_map(self, images: Tensor) -> Tensor:
-        """The last stage's activations as a map (B, C, h, w), for convolutional models and transformers alike."""
-        maps = self.model.forward_intermediates(
-            self.normalise(images), indices=1, output_fmt="NCHW", intermediates_only=True
-        )
-        return maps[-1]
+    def feature_map(self, images: Tensor, *, least: int = 1) -> Tensor:
+        """Activations as a map (B, C, h, w), for convolutional models and transformers alike.
+
+        Args:
+            images: as for `forward`.
+            least: the deepest stage whose map has at least this many cells a side is taken.
+
+        Raises:
+            BackboneError: no stage has so many at this image size.
+        """
+        maps = self.model.forward_intermediates(self.normalise(images), output_fmt="NCHW", intermediates_only=True)
+        fine = [found for found in maps if min(found.shape[-2:]) >= least]
+        if not fine:
+            raise BackboneError(
+                f"{self.name}: no stage has a map of {least} × {least} cells at {images.shape[-1]} pixels"
+            )
+        return fine[-1]
 
 
 def load_backbone(reference: str, *, image_size: int | None = None, arch: str | None = None) -> Backbone:

@@ -6,6 +6,7 @@ import threading
 from pathlib import Path
 
 import psutil
+import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import ExtractOptions, FrameStore
@@ -53,6 +54,7 @@ def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
 
         config = read_recipe(PretrainConfig, "moco_small", _common(out, seed, "pretrain", *_PRETRAIN))
         with results.timed("pretrain"):
+            torch.manual_seed(seed)  # the weights that pretraining starts from
             results.knn["before"] = _knn(Backbone("resnet18", image_size=config.backbone.image_size), store)
             run = pretrain(config)
             results.knn["after"] = _knn(load_backbone(str(run / "backbone")), store)
@@ -70,7 +72,10 @@ def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
     return Result(results.as_json(), f"{results_table(results)}\n\n{out / 'report.html'}")
 
 
-_PRETRAIN = ("optim.epochs=12", "method.queue=1024", "data.workers=1", "checkpoint.every=1000")
+_PRETRAIN = (
+    *("optim.epochs=10", "optim.batch_size=64", "optim.lr=0.24"),
+    *("method.queue=1024", "data.workers=1", "checkpoint.every=1000"),
+)
 _FINETUNE = ("optim.epochs=30", "log.every=20", "checkpoint.every=100000")
 
 

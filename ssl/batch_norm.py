@@ -15,6 +15,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 BatchNorm = Literal["split", "sync", "plain"]
 
 GROUP = 32  # images that share statistics: a GPU's share of the batch in He et al. 2020
+LEAST = 8  # smaller groups' statistics are noise; two groups still hide the pairing in a batch of 16
 
 
 class _Split:
@@ -24,7 +25,7 @@ class _Split:
     momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
-        groups = len(x) // GROUP
+        groups = max(len(x) // GROUP, min(2, len(x) // LEAST))
         if not self.training or groups < 2:
             return super().forward(x)  # type: ignore[misc]
         momentum = self.momentum

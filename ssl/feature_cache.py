@@ -3,7 +3,9 @@
 import hashlib
 import json
 import shutil
+import tempfile
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -34,13 +36,14 @@ def cached_features(
     if file.is_file():
         return load_file(file)["features"]
     features = frame_features(backbone, store, frames, image_size=backbone.image_size, on_progress=on_progress)
-    aside = folder.with_name(f".{folder.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    aside.mkdir(parents=True)
+    folder.parent.mkdir(exist_ok=True)
+    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
     save_file({"features": features, "frames": torch.from_numpy(np.ascontiguousarray(frames))}, aside / file.name)
     (aside / "backbone.json").write_text(json.dumps({"name": backbone.name, "image_size": backbone.image_size}))
-    shutil.rmtree(folder, ignore_errors=True)
-    aside.replace(folder)
+    try:
+        aside.replace(folder)
+    except OSError:  # another process made the same features meanwhile
+        shutil.rmtree(aside)
     return features
 
 

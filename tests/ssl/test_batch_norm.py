@@ -5,7 +5,7 @@ import timm
 import torch
 from torch import nn
 
-from framegate.ssl.batch_norm import GROUP, set_batch_norm
+from framegate.ssl.batch_norm import GROUP, LEAST, set_batch_norm
 
 
 def split_norm(channels: int = 4) -> nn.BatchNorm2d:
@@ -33,8 +33,14 @@ def test_each_group_is_normalised_as_a_batch_of_its_own():
     assert torch.equal(norm(x), expected)
 
 
+def test_a_small_batch_is_cut_in_two_so_that_its_pairing_stays_hidden():
+    x = images(2 * LEAST)
+    halves = [nn.BatchNorm2d(4)(half) for half in x.chunk(2)]
+    assert torch.equal(split_norm()(x), torch.cat(halves))
+
+
 def test_a_batch_too_small_to_be_cut_is_one_group():
-    x = images(2 * GROUP - 1)
+    x = images(2 * LEAST - 1)
     assert torch.equal(split_norm()(x), nn.BatchNorm2d(4)(x))
 
 

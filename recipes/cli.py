@@ -243,6 +243,8 @@ def predict(
         classifier, inputs, out=out, top=top, embedding=embedding, allow_outside=allow_outside, workers=workers
     )
     give(result, json_file)
+    if result.values["predictions"] == 0:
+        raise typer.Exit(1)
 
 
 @app.command(epilog="Example: framegate views store --out sheet.png --backbone runs/first/backbone")

@@ -10,11 +10,12 @@ import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import ExtractOptions, FrameStore
-from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes
+from framegate.recipes.clips import StoreClips
 from framegate.recipes.config import read_recipe
 from framegate.recipes.corpus import make_corpus
 from framegate.recipes.demo_report import write_demo_report
 from framegate.recipes.demo_results import CLASSIFIERS, DemoResults, results_table
+from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetune import finetune
@@ -73,7 +74,7 @@ def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
 
 
 _PRETRAIN = (
-    *("optim.epochs=10", "optim.batch_size=64", "optim.lr=0.24"),
+    *("optim.epochs=14", "optim.batch_size=64", "optim.lr=0.24"),
     *("method.queue=1024", "data.workers=1", "checkpoint.every=1000"),
 )
 _FINETUNE = ("optim.epochs=30", "log.every=20", "checkpoint.every=100000")
@@ -97,15 +98,7 @@ def _knn(backbone: Backbone, store: FrameStore) -> float:
 
 
 def _test(out: Path, store: FrameStore, name: str) -> tuple[GatedFusionClassifier, StoreClips, ClipOutputs]:
-    folder = out / "runs" / name / "classifier"
-    model = GatedFusionClassifier.from_pretrained(folder)
-    clips = StoreClips(
-        store,
-        model.prepare,
-        Sampling.load(folder),
-        labels=label_nodes(store, model.taxonomy),
-        features=frozen_features(model, store),
-    )
+    model, clips = open_classifier(out / "runs" / name / "classifier", store)
     return model, clips, run_clips(model, clips, labelled_rows(clips, "test"))
 
 

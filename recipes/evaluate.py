@@ -19,19 +19,29 @@ def evaluate_classifier(folder: Path, store: Path, *, split: str = "test") -> Re
         FolderError: the folder is no classifier.
         LabelError: the split has no labels, or some that the classifier's taxonomy does not know.
     """
-    opened = FrameStore(store)
-    model = GatedFusionClassifier.from_pretrained(folder)
-    model.to("cuda" if torch.cuda.is_available() else "cpu")
-    check_labels(opened, model.taxonomy)
-    clips = StoreClips(
-        opened,
-        model.prepare,
-        Sampling.load(folder),
-        labels=label_nodes(opened, model.taxonomy),
-        features=frozen_features(model, opened),
-    )
+    model, clips = open_classifier(folder, FrameStore(store))
     figures = evaluation(model, clips, labelled_rows(clips, split))
     return Result(figures, _text(figures))
+
+
+def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassifier, StoreClips]:
+    """A classifier on the fastest device there is, and the clips of a store as it takes them.
+
+    Raises:
+        FolderError: the folder is no classifier.
+        LabelError: the store has labels that the classifier's taxonomy does not know.
+    """
+    model = GatedFusionClassifier.from_pretrained(folder)
+    model.to("cuda" if torch.cuda.is_available() else "cpu")
+    check_labels(store, model.taxonomy)
+    clips = StoreClips(
+        store,
+        model.prepare,
+        Sampling.load(folder),
+        labels=label_nodes(store, model.taxonomy),
+        features=frozen_features(model, store),
+    )
+    return model, clips
 
 
 def _text(figures: dict) -> str:

@@ -145,6 +145,11 @@ def test_predict_from_a_manifest_keeps_order_and_reports_broken_files(
     assert "missing.mp4" in errors
 
 
+def test_predict_fails_only_if_nothing_can_be_read(classifier: Path, framegate, tmp_path: Path) -> None:
+    assert framegate("predict", classifier, tmp_path / "gone.mp4", "--out", tmp_path / "p.jsonl") == 1
+    assert (tmp_path / "p.jsonl").read_text() == ""
+
+
 def test_predict_from_videos_writes_to_the_terminal(classifier: Path, corpus: Path, framegate, capsys) -> None:
     videos = sorted((corpus / "videos").glob("*.mp4"))[:2]
     assert framegate("predict", classifier, *videos) == 0

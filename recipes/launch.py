@@ -7,6 +7,8 @@ from collections.abc import Sequence
 
 import torch
 
+from framegate.recipes.training_run import PROCESSES
+
 
 class LaunchError(RuntimeError):
     """Training processes that could not be started, or of which one failed."""
@@ -21,7 +23,7 @@ def launch(
         LaunchError: a process failed; its own message stands above.
     """
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
-    environment["FRAMEGATE_PROCESSES"] = str(processes)
+    environment[PROCESSES] = str(processes)
     if torch.cuda.device_count() < processes:
         environment["ACCELERATE_USE_CPU"] = "1"
     command = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc_per_node", str(processes)]

@@ -1,10 +1,12 @@
 """What every training needs around its loop: processes, the run folder, checkpoints, tracking, progress, stopping."""
 
 import hashlib
+import os
 import secrets
 import signal
 import time
 from collections.abc import Mapping
+from contextlib import ExitStack
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, Protocol
@@ -20,6 +22,9 @@ from framegate.recipes.progress import WorkProgress
 from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
 from framegate.recipes.tracking import start_tracking
+
+PROCESSES = "FRAMEGATE_PROCESSES"
+"""Environment variable by which `framegate.recipes.launch` says how many processes it starts."""
 
 
 class TrainingError(RuntimeError):
@@ -62,6 +67,9 @@ class TrainingRun:
                 DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=find_unused_parameters)
             ],
         )
+        asked = int(os.environ.get(PROCESSES, self.processes))
+        if self.processes != asked:
+            raise TrainingError(f"{asked} processes were asked for, and {self.processes} started: look at the launcher")
         if self.accelerator.is_main_process:
             RunFolder.open(config, run_dir=config.run_dir, name=config.name, resume=resume, force=force)
         self.accelerator.wait_for_everyone()
@@ -73,6 +81,7 @@ class TrainingRun:
         self._wandb_id: str = self._state.get("wandb_id", secrets.token_hex(4))
         self._stop_signal: int | None = None
         self._modules: Mapping[str, nn.Module] = {}
+        self._open = ExitStack()
         self._finite = torch.ones((), dtype=torch.bool, device=self.accelerator.device)
 
     @property
@@ -125,8 +134,8 @@ class TrainingRun:
                 run=self.folder.path,
                 run_id=self._wandb_id,
             )
-        self._progress = WorkProgress(self.config.name, total=total_steps, visible=self.is_main)
-        self._progress.__enter__()
+        progress = WorkProgress(self.config.name, total=total_steps, visible=self.is_main)
+        self._progress = self._open.enter_context(progress)
         self._progress.update(self.first_step)
         self._interval = _Interval(self.first_step)
 
@@ -194,9 +203,8 @@ class TrainingRun:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         signal.signal(signal.SIGTERM, self._old_handler)
-        if self._modules:
-            self._progress.__exit__(kind, error, traceback)
-            self.accelerator.end_training()
+        self._open.close()
+        self.accelerator.end_training()
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_signal = number

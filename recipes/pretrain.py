@@ -22,6 +22,7 @@ from framegate.recipes.cards import backbone_card
 from framegate.recipes.optimizers import make_optimizer, set_lr
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
+from framegate.recipes.probe import probe_rows
 from framegate.recipes.training_run import TrainingRun, data_digest
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.diagnostics import embedding_diagnostics
@@ -99,6 +100,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     lr=schedule(step),
                     momentum=config.method.momentum,
                     **embedding_diagnostics(output.queries, output.keys),
+                    **(_online_probe(moco.backbone, store) if run.is_main and run.probe_due(done) else {}),
                 )
             run.checkpoint_if_due(done)
 
@@ -126,6 +128,12 @@ def _moco(config: PretrainConfig) -> MoCo:
     if config.compute.compile:
         moco.compile()
     return moco
+
+
+def _online_probe(backbone: Backbone, store: FrameStore) -> dict[str, float]:
+    """Balanced kNN accuracy of the validation split at each level."""
+    rows = probe_rows(backbone, store, queries="val", visible=False)
+    return {f"knn_{row.level}": row.balanced_accuracy for row in rows}
 
 
 def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:

@@ -2,6 +2,7 @@
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import torch
@@ -34,6 +35,7 @@ def probe_backbone(
     """
     opened = FrameStore(store)
     backbone = load_backbone(reference, image_size=image_size, arch=arch)
+    backbone.to("cuda" if torch.cuda.is_available() else "cpu")
     rows = probe_rows(backbone, opened, k=k, tau=tau, taxonomy=taxonomy)
     header = ["level", "balanced", "95% interval", "accuracy"]
     cells = [
@@ -45,21 +47,28 @@ def probe_backbone(
 
 
 def probe_rows(
-    backbone: Backbone, store: FrameStore, *, k: int = 20, tau: float = 0.1, taxonomy: Path | None = None
+    backbone: Backbone,
+    store: FrameStore,
+    *,
+    k: int = 20,
+    tau: float = 0.1,
+    taxonomy: Path | None = None,
+    queries: Literal["val", "test"] = "test",
+    visible: bool = True,
 ) -> list[ProbeRow]:
-    """The figures of `probe_backbone`, for a backbone and a store at hand."""
+    """The figures of `probe_backbone`, for a backbone and a store at hand.
+
+    ``queries``: the split that is classified; ``val`` while training. ``visible``: show progress.
+    """
     tree = store_taxonomy(store, taxonomy)
     split, programme = (store.videos[name].to_numpy(zero_copy_only=False) for name in ("split", "programme"))
-    frames = np.flatnonzero((split != "val")[store.video_of])
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    with WorkProgress("features", total=len(frames)) as progress:
-        features = frame_features(
-            backbone.to(device), store, frames, image_size=backbone.image_size, on_progress=progress.update
-        )
+    frames = np.flatnonzero(np.isin(split, ("train", queries))[store.video_of])
+    with WorkProgress("features", total=len(frames), visible=visible) as progress:
+        features = frame_features(backbone, store, frames, image_size=backbone.image_size, on_progress=progress.update)
     videos = store.video_of[frames]
     known = ProbeFrames(
         split=split[videos],
         programme=programme[videos],
         levels={level: classes[videos] for level, classes in level_classes(store, tree).items()},
     )
-    return knn_probe(features, known, k=k, tau=tau)
+    return knn_probe(features, known, k=k, tau=tau, queries=queries)

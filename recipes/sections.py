@@ -21,7 +21,7 @@ class Log(Section):
     every: PositiveInt = 10
     """steps between rows of metrics.jsonl"""
     probe_every: PositiveInt | None = None
-    """epochs between online probes on the labelled rows; null: never"""
+    """steps between kNN probes of the validation split's labelled rows while pretraining; null: never"""
     wandb_project: str | None = "framegate"
     """null: no W&B"""
 

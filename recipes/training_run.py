@@ -149,7 +149,12 @@ class TrainingRun:
 
     def log_due(self, step: int) -> bool:
         """Whether a row is to be written after update ``step``."""
-        return step % self.config.log.every == 0 or step == self.total_steps
+        return step % self.config.log.every == 0 or step == self.total_steps or self.probe_due(step)
+
+    def probe_due(self, step: int) -> bool:
+        """Whether the network is to be probed after update ``step``."""
+        every = self.config.log.probe_every
+        return every is not None and step % every == 0
 
     def log(self, step: int, *, epoch: int, images: int, **values: Any) -> None:
         """Write a row of metrics, and show it.

@@ -86,6 +86,19 @@ def test_a_run_folder_holds_what_the_contract_names(run: Path) -> None:
     assert all(wanted <= row.keys() and 0 <= row["data_wait"] <= 1 for row in rows)
 
 
+def test_online_probes_are_logged_and_change_nothing_else(run: Path, store: Path, framegate, tmp_path: Path) -> None:
+    call = ["pretrain", "moco_small", f"data.store={store}", f"run_dir={tmp_path}", *TINY, "log.probe_every=3"]
+    assert framegate(*call) == 0
+    plain, probed = (
+        [json.loads(line) for line in (folder / "metrics.jsonl").read_text().splitlines()]
+        for folder in (run, tmp_path / "moco_small")
+    )
+    assert [row["step"] for row in probed if "knn_leaf" in row] == [
+        row["step"] for row in plain if row["step"] % 3 == 0
+    ]
+    assert [row["loss"] for row in probed] == [row["loss"] for row in plain]
+
+
 def test_the_backbone_opens_in_plain_timm_and_the_card_names_the_recipe(run: Path) -> None:
     model = timm.create_model(f"local-dir:{run / 'backbone'}", pretrained=True, num_classes=10)
     assert model.eval()(torch.zeros(1, 3, 32, 32)).shape == (1, 10)

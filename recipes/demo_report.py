@@ -29,7 +29,7 @@ def write_demo_report(
     page = Page(
         "framegate · demo",
         f"{store.videos.num_rows} clips of the embedded corpus; every figure is of the {len(outputs.rows)} test clips, "
-        "whose programmes and station looks the training never saw together.",
+        "whose programmes the training never saw, and whose station looks do not go with their category.",
     )
     page.heading("Accuracy")
     header, rows = results_cells(results)

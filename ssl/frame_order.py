@@ -38,11 +38,6 @@ class FrameOrder:
         """Optimizer updates of the whole training."""
         return self.epochs * self.steps_per_epoch
 
-    def batch(self, step: int) -> tuple[int, np.ndarray]:
-        """The epoch of ``step`` and its anchors' numbers in the store, (batch_size,) int64."""
-        epoch, place = divmod(step, self.steps_per_epoch)
-        return epoch, self._epoch(epoch)[place * self.batch_size : (place + 1) * self.batch_size]
-
     def batches(self, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
         """All batches from ``first_step`` to the end, each epoch's order computed once."""
         epoch, order = -1, np.empty(0, dtype=np.int64)

@@ -2,7 +2,7 @@ import math
 
 import pytest
 
-from framegate.ssl.schedule import CosineSchedule, key_momentum
+from framegate.ssl.schedule import CosineSchedule
 
 
 def test_without_warm_up_it_is_half_a_cosine():
@@ -27,9 +27,3 @@ def test_after_the_warm_up_the_cosine_spans_what_is_left():
 def test_a_training_that_is_all_warm_up_has_a_rate():
     schedule = CosineSchedule(base=1.0, total_steps=3, warmup_steps=3)
     assert [schedule(step) for step in range(3)] == pytest.approx([0.25, 0.5, 0.75])
-
-
-def test_momentum_rises_from_its_base_to_one():
-    assert key_momentum(0.99, 0.0) == pytest.approx(0.99)
-    assert key_momentum(0.99, 0.5) == pytest.approx(0.995)
-    assert key_momentum(0.99, 1.0) == 1.0

@@ -13,7 +13,7 @@ from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.export import export_backbone
 
-_QUERY_BACKBONE = "moco.query_encoder.0."
+_BACKBONES = ("method.query_encoder.0.", "method.encoder.0.", "method.backbone.")
 
 
 def export_run(run: Path, out: Path) -> Result:
@@ -30,8 +30,7 @@ def export_run(run: Path, out: Path) -> Result:
     config = read_recipe(PretrainConfig, run / "config.yaml")
     backbone = Backbone(config.backbone.name, image_size=config.backbone.image_size)
     tensors = load_file(checkpoints[-1] / "model.safetensors")
-    backbone.load_state_dict(
-        {key.removeprefix(_QUERY_BACKBONE): t for key, t in tensors.items() if key.startswith(_QUERY_BACKBONE)}
-    )
+    prefix = next(prefix for prefix in _BACKBONES if any(key.startswith(prefix) for key in tensors))
+    backbone.load_state_dict({key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)})
     export_backbone(backbone, out, card=backbone_card(config, folder.rows()))
     return Result({"backbone": str(out), "checkpoint": str(checkpoints[-1])}, f"{out}: {checkpoints[-1].name} of {run}")

@@ -52,6 +52,11 @@ class Backbone(nn.Module):
         self.register_buffer("mean", _per_channel(pixels["mean"], in_chans), persistent=False)
         self.register_buffer("std", _per_channel(pixels["std"], in_chans), persistent=False)
 
+    @property
+    def patch_embedding(self) -> nn.Module | None:
+        """What cuts a picture into tokens, where the model attends to tokens (ViT and its kin)."""
+        return getattr(self.model, "patch_embed", None) if hasattr(self.model, "pos_embed") else None
+
     def normalise(self, images: Tensor) -> Tensor:
         """Pixels as the model's weights expect them; uint8 is read as 0–255, float as 0–1."""
         if images.dtype == torch.uint8:
@@ -72,13 +77,17 @@ class Backbone(nn.Module):
         Raises:
             BackboneError: no stage has so many at this image size.
         """
-        maps = self.model.forward_intermediates(self.normalise(images), output_fmt="NCHW", intermediates_only=True)
+        return self.forward_with_map(images, least=least)[1]
+
+    def forward_with_map(self, images: Tensor, *, least: int = 1) -> tuple[Tensor, Tensor]:
+        """What `forward` and `feature_map` give, in a single pass."""
+        features, maps = self.model.forward_intermediates(self.normalise(images), output_fmt="NCHW")
         fine = [found for found in maps if min(found.shape[-2:]) >= least]
         if not fine:
             raise BackboneError(
                 f"{self.name}: no stage has a map of {least} × {least} cells at {images.shape[-1]} pixels"
             )
-        return fine[-1]
+        return self.model.forward_head(features), fine[-1]
 
 
 def load_backbone(reference: str, *, image_size: int | None = None, arch: str | None = None) -> Backbone:

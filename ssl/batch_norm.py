@@ -9,6 +9,7 @@ and the groups of the keys are drawn by another permutation than those of the qu
 from typing import Literal
 
 import torch
+from timm.layers import convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -48,7 +49,7 @@ def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
         The module to use from here on.
     """
     if kind == "sync":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return convert_sync_batchnorm(module)  # timm's, for norms that hold their activation
     if kind == "split":
         for norm in module.modules():
             if isinstance(norm, _BatchNorm) and not isinstance(norm, _Split):

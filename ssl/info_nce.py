@@ -1,29 +1,43 @@
 """The contrastive loss that every method here shares."""
 
+from typing import NamedTuple
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
 
 from framegate.ssl.queue import EMPTY
 
 
-def info_nce(query: Tensor, key: Tensor, negatives: Tensor, excluded: Tensor, *, temperature: float) -> Tensor:
+class Negatives(NamedTuple):
+    """Rows that queries are to be unlike, and the queries that each of them does not count for."""
+
+    keys: Tensor
+    """(K, dim) unit rows."""
+    excluded: Tensor
+    """(B, K) bool, True where a row is no negative of a query."""
+
+
+def info_nce(query: Tensor, key: Tensor, *negatives: Negatives, temperature: float) -> Tensor:
     """InfoNCE (van den Oord et al. 2018; He et al. 2020, eq. 1), with some negatives left out per query.
 
     Args:
         query: (B, dim) unit rows, with gradient.
         key: (B, dim) unit rows, the positive of each query.
-        negatives: (K, dim) unit rows.
-        excluded: (B, K) bool, True where a negative does not count for a query.
+        negatives: any number of sets; together they are the sum in the denominator, beside the positive. They stay
+            apart, for putting the batch's keys and a long queue into one tensor would copy the queue at each step.
         temperature: τ > 0.
 
     Returns:
         The mean over the batch, a scalar. A query without any negative contributes zero.
     """
-    positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
-    negative = (query @ negatives.T).masked_fill(excluded, float("-inf"))  # (B, K)
-    logits = torch.cat([positive, negative], dim=1) / temperature
-    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
+    with torch.autocast(query.device.type, enabled=False):  # half precision is too coarse to be divided by τ
+        query = query / temperature
+        positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
+        unlike = [
+            (query @ keys.T).masked_fill_(excluded, float("-inf")).logsumexp(dim=1, keepdim=True)
+            for keys, excluded in negatives
+        ]
+        return (torch.cat([positive, *unlike], dim=1).logsumexp(dim=1) - positive[:, 0]).mean()
 
 
 def same_source(query_sources: Tensor, negative_sources: Tensor) -> Tensor:

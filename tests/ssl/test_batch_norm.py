@@ -115,3 +115,13 @@ def test_plain_leaves_norms_as_they_are_and_sync_replaces_them():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     assert type(set_batch_norm(network, "plain")[1]) is nn.BatchNorm2d
     assert type(set_batch_norm(network, "sync")[1]) is nn.SyncBatchNorm
+
+
+def test_synchronised_norms_keep_the_activation_they_hold():
+    torch.manual_seed(0)
+    network = timm.create_model("efficientnet_lite0", num_classes=0)
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    expected = copy.deepcopy(network).train()(x)
+    synchronised = set_batch_norm(network, "sync").train()
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in synchronised.modules())
+    torch.testing.assert_close(synchronised(x), expected, rtol=1e-4, atol=1e-5)

@@ -39,8 +39,8 @@ class MethodOutput(NamedTuple):
 class Method(nn.Module):
     """A method of pretraining: the backbone, whatever it trains it with, and one forward for both views.
 
-    The loop calls, for each micro-batch, the module itself and, after the backward pass, `push`; and after each
-    optimizer update, `update_key_encoder`. All state is in parameters and persistent buffers.
+    The loop calls, for each micro-batch, the module itself and then `push`; and after each optimizer update,
+    `update_key_encoder`. All state is in parameters and persistent buffers.
     """
 
     @property
@@ -61,7 +61,7 @@ class Method(nn.Module):
         raise AttributeError(f"{type(self).__name__} has no forward")
 
     def push(self, output: MethodOutput) -> None:
-        """Keep a micro-batch's keys, after its backward pass, which still needs the queue as it was."""
+        """Keep a micro-batch's keys for the next one's negatives."""
 
     def update_key_encoder(self, momentum: float) -> None:
         """One step of the moving average, after an optimizer update."""

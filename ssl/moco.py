@@ -8,7 +8,7 @@ from framegate.ssl.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.gather import gather_rows, own_rows
 from framegate.ssl.guided_views import encode_keys, guided_queries
-from framegate.ssl.info_nce import Negatives, info_nce, same_source
+from framegate.ssl.info_nce import Rows, info_nce
 from framegate.ssl.key_encoder import KeyEncoder
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
 from framegate.ssl.queue import KeyQueue
@@ -71,28 +71,26 @@ class MoCo(Method):
 
         # Every query sees the same queue: pushing between the halves would make a frame's own key its negative.
         sources = gather_rows(batch.source)
-        waiting = Negatives(self.queue.keys, same_source(batch.source, self.queue.sources))
-        in_batch = same_source(batch.source, sources)
+        waiting = Rows(self.queue.keys, self.queue.sources)
         own = own_rows(len(batch.source))
-        halves = [
-            (
-                query,
-                key[own],
-                info_nce(query, key[own], Negatives(key, in_batch), waiting, temperature=self.temperature),
+        losses, positives = [], []
+        for query, key in zip(queries.split(len(batch.source)), keys.split(len(sources)), strict=True):
+            positives.append(key[own])
+            loss = info_nce(
+                Rows(query, batch.source), key[own], Rows(key, sources), waiting, temperature=self.temperature
             )
-            for query, key in zip(queries.split(len(batch.source)), keys.split(len(sources)), strict=True)
-        ]
+            losses.append(loss)
         return MethodOutput(
-            loss=torch.stack([loss for _, _, loss in halves]).mean(),
+            loss=torch.stack(losses).mean(),
             queries=queries.detach(),
-            positives=torch.cat([key for _, key, _ in halves]),
-            sources=batch.source.repeat(len(halves)),
+            positives=torch.cat(positives),
+            sources=batch.source.repeat(len(losses)),
             keys=keys,
-            key_sources=sources.repeat(len(halves)),
+            key_sources=sources.repeat(len(losses)),
         )
 
     def push(self, output: MethodOutput) -> None:
-        """Put a batch's keys into the queue, after its backward pass, which still needs the queue as it was."""
+        """Put a micro-batch's keys into the queue; see `Method.push`."""
         self.queue.push(output.keys, output.key_sources)
 
     def update_key_encoder(self, momentum: float) -> None:

@@ -8,7 +8,7 @@ from framegate.ssl.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.gather import gather_rows, own_rows
 from framegate.ssl.guided_views import encode_keys, guided_queries
-from framegate.ssl.info_nce import Negatives, info_nce, same_source
+from framegate.ssl.info_nce import Rows, info_nce
 from framegate.ssl.key_encoder import KeyEncoder
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
 from framegate.ssl.view_pairs import ViewBatch
@@ -74,17 +74,18 @@ class MoCoV3(Method):
         queries = unit(self.predictor(self.query_encoder(images)))
 
         sources = gather_rows(batch.source)
-        in_batch = same_source(batch.source, sources)
         own = own_rows(len(batch.source))
-        halves = [
-            (key[own], info_nce(query, key[own], Negatives(key, in_batch), temperature=self.temperature))
-            for query, key in zip(queries.split(len(batch.source)), keys.split(len(sources)), strict=True)
-        ]
+        losses, positives = [], []
+        for query, key in zip(queries.split(len(batch.source)), keys.split(len(sources)), strict=True):
+            positives.append(key[own])
+            losses.append(
+                info_nce(Rows(query, batch.source), key[own], Rows(key, sources), temperature=self.temperature)
+            )
         return MethodOutput(
-            loss=2 * self.temperature * torch.stack([loss for _, loss in halves]).sum(),
+            loss=2 * self.temperature * torch.stack(losses).sum(),
             queries=queries.detach(),
-            positives=torch.cat([key for key, _ in halves]),
-            sources=batch.source.repeat(len(halves)),
+            positives=torch.cat(positives),
+            sources=batch.source.repeat(len(losses)),
             keys=keys[:0],
             key_sources=sources[:0],
         )

@@ -7,7 +7,7 @@ from torch import nn
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.gather import gather_rows, gather_rows_with_gradient, own_rows
-from framegate.ssl.info_nce import Negatives, info_nce, same_source
+from framegate.ssl.info_nce import Rows, info_nce
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
 from framegate.ssl.view_pairs import ViewBatch
 
@@ -50,9 +50,13 @@ class SimCLR(Method):
         first, second = views.chunk(2)
         everyone = torch.cat([gather_rows_with_gradient(first), gather_rows_with_gradient(second)])
         sources = gather_rows(batch.source)
-        excluded = same_source(batch.source, sources).repeat(2, 2)  # (2B, 2 × processes × B)
         positives = torch.cat([half[own_rows(len(first))] for half in everyone.chunk(2)[::-1]])
-        loss = info_nce(views, positives, Negatives(everyone, excluded), temperature=self.temperature)
+        loss = info_nce(
+            Rows(views, batch.source.repeat(2)),
+            positives,
+            Rows(everyone, sources.repeat(2)),
+            temperature=self.temperature,
+        )
         return MethodOutput(
             loss=loss,
             queries=views.detach(),

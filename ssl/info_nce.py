@@ -36,24 +36,24 @@ def info_nce(query: Rows, key: Tensor, batch: Rows, queue: Rows | None = None, *
     """
     with torch.autocast(query.vectors.device.type, enabled=False):  # half precision is too coarse to be divided by τ
         scaled = query.vectors / temperature
-        positive = (scaled * key).sum(dim=1, keepdim=True)  # (B, 1)
-        excluded = same_source(query.sources, batch.sources)
-        terms = [positive, (scaled @ batch.vectors.T).masked_fill_(excluded, float("-inf"))]
+        positive = (scaled * key).sum(dim=1)  # (B,)
+        unlike = batch.vectors @ scaled.T  # (N, B): a column for each query
+        terms = [positive[None], unlike.masked_fill_(same_source(batch.sources, query.sources), float("-inf"))]
         if queue is not None:
-            terms.append(_QueueLogSumExp.apply(scaled, query.sources, *queue))
-        return (torch.cat(terms, dim=1).logsumexp(dim=1) - positive[:, 0]).mean()
+            terms.append(_QueueLogSumExp.apply(scaled, query.sources, *queue)[None])
+        return (torch.cat(terms).logsumexp(dim=0) - positive).mean()
 
 
-def same_source(query_sources: Tensor, negative_sources: Tensor) -> Tensor:
+def same_source(negative_sources: Tensor, query_sources: Tensor) -> Tensor:
     """Which negatives to leave out: those of the query's own source, and empty slots.
 
-    Shape: (B,) and (K,) int64 → (B, K) bool.
+    Shape: (K,) and (B,) int64 → (K, B) bool.
     """
-    return (query_sources[:, None] == negative_sources[None, :]) | (negative_sources == EMPTY)[None, :]
+    return (negative_sources[:, None] == query_sources) | (negative_sources == EMPTY)[:, None]
 
 
 class _QueueLogSumExp(Function):
-    """log Σ exp(query · key) over a queue, (B, 1), -inf where every key is left out.
+    """log Σ exp(query · key) over a queue, (B,), -inf where every key is left out.
 
     The queue is passed once, a chunk at a time, with a running maximum (Milakov & Gimelshein 2018); the gradient, which
     is the softmax-weighted mean of the keys, is summed up on the way. Nothing of size B × K is ever held.
@@ -61,22 +61,22 @@ class _QueueLogSumExp(Function):
 
     @staticmethod
     def forward(ctx: Any, query: Tensor, query_sources: Tensor, keys: Tensor, sources: Tensor) -> Tensor:
-        highest = query.new_full((len(query), 1), torch.finfo(query.dtype).min)
+        highest = query.new_full((len(query),), torch.finfo(query.dtype).min)
         total = torch.zeros_like(highest)
         weighted = torch.zeros_like(query)
         for chunk, chunk_sources in zip(keys.split(CHUNK), sources.split(CHUNK), strict=True):
-            similarity = query @ chunk.T
-            similarity.masked_fill_(same_source(query_sources, chunk_sources), float("-inf"))
-            higher = torch.maximum(highest, similarity.amax(dim=1, keepdim=True))
+            similarity = chunk @ query.T  # (chunk, B); on a CPU its transpose takes twice as long
+            similarity.masked_fill_(same_source(chunk_sources, query_sources), float("-inf"))
+            higher = torch.maximum(highest, similarity.amax(dim=0))
             faded = (highest - higher).exp_()
             share = similarity.sub_(higher).exp_()
-            total.mul_(faded).add_(share.sum(dim=1, keepdim=True))
-            weighted.mul_(faded).addmm_(share, chunk)
+            total.mul_(faded).add_(share.sum(dim=0))
+            weighted.mul_(faded[:, None]).addmm_(share.T, chunk)
             highest = higher
-        ctx.save_for_backward(weighted.div_(total.clamp_min(torch.finfo(total.dtype).tiny)))
+        ctx.save_for_backward(weighted.div_(total.clamp_min(torch.finfo(total.dtype).tiny)[:, None]))
         return highest + total.log()
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         (weighted,) = ctx.saved_tensors
-        return gradient * weighted, None, None, None
+        return gradient[:, None] * weighted, None, None, None

@@ -77,8 +77,8 @@ def test_a_key_of_the_querys_own_source_is_no_negative():
 
 
 def test_a_key_of_another_source_is_a_negative():
-    excluded = same_source(torch.tensor([7, 8]), torch.tensor([7, 8, 9, EMPTY]))
-    assert excluded.tolist() == [[True, False, False, True], [False, True, False, True]]
+    excluded = same_source(torch.tensor([7, 8, 9, EMPTY]), torch.tensor([7, 8]))
+    assert excluded.tolist() == [[True, False], [False, True], [False, False], [True, True]]
 
 
 def test_an_empty_queue_changes_neither_loss_nor_gradient(small_chunks):

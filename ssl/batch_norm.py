@@ -25,8 +25,8 @@ class _Split:
     momentum: float
 
     def forward(self, x: Tensor) -> Tensor:
-        groups = max(len(x) // GROUP, min(2, len(x) // LEAST))
-        if not self.training or groups < 2:
+        groups = max(len(x) // GROUP, min(2, len(x) // LEAST)) if self.training else 1
+        if groups < 2:
             return super().forward(x)  # type: ignore[misc]
         momentum = self.momentum
         # Each group moves the running statistics by its share, so that together they move as far as one batch does.

@@ -57,7 +57,10 @@ def export_torchvision(backbone: Backbone, folder: Path, *, card: str) -> None:
     """
     plain = _plain(backbone)
     name = plain.model.pretrained_cfg["architecture"]
-    known = torchvision.models.list_models(module=torchvision.models.resnet)
+    models = torchvision.models
+    known = [
+        name for name in models.list_models() if models.get_model_builder(name).__module__ == models.resnet.__name__
+    ]
     if name not in known:
         raise ExportError(
             f"torchvision has no ResNet '{name}'; formats timm and onnx take it (it has: {', '.join(known)})"
@@ -128,7 +131,7 @@ def _translate(backbone: Backbone, file: Path) -> None:
 
 
 def _plain(backbone: Backbone) -> Backbone:
-    """A copy for evaluation on the CPU, contiguous: safetensors holds nothing else, and trained ones may be otherwise."""
+    """A copy for evaluation on the CPU, contiguous: safetensors takes nothing else, and training may leave others."""
     return copy.deepcopy(backbone).cpu().float().eval().to(memory_format=torch.contiguous_format)
 
 

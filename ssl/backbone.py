@@ -78,14 +78,14 @@ class Backbone(nn.Module):
         maps = self._intermediates(images, indices=None if stage is None else [stage], intermediates_only=True)
         return self._choose(maps, images, least=least)
 
-    def features_and_map(self, images: Tensor, *, least: int = 1) -> tuple[Tensor, Tensor]:
+    def forward_with_map(self, images: Tensor, *, least: int = 1) -> tuple[Tensor, Tensor]:
         """What `forward` and `feature_map` give, in one forward.
 
         Raises:
             BackboneError: as for `feature_map`.
         """
         deepest, maps = self._intermediates(images, indices=None, intermediates_only=False)
-        return self.model.forward_head(deepest, pre_logits=True), self._choose(maps, images, least=least)
+        return self.model.forward_head(deepest), self._choose(maps, images, least=least)
 
     def _intermediates(self, images: Tensor, *, indices: list[int] | None, intermediates_only: bool) -> Any:
         if not hasattr(self.model, "forward_intermediates"):

@@ -55,7 +55,7 @@ def test_features_and_maps_have_the_models_width(name, size):
 def test_one_forward_gives_what_features_and_map_give_alone(name):
     network = Backbone(name, image_size=64).eval()
     images = pictures(2, side=64)
-    features, found = network.features_and_map(images, least=3)
+    features, found = network.forward_with_map(images, least=3)
     assert features.shape == (2, network.dim)
     torch.testing.assert_close(features, network(images))
     torch.testing.assert_close(found, network.feature_map(images, least=3))

@@ -1,7 +1,7 @@
 """Checkpoints: complete or absent, readable without running anything in them, and enough for an exact resume."""
 
 import json
-import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -11,7 +11,12 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from framegate.recipes.run_folder import replace_folder
+from framegate.recipes.run_folder import RunError, replace_folder, to_disk
+
+Attempt = Callable[[Callable[[], None]], None]
+"""Runs some work on every process, and raises on every process if it failed on any."""
+
+_NAME = re.compile(r"step-\d{7,}")
 
 
 def checkpoint_name(step: int) -> str:
@@ -21,7 +26,33 @@ def checkpoint_name(step: int) -> str:
 
 def complete_checkpoints(folder: Path) -> list[Path]:
     """Checkpoints from the oldest to the newest; half-written ones have other names and do not appear."""
-    return sorted(folder.glob("step-*"))
+    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
+    return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
+
+
+def choose_checkpoint(folder: Path, which: str) -> Path:
+    """A complete checkpoint of a run.
+
+    Args:
+        folder: where checkpoints are.
+        which: ``last``; ``best``, by the online probe as of the newest checkpoint; or a name, ``step-0001500``.
+
+    Raises:
+        RunError: there is no such checkpoint.
+    """
+    there = complete_checkpoints(folder)
+    if not there:
+        raise RunError(f"{folder.parent} has no complete checkpoint yet")
+    name = there[-1].name if which == "last" else which
+    if which == "best":
+        best = read_state(there[-1]).get("best")
+        if best is None:
+            raise RunError(f"{folder.parent} has no best checkpoint: set log.probe_every to probe while training")
+        name = checkpoint_name(best["step"])
+    if (chosen := folder / name) not in there:
+        known = ", ".join(path.name for path in there)
+        raise RunError(f"{folder.parent} has no checkpoint '{name}' (it has {known}; or say last or best)")
+    return chosen
 
 
 def save_checkpoint(
@@ -33,13 +64,15 @@ def save_checkpoint(
     extra: Mapping[str, Any],
     rank: int = 0,
     processes: int = 1,
-    barrier: Callable[[], None] = lambda: None,
+    attempt: Attempt = lambda work: work(),
     keep: int = 2,
+    best: int | None = None,
 ) -> Path:
     """Write the state after ``step`` updates; called on every process.
 
-    Process 0 writes parameters, buffers and the optimizer; each process writes its own buffers and random state. All of
-    it goes into a folder of another name, which is renamed once it is whole.
+    Process 0 writes parameters, buffers and the optimizer; each process writes its own batch norm buffers and random
+    state. All of it goes into a folder of another name, which is renamed once its bytes are on the disk. If anything
+    fails on any process, the older checkpoints are as they were.
 
     Args:
         folder: where checkpoints are.
@@ -49,27 +82,46 @@ def save_checkpoint(
         extra: plain JSON values to find again.
         rank: this process.
         processes: how many there are.
-        barrier: waits for all processes.
-        keep: older checkpoints are deleted until this many remain.
+        attempt: runs the work of each process, and fails on all together.
+        keep: older checkpoints are deleted until this many remain,
+        best: besides the one after this many updates, which stays.
     """
     aside = folder / f".{checkpoint_name(step)}.part"
-    if rank == 0:
-        shutil.rmtree(aside, ignore_errors=True)
-        aside.mkdir(parents=True)
-    barrier()
-    save_file(_rank_tensors(modules), aside / f"rank-{rank}.safetensors")
-    if rank == 0:
-        tensors, numbers = _split_optimizer(optimizer)
-        save_file(_module_tensors(modules), aside / "model.safetensors")
-        save_file(tensors, aside / "optimizer.safetensors")
-        state = {"step": step, "processes": processes, "optimizer": numbers, **extra}
-        (aside / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-    _to_disk(aside)
-    barrier()
-    if rank == 0:
-        replace_folder(aside, folder / checkpoint_name(step))
-        for old in complete_checkpoints(folder)[:-keep]:
-            shutil.rmtree(old)
+
+    def prepare() -> None:
+        if rank == 0:
+            for stale in folder.glob(".step-*"):  # what a killed process left
+                shutil.rmtree(stale)
+            aside.mkdir(parents=True)
+
+    def write() -> None:
+        save_file(_rank_tensors(modules), aside / f"rank-{rank}.safetensors")
+        to_disk(aside / f"rank-{rank}.safetensors")
+        if rank == 0:
+            tensors, numbers = _split_optimizer(optimizer)
+            save_file(_module_tensors(modules), aside / "model.safetensors")
+            save_file(tensors, aside / "optimizer.safetensors")
+            kind = type(getattr(optimizer, "optimizer", optimizer)).__name__
+            state = {"step": step, "processes": processes, "optimizer": numbers, "optimizer_kind": kind, **extra}
+            (aside / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
+            for name in ("model.safetensors", "optimizer.safetensors", "state.json"):
+                to_disk(aside / name)
+
+    def publish() -> None:
+        if rank == 0:
+            replace_folder(aside, folder / checkpoint_name(step))
+            spared = {checkpoint_name(best)} if best is not None else set()
+            for old in complete_checkpoints(folder)[:-keep]:
+                if old.name not in spared:
+                    _delete(old)
+
+    try:
+        for work in (prepare, write, publish):
+            attempt(work)
+    except BaseException:
+        if rank == 0:
+            shutil.rmtree(aside, ignore_errors=True)
+        raise
     return folder / checkpoint_name(step)
 
 
@@ -79,19 +131,43 @@ def read_state(checkpoint: Path) -> dict[str, Any]:
 
 
 def load_checkpoint(
-    checkpoint: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, rank: int = 0
+    checkpoint: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, rank: int | None = 0
 ) -> None:
-    """Put everything back as it was when the checkpoint was written, the random state of this process included."""
-    shared = load_file(checkpoint / "model.safetensors")
-    own = load_file(checkpoint / f"rank-{rank}.safetensors")
-    torch.set_rng_state(own.pop("rng"))
-    tensors = {**shared, **own}
+    """Put everything back as it was when the checkpoint was written.
+
+    ``rank``: the process whose batch norm statistics and random state are taken; None: process 0's statistics, and the
+    random state is left as it is.
+
+    Raises:
+        RunError: the checkpoint's network or optimizer is another.
+    """
+    tensors = load_file(checkpoint / "model.safetensors")
+    state = read_state(checkpoint)
+    kind = type(getattr(optimizer, "optimizer", optimizer)).__name__
+    if state["optimizer_kind"] != kind:
+        raise RunError(f"{checkpoint} holds the state of {state['optimizer_kind']}, which {kind} cannot continue")
+    if rank is not None:
+        own = load_file(checkpoint / f"rank-{rank}.safetensors")
+        torch.set_rng_state(own.pop("rng"))
+        if (of_gpu := own.pop("cuda_rng", None)) is not None and torch.cuda.is_available():
+            torch.cuda.set_rng_state(of_gpu)
+        tensors |= own
     for name, module in modules.items():
         prefix = f"{name}."
-        module.load_state_dict(
-            {key.removeprefix(prefix): value for key, value in tensors.items() if key.startswith(prefix)}
-        )
-    _fill_optimizer(optimizer, load_file(checkpoint / "optimizer.safetensors"), read_state(checkpoint)["optimizer"])
+        own_tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+        try:
+            module.load_state_dict(own_tensors)
+        except RuntimeError as error:
+            reason = " ".join(str(error).split())
+            raise RunError(f"{checkpoint} holds another network; no config can continue it: {reason[:400]}") from error
+    _fill_optimizer(optimizer, load_file(checkpoint / "optimizer.safetensors"), state["optimizer"])
+
+
+def _delete(checkpoint: Path) -> None:
+    """Under another name first: a process killed in the middle must not leave half a checkpoint that looks whole."""
+    doomed = checkpoint.with_name(f".{checkpoint.name}.old")
+    checkpoint.replace(doomed)
+    shutil.rmtree(doomed)
 
 
 def _module_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
@@ -110,7 +186,10 @@ def _rank_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
         if isinstance(submodule, nn.modules.batchnorm._BatchNorm)
         for key, tensor in ((f"{owner}.{buffer}", value) for buffer, value in submodule.named_buffers(recurse=False))
     }
-    return {**buffers, "rng": torch.get_rng_state()}
+    random = {"rng": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        random["cuda_rng"] = torch.cuda.get_rng_state()
+    return {**buffers, **random}
 
 
 def _split_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
@@ -133,13 +212,3 @@ def _fill_optimizer(optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor]
         state.setdefault(int(index), {})[key] = value
     # Learning rates and groups are functions of the recipe and the step; only the moving averages are state.
     optimizer.load_state_dict({**optimizer.state_dict(), "state": state})
-
-
-def _to_disk(folder: Path) -> None:
-    """Wait until the folder's bytes are on the disk: renaming is atomic, but says nothing of what is renamed."""
-    for path in folder.iterdir():
-        handle = os.open(path, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

@@ -23,7 +23,10 @@ Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: on
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or one of framegate's own by name.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")]
-Force = Annotated[bool, typer.Option("--force", help="Continue it although the recipe has changed.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Continue it although the recipe, the store or the number of processes has changed."),
+]
 Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
 BackboneName = Annotated[str, typer.Argument(metavar="BACKBONE", help="A timm name, a folder, or with --arch a file.")]
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
@@ -172,17 +175,23 @@ def probe(
     give(result, json_file)
 
 
-@app.command(epilog="Example: framegate export runs/first --out backbone")
+@app.command(epilog="Example: framegate export runs/first --out backbone --checkpoint best --format onnx")
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A pretraining run's folder, finished or not.")],
-    out: Annotated[Path, typer.Option(help="Folder of the backbone.")],
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="A pretraining run's folder, or a backbone folder.")],
+    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    format: Annotated[
+        Literal["timm", "torchvision", "onnx"], typer.Option(help="What shall open it; torchvision: ResNets only.")
+    ] = "timm",
+    checkpoint: Annotated[
+        str, typer.Option(help="Of a run: last, best (by the online probe), or step-NNNNNNN.")
+    ] = "last",
     json_file: JsonFile = None,
 ) -> None:
-    """Write a run's newest backbone as a folder that timm opens."""
-    from framegate.recipes.export import export_run
+    """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime."""
+    from framegate.recipes.export import export as write
     from framegate.recipes.results import give
 
-    give(export_run(run, out), json_file)
+    give(write(run, out, format=format, checkpoint=checkpoint), json_file)
 
 
 @app.command(epilog="Example: framegate finetune fusion_small data.store=store streams.frames.backbone=backbone")

@@ -1,36 +1,96 @@
-"""Write the newest backbone of a pretraining run, finished or not."""
+"""Write the backbone of a pretraining run, finished or not, or of a backbone folder, in a format of choice."""
 
+import re
+from collections.abc import Callable
 from pathlib import Path
-
-from safetensors.torch import load_file
+from typing import Literal
 
 from framegate.recipes.cards import backbone_card
-from framegate.recipes.checkpoints import complete_checkpoints
+from framegate.recipes.checkpoints import choose_checkpoint
 from framegate.recipes.config import read_recipe
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.results import Result
 from framegate.recipes.run_folder import RunError, RunFolder
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.export import export_backbone, export_onnx, export_torchvision
+from framegate.ssl.weights import load_weights
 
-_BACKBONES = ("method.query_encoder.0.", "method.encoder.0.", "method.backbone.")
+Format = Literal["timm", "torchvision", "onnx"]
+
+_WRITERS: dict[Format, Callable[..., None]] = {
+    "timm": export_backbone,
+    "torchvision": export_torchvision,
+    "onnx": export_onnx,
+}
 
 
-def export_run(run: Path, out: Path) -> Result:
-    """The query encoder of the run's newest checkpoint as a backbone folder.
+def export(source: Path, out: Path, *, format: Format = "timm", checkpoint: str = "last") -> Result:
+    """A backbone from one place and form to another.
+
+    Args:
+        source: a run folder, or a backbone folder.
+        out: the folder to write; an older one is replaced.
+        format: ``timm``: what `timm.create_model("local-dir:…")` opens; ``torchvision``: the key layout of its ResNets;
+            ``onnx``: checked in ONNX Runtime.
+        checkpoint: of a run: ``last``, ``best`` (by the online probe), or one by name, ``step-0001500``.
 
     Raises:
-        RunError: the folder is no run, or has no checkpoint yet.
+        BackboneError: the folder's weights do not fit.
+        ExportError: the backbone cannot be written in this format.
+        RunError: the folder is neither, or the run has no such checkpoint.
     """
+    if (source / "config.yaml").is_file():
+        backbone, card, origin = _from_run(source, checkpoint)
+    elif (source / "config.json").is_file():
+        backbone, origin = load_backbone(str(source)), source
+        readme = source / "README.md"
+        card = readme.read_text(encoding="utf-8") if readme.is_file() else f"# {backbone.name}\n"
+    else:
+        raise RunError(f"{source} is neither a run folder (config.yaml) nor a backbone folder (config.json)")
+    _WRITERS[format](backbone, out, card=_with_usage(card, _usage(format, backbone)))
+    return Result(
+        {"backbone": str(out), "format": format, "checkpoint": str(origin)}, f"{out}: {format}, from {origin}"
+    )
+
+
+def _from_run(run: Path, which: str) -> tuple[Backbone, str, Path]:
     folder = RunFolder(run)
-    if not (run / "config.yaml").is_file():
-        raise RunError(f"{run} is no run folder: it has no config.yaml")
-    if not (checkpoints := complete_checkpoints(folder.checkpoints)):
-        raise RunError(f"{run} has no complete checkpoint yet")
     config = read_recipe(PretrainConfig, run / "config.yaml")
+    chosen = choose_checkpoint(folder.checkpoints, which)
     backbone = Backbone(config.backbone.name, image_size=config.backbone.image_size)
-    tensors = load_file(checkpoints[-1] / "model.safetensors")
-    prefix = next(prefix for prefix in _BACKBONES if any(key.startswith(prefix) for key in tensors))
-    backbone.load_state_dict({key.removeprefix(prefix): t for key, t in tensors.items() if key.startswith(prefix)})
-    export_backbone(backbone, out, card=backbone_card(config, folder.rows()))
-    return Result({"backbone": str(out), "checkpoint": str(checkpoints[-1])}, f"{out}: {checkpoints[-1].name} of {run}")
+    load_weights(backbone.model, chosen)  # of all that the method has, the query encoder's network
+    step = int(chosen.name.removeprefix("step-"))
+    return backbone, backbone_card(config, [row for row in folder.rows() if row["step"] <= step]), chosen
+
+
+def _usage(format: Format, backbone: Backbone) -> str:
+    mean, std = backbone.mean.flatten().tolist(), backbone.std.flatten().tolist()
+    size = backbone.image_size
+    match format:
+        case "timm":
+            return 'import timm\nmodel = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)'
+        case "torchvision":
+            name = backbone.model.pretrained_cfg["architecture"]
+            return (
+                "import torch, torchvision\nfrom safetensors.torch import load_file\n"
+                f"model = torchvision.models.{name}()\nmodel.fc = torch.nn.Identity()\n"
+                'model.load_state_dict(load_file("PATH/model.safetensors"), strict=True)\n'
+                f"# pixels: (rgb / 255 - mean) / std, with mean {_short(mean)} and std {_short(std)}"
+            )
+        case "onnx":
+            return (
+                'import onnxruntime\nsession = onnxruntime.InferenceSession("PATH/model.onnx")\n'
+                f"# images: (any number, {len(mean)}, {size}, {size}) float32 in 0-1; they are normalised inside\n"
+                'features = session.run(["features"], {"images": images})[0]'
+            )
+
+
+def _with_usage(card: str, usage: str) -> str:
+    """The card, its first Python block replaced; or with one more where it has none."""
+    block = f"```python\n{usage}\n```"
+    changed, count = re.subn(r"```python\n.*?\n```", lambda _: block, card, count=1, flags=re.DOTALL)
+    return changed if count else f"{card}\n{block}\n"
+
+
+def _short(values: list[float]) -> str:
+    return ", ".join(f"{value:.4g}" for value in values)

@@ -86,7 +86,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
             total_steps=order.total_steps,
             data=data_digest(config.data.store),
         )
-        batches = iter(_loader(config, clips, order, run))
+        batches = run.batches(_loader(config, clips, order, run))
 
         wrapped.train()
         for step in range(run.first_step, order.total_steps):  # a step is an optimizer update

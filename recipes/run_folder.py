@@ -1,7 +1,12 @@
 """A run's folder: its config, its metrics, and the rules for starting, continuing and refusing."""
 
+import fcntl
 import json
+import os
+import secrets
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -9,8 +14,9 @@ import yaml
 
 from framegate.recipes.config import Section, dump_recipe, flat
 
-NEUTRAL = ("data.workers", "log.", "checkpoint.")
-"""Keys that change nothing about what is learnt; a run may resume with others."""
+NEUTRAL = ("run_dir", "data.store", "data.workers", "log.", "checkpoint.")
+"""Keys that change nothing about what is learnt, wherever folders stand: a run may resume with others. (Another store
+is told by its rows, see `framegate.recipes.training_run.data_digest`.)"""
 
 
 class RunError(ValueError):
@@ -29,25 +35,50 @@ class RunFolder:
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
 
-    @classmethod
-    def open(cls, config: Section, *, run_dir: Path, name: str, resume: bool, force: bool = False) -> "RunFolder":
-        """Start a run, or with ``resume`` continue it; with nothing there to continue, ``resume`` starts one too.
+    def check(self, config: Section, *, resume: bool, force: bool = False) -> None:
+        """Whether a run may start here, or with ``resume`` continue; with nothing to continue, that starts one too.
 
         Raises:
             RunError: the run exists and ``resume`` was not said, or its config is another and ``force`` was not said.
         """
-        run = cls(run_dir / name)
-        written = run.path / "config.yaml"
-        if written.exists():
-            if not resume:
-                raise RunError(f"{run.path} is a run already: continue it with --resume, or give this one another name")
-            changes = _changes(yaml.safe_load(written.read_text(encoding="utf-8")), config)
-            if changes and not force:
-                listed = "\n".join(changes)
-                raise RunError(f"{run.path} was started with another config; --force continues all the same:\n{listed}")
-        run.checkpoints.mkdir(parents=True, exist_ok=True)
-        write_text(written, dump_recipe(config))
-        return run
+        written = self.path / "config.yaml"
+        if not written.exists():
+            return
+        if not resume:
+            raise RunError(f"{self.path} is a run already: continue it with --resume, or give this one another name")
+        changes = _changes(yaml.safe_load(written.read_text(encoding="utf-8")), config)
+        if changes and not force:
+            listed = "\n".join(changes)
+            raise RunError(f"{self.path} was started with another config; --force continues all the same:\n{listed}")
+
+    def write_config(self, config: Section) -> None:
+        """Write ``config.yaml``, once all that could refuse the run has been asked."""
+        write_text(self.path / "config.yaml", dump_recipe(config))
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep the folder from a second training; a process that dies lets go of it.
+
+        Raises:
+            RunError: another process trains in it.
+        """
+        self.path.mkdir(parents=True, exist_ok=True)
+        with (self.path / ".lock").open("w") as file:
+            try:
+                # A record lock, unlike flock's, is not inherited by data workers, which may outlive a killed training.
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError) as error:
+                raise RunError(f"{self.path}: another process is training in it") from error
+            except OSError:  # a file system without locks
+                pass
+            yield
+
+    def identity(self) -> str:
+        """The name under which W&B knows this run, the same however often it is resumed: ``id`` of ``run.json``."""
+        file = self.path / "run.json"
+        if not file.exists():
+            write_text(file, json.dumps({"id": secrets.token_hex(4)}))
+        return json.loads(file.read_text(encoding="utf-8"))["id"]
 
     def rewind(self, step: int) -> None:
         """Forget rows of metrics after ``step``: the run will write them again."""
@@ -69,14 +100,32 @@ def write_text(path: Path, text: str) -> None:
     """Write a whole file or none: aside first, then renamed."""
     aside = path.with_name(f".{path.name}.part")
     aside.write_text(text, encoding="utf-8")
+    to_disk(aside)
     aside.replace(path)
 
 
 def replace_folder(aside: Path, folder: Path) -> None:
-    """Put a finished folder in its place, instead of an older one."""
+    """Put a finished folder in its place, instead of an older one, which is never there by half."""
+    to_disk(aside)
+    old = folder.with_name(f".{folder.name}.old")
+    shutil.rmtree(old, ignore_errors=True)
     if folder.exists():
-        shutil.rmtree(folder)
+        folder.replace(old)
     aside.replace(folder)
+    to_disk(folder.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def to_disk(path: Path) -> None:
+    """Wait until a file's bytes, or a folder's list of names, are on the disk.
+
+    Renaming is atomic, but says nothing of what is renamed.
+    """
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
 
 
 def _changes(before: dict[str, Any], config: Section) -> list[str]:

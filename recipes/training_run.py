@@ -1,30 +1,42 @@
 """What every training needs around its loop: processes, the run folder, checkpoints, tracking, progress, stopping."""
 
 import hashlib
-import os
-import secrets
 import signal
+import sys
 import time
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from itertools import islice
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, Protocol
+from typing import Any, NoReturn, Protocol
 
 import numpy as np
 import torch
 from accelerate import Accelerator
 from accelerate.utils import DistributedDataParallelKwargs
+from safetensors import SafetensorError
 from torch import nn
+from torch.utils.data import DataLoader
 
-from framegate.recipes.checkpoints import complete_checkpoints, load_checkpoint, read_state, save_checkpoint
+from framegate.media import FrameStore
+from framegate.recipes.checkpoints import (
+    checkpoint_name,
+    complete_checkpoints,
+    load_checkpoint,
+    read_state,
+    save_checkpoint,
+)
+from framegate.recipes.launch import asked_processes
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
+from framegate.recipes.together import Together
 from framegate.recipes.tracking import start_tracking
 
-PROCESSES = "FRAMEGATE_PROCESSES"
-"""Environment variable by which `framegate.recipes.launch` says how many processes it starts."""
+BEST_BY = "knn_leaf"
+"""The figure of the online probe, among the values given to `TrainingRun.log`, whose highest value marks the best
+checkpoint."""
 
 
 class TrainingError(RuntimeError):
@@ -46,14 +58,18 @@ class TrainingConfig(Protocol):
 class TrainingRun:
     """One training on this and the other processes; use it as a context.
 
+    It ends early, with the state saved, when any process gets a SIGTERM or loses a data worker; with the last complete
+    checkpoint named, when the loss is not a number or a checkpoint cannot be written.
+
     Args:
         config: the recipe.
         resume: continue the run in the folder.
-        force: continue it with another config, too.
+        force: continue it with another config, over another store or on another number of processes, too.
         find_unused_parameters: some batches leave some parameters without a gradient.
 
     Raises:
         RunError: the folder holds a run that may not be continued like this.
+        TrainingError: fewer processes started than were asked for.
     """
 
     def __init__(self, config: Any, *, resume: bool = False, force: bool = False, find_unused_parameters: bool = False):
@@ -67,21 +83,26 @@ class TrainingRun:
                 DistributedDataParallelKwargs(broadcast_buffers=False, find_unused_parameters=find_unused_parameters)
             ],
         )
-        asked = int(os.environ.get(PROCESSES, self.processes))
-        if self.processes != asked:
-            raise TrainingError(f"{asked} processes were asked for, and {self.processes} started: look at the launcher")
-        if self.accelerator.is_main_process:
-            RunFolder.open(config, run_dir=config.run_dir, name=config.name, resume=resume, force=force)
-        self.accelerator.wait_for_everyone()
+        asked = asked_processes()
+        if asked is not None and self.processes != asked:
+            raise TrainingError(
+                f"{asked} processes were asked for, and {self.processes} started: look at the launcher "
+                "(on a CPU: framegate … --processes N, or ACCELERATE_USE_CPU=1 accelerate launch --multi_gpu …)"
+            )
+        self._together = Together(processes=self.processes)
+        self._open = ExitStack()
         self.folder = RunFolder(Path(config.run_dir) / config.name)
+        self._together.attempt(lambda: self._open_folder(resume=resume, force=force))
         checkpoints = complete_checkpoints(self.folder.checkpoints) if resume else []
         self._checkpoint = checkpoints[-1] if checkpoints else None
         self._state: dict[str, Any] = read_state(self._checkpoint) if self._checkpoint else {}
+        self._force = force
         self.first_step: int = self._state.get("step", 0)
-        self._wandb_id: str = self._state.get("wandb_id", secrets.token_hex(4))
+        self._best: dict[str, Any] | None = self._state.get("best")
+        self._new_best = False
         self._stop_signal: int | None = None
+        self._worker_died = False
         self._modules: Mapping[str, nn.Module] = {}
-        self._open = ExitStack()
         self._finite = torch.ones((), dtype=torch.bool, device=self.accelerator.device)
 
     @property
@@ -111,19 +132,17 @@ class TrainingRun:
             data: a digest of what is trained on, refused if it changes.
 
         Raises:
-            RunError: the checkpoint was written over other data or by another number of processes.
+            RunError: the checkpoint was written over other data or by another number of processes, and the run was not
+                forced; or its network or optimizer is another.
         """
         self._modules, self._optimizer, self._data = modules, optimizer, data
         self.total_steps = total_steps
-        if self._checkpoint is not None:
-            self._refuse_other(data)
-            load_checkpoint(self._checkpoint, modules=modules, optimizer=optimizer, rank=self.rank)
-            if self.accelerator.scaler is not None:
-                self.accelerator.scaler.load_state_dict(self._state["scaler"])
-        else:
-            # Built alike everywhere, the processes now go their own ways in what is left to chance (dropout).
-            torch.manual_seed(int(np.random.SeedSequence([self.config.seed, self.rank]).generate_state(1)[0]))
+        # Built alike everywhere, the processes now go their own ways in what is left to chance (dropout).
+        own_chance = np.random.SeedSequence([self.config.seed, self.rank, self.first_step])
+        torch.manual_seed(int(own_chance.generate_state(1)[0]))
+        self._together.attempt(self._restore)
         if self.is_main:
+            self.folder.write_config(self.config)  # type: ignore[arg-type]
             self.folder.rewind(self.first_step)
         if project := self.config.log.wandb_project:
             start_tracking(
@@ -132,12 +151,36 @@ class TrainingRun:
                 project=project,
                 name=self.config.name,
                 run=self.folder.path,
-                run_id=self._wandb_id,
+                run_id=self.folder.identity() if self.is_main else "",
             )
         progress = WorkProgress(self.config.name, total=total_steps, visible=self.is_main)
         self._progress = self._open.enter_context(progress)
         self._progress.update(self.first_step)
         self._interval = _Interval(self.first_step)
+
+    def batches(self, loader: DataLoader) -> Iterator[Any]:
+        """The loader's batches, and if one of its workers dies, the rest of the step's made here.
+
+        A dead worker (out of memory, most often) ends the run, but not in the middle of a step: the state is saved
+        after it. The loader's dataset and batch sampler must give the same whenever they are asked.
+        """
+        given = 0
+        batches = iter(loader)
+        # torch's handler would raise wherever the program is when a worker dies: in the middle of an update, or of a
+        # save. Without it, the death is noticed where the next batch is awaited.
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        try:
+            for batch in batches:
+                given += 1
+                yield batch
+            return
+        except RuntimeError as error:
+            if not str(error).startswith("DataLoader worker (pid"):
+                raise
+            self._worker_died = True
+        assert loader.batch_sampler is not None and loader.collate_fn is not None
+        for rows in islice(iter(loader.batch_sampler), given, None):
+            yield loader.collate_fn([loader.dataset[row] for row in rows])
 
     def waiting(self) -> "_Waiting":
         """A context for the time that the loop waits for data."""
@@ -167,38 +210,71 @@ class TrainingRun:
         """
         self._refuse_nan(step)
         row = {"step": step, "epoch": epoch, **{name: _number(value) for name, value in values.items()}}
+        if (probed := row.get(BEST_BY)) is not None and (self._best is None or probed > self._best["value"]):
+            self._best = {"step": step, "by": BEST_BY, "value": probed}
+            self._new_best = True
         row |= self._interval.speed(images * (step - self._interval.first_step))
         self._interval = _Interval(step)
-        if self.is_main:
-            self.folder.log(row)
+        with self._named("metrics.jsonl"):
+            self._together.attempt(lambda: self.folder.log(row) if self.is_main else None)
         if self.config.log.wandb_project:
             self.accelerator.log({key: value for key, value in row.items() if key != "step"}, step=step)
         speed = f"{row['images_per_second']:.0f} images/s, {row['data_wait']:.0%} waiting for data"
         self._progress.update(step, f"loss {row['loss']:.3f}, {speed}")
 
     def checkpoint_if_due(self, step: int) -> None:
-        """Save every ``checkpoint.every`` updates, at the end, and before leaving because of a signal."""
-        stop = self._signalled(step)
-        if step % self.config.checkpoint.every == 0 or step == self.total_steps or stop:
+        """Save every ``checkpoint.every`` updates, where a probe beats all before it, at the end, before stopping."""
+        why = self._stop_reason() if step < self.total_steps else None
+        new_best = self.log_due(step) and self._together.any(self._new_best)
+        if step % self.config.checkpoint.every == 0 or step == self.total_steps or new_best or why:
             self._refuse_nan(step)
-            scaler = self.accelerator.scaler
+            self._save(step)
+        self._new_best = False
+        if why:
+            self._leave(f"stopped after step {step}, because {why}; the state is saved, --resume continues")
+
+    def _open_folder(self, *, resume: bool, force: bool) -> None:
+        if self.is_main:
+            with ExitStack() as holding:
+                holding.enter_context(self.folder.held())
+                self.folder.check(
+                    self.config,  # type: ignore[arg-type]
+                    resume=resume,
+                    force=force,
+                )
+                self.folder.checkpoints.mkdir(parents=True, exist_ok=True)
+                self._open.push(holding.pop_all())
+
+    def _save(self, step: int) -> None:
+        scaler = self.accelerator.scaler
+        with self._named(checkpoint_name(step)):
             save_checkpoint(
                 self.folder.checkpoints,
                 step=step,
                 modules=self._modules,
                 optimizer=self._optimizer,
                 extra={
-                    "wandb_id": self._wandb_id,
                     "data": self._data,
                     "scaler": scaler.state_dict() if scaler is not None else None,
+                    "best": self._best,
                 },
                 rank=self.rank,
                 processes=self.processes,
-                barrier=self.accelerator.wait_for_everyone,
+                attempt=self._together.attempt,
                 keep=self.config.checkpoint.keep,
+                best=self._best["step"] if self._best else None,
             )
-        if stop and step < self.total_steps:
-            raise TrainingError(f"stopped by a signal after step {step}; the state is saved, --resume continues")
+
+    @contextmanager
+    def _named(self, file: str) -> Iterator[None]:
+        """Say what could not be written, and what is left."""
+        try:
+            yield
+        except (OSError, SafetensorError) as error:
+            reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+            raise TrainingError(
+                f"{self.folder.path}: {file} could not be written: {reason}; {self._saved()}"
+            ) from error
 
     def __enter__(self) -> "TrainingRun":
         self._old_handler = signal.signal(signal.SIGTERM, self._on_signal)
@@ -207,6 +283,8 @@ class TrainingRun:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
+        if error is None:
+            self._together.close()
         signal.signal(signal.SIGTERM, self._old_handler)
         self._open.close()
         self.accelerator.end_training()
@@ -214,36 +292,62 @@ class TrainingRun:
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_signal = number
 
-    def _signalled(self, step: int) -> bool:
-        """Whether any process got a signal: all must agree before they save together, which they ask at log steps."""
-        if self.processes == 1:
-            return self._stop_signal is not None
-        if not self.log_due(step):
-            return False
-        here = torch.tensor([float(self._stop_signal is not None)], device=self.accelerator.device)
-        return bool(self.accelerator.reduce(here, reduction="sum").item())
+    def _stop_reason(self) -> str | None:
+        """Why all processes stop after this step, which they must agree on to save together; None: go on."""
+        if not self._together.any_before(self._stop_signal is not None or self._worker_died):
+            return None
+        died = self._together.any(self._worker_died)
+        return "a data worker died (of too little memory?)" if died else "a signal asked for it"
+
+    def _restore(self) -> None:
+        if self._checkpoint is None:
+            return
+        before = self._state["processes"]
+        rank: int | None = self.rank
+        if before != self.processes:
+            own = "batch norm statistics and random state of each process are part of the state"
+            self._refuse_unless_forced(f"was written by {before} processes, not {self.processes}: {own}")
+            self._warn(f"{own}; all go on with process 0's statistics, and random states drawn anew")
+            rank = None
+        if self._state["data"] != self._data:
+            self._refuse_unless_forced("was trained on other data: the store has changed since")
+            self._warn("the store is another: from here on its frames are trained on, in its order")
+        load_checkpoint(self._checkpoint, modules=self._modules, optimizer=self._optimizer, rank=rank)
+        if self.accelerator.scaler is not None and self._state["scaler"] is not None:
+            self.accelerator.scaler.load_state_dict(self._state["scaler"])
+
+    def _refuse_unless_forced(self, what: str) -> None:
+        if not self._force:
+            raise RunError(f"{self._checkpoint} {what}; --force continues all the same")
+
+    def _warn(self, what: str) -> None:
+        if self.is_main:
+            sys.stderr.write(f"{self.config.name}: forced: {what}\n")
 
     def _refuse_nan(self, step: int) -> None:
-        if not bool(self._finite):
-            newest = complete_checkpoints(self.folder.checkpoints)
-            saved = f"the last good state is {newest[-1].name}" if newest else "no state was saved yet"
-            raise TrainingError(
-                f"the loss is not a number at step {step}: lower optim.lr or set optim.clip_grad; {saved}"
+        if self._together.any(not bool(self._finite)):
+            self._leave(
+                f"the loss is not a number at step {step}: lower optim.lr or set optim.clip_grad; {self._saved()}"
             )
 
-    def _refuse_other(self, data: str) -> None:
-        if self._state["processes"] != self.processes:
-            raise RunError(
-                f"{self._checkpoint} was written by {self._state['processes']} processes, not {self.processes}: "
-                "batch norm and randomness of each process are part of the state"
-            )
-        if self._state["data"] != data:
-            raise RunError(f"{self._checkpoint} was trained on other data: the store has changed since")
+    def _saved(self) -> str:
+        newest = complete_checkpoints(self.folder.checkpoints)
+        return f"the last good state is {newest[-1].name}" if newest else "no state was saved yet"
+
+    def _leave(self, message: str) -> NoReturn:
+        """All processes know why; one says it."""
+        if self.is_main:
+            raise TrainingError(message)
+        raise SystemExit(1)
 
 
 def data_digest(store: Path) -> str:
-    """Changes when the store's rows do."""
-    return hashlib.sha256((store / "videos.arrow").read_bytes()).hexdigest()[:16]
+    """Changes when the store's rows do: its clips, or its frames, of which it looks at 64."""
+    digest = hashlib.sha256((store / "videos.arrow").read_bytes())
+    frames = FrameStore(store)
+    for index in np.unique(np.linspace(0, len(frames) - 1, num=min(64, len(frames)), dtype=np.int64)):
+        digest.update(np.float64(frames.times[index]).tobytes() + bytes(frames.jpeg(int(index))))
+    return digest.hexdigest()[:16]
 
 
 def _number(value: torch.Tensor | float) -> float:

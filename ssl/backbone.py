@@ -1,7 +1,8 @@
 """Frame backbones: any timm model without its classifier, with its own pixel normalisation inside."""
 
 import difflib
-import re
+import logging
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,11 @@ import torch
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from framegate.ssl.weights import read_state_dict
+from framegate.ssl.weights import BackboneError, load_weights
 
+__all__ = ["Backbone", "BackboneError", "load_backbone"]
 
-class BackboneError(ValueError):
-    """A backbone that does not exist, or weights that do not fit it."""
+_LOG = logging.getLogger(__name__)
 
 
 class Backbone(nn.Module):
@@ -45,9 +46,10 @@ class Backbone(nn.Module):
         self.name = name
         self.image_size = image_size
         self.model = _create(name, image_size=image_size, in_chans=in_chans, pretrained=weights == "timm")
-        if weights not in (None, "timm"):
-            load_weights(self.model, Path(weights))
-        self.dim: int = self.model.num_features
+        if weights is not None and weights != "timm" and (unused := load_weights(self.model, Path(weights))):
+            _LOG.warning("%s: left out %s", weights, _summary(unused))
+        # Some models (MobileNet, EfficientViT) widen their features once more after pooling.
+        self.dim: int = getattr(self.model, "head_hidden_size", None) or self.model.num_features
         pixels = resolve_model_data_config(self.model)
         self.register_buffer("mean", _per_channel(pixels["mean"], in_chans), persistent=False)
         self.register_buffer("std", _per_channel(pixels["std"], in_chans), persistent=False)
@@ -67,21 +69,40 @@ class Backbone(nn.Module):
         """Pooled features (B, dim)."""
         return self.model(self.normalise(images))
 
-    def feature_map(self, images: Tensor, *, least: int = 1) -> Tensor:
-        """Activations as a map (B, C, h, w), for convolutional models and transformers alike.
+    def feature_map(self, images: Tensor, *, least: int = 1, stage: int | None = None) -> Tensor:
+        """Activations as a map (B, C, h, w), for convolutional models and transformers (their tokens) alike.
 
         Args:
             images: as for `forward`.
             least: the deepest stage whose map has at least this many cells a side is taken.
+            stage: this stage instead, from 0 (a transformer's stages are its blocks); negative: from the deepest.
 
         Raises:
-            BackboneError: no stage has so many at this image size.
+            BackboneError: no such stage, or none with so many cells at this image size, or a model that gives no maps.
         """
-        return self.forward_with_map(images, least=least)[1]
+        maps = self._intermediates(images, indices=None if stage is None else [stage], intermediates_only=True)
+        return self._choose(maps, images, least=least)
 
     def forward_with_map(self, images: Tensor, *, least: int = 1) -> tuple[Tensor, Tensor]:
-        """What `forward` and `feature_map` give, in a single pass."""
-        features, maps = self.model.forward_intermediates(self.normalise(images), output_fmt="NCHW")
+        """What `forward` and `feature_map` give, in one forward.
+
+        Raises:
+            BackboneError: as for `feature_map`.
+        """
+        deepest, maps = self._intermediates(images, indices=None, intermediates_only=False)
+        return self.model.forward_head(deepest), self._choose(maps, images, least=least)
+
+    def _intermediates(self, images: Tensor, *, indices: list[int] | None, intermediates_only: bool) -> Any:
+        if not hasattr(self.model, "forward_intermediates"):
+            raise BackboneError(f"{self.name}: timm gives no feature maps of this model")
+        try:
+            return self.model.forward_intermediates(
+                self.normalise(images), indices=indices, output_fmt="NCHW", intermediates_only=intermediates_only
+            )
+        except AssertionError as error:  # timm's way to refuse a stage
+            raise BackboneError(f"{self.name}: no stage {indices}: {error}") from error
+
+    def _choose(self, maps: list[Tensor], images: Tensor, *, least: int) -> Tensor:
         fine = [found for found in maps if min(found.shape[-2:]) >= least]
         if not fine:
             raise BackboneError(
@@ -115,34 +136,6 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
     return Backbone(name, weights=weights, image_size=image_size or _own_image_size(name))
 
 
-def load_weights(model: nn.Module, path: Path) -> None:
-    """Fill ``model`` from a backbone folder or a state-dict file, whatever prefix its keys carry.
-
-    A classifier in the file is left out; a tensor that is missing, too many or of another shape is an error.
-
-    Raises:
-        BackboneError: the file is unreadable, or its tensors are not the model's.
-    """
-    try:
-        found = read_state_dict(path)
-    except (OSError, ValueError) as error:
-        raise BackboneError(f"{path}: {error}") from error
-    wanted = model.state_dict()
-    found = _without_prefix(found, wanted)
-    missing = [key for key in wanted if key not in found and not _is_optional(key)]
-    misfits = [
-        f"{key} is {tuple(found[key].shape)}, not {tuple(tensor.shape)}"
-        for key, tensor in wanted.items()
-        if key in found and found[key].shape != tensor.shape
-    ]
-    problems = misfits + [f"{key} is missing" for key in missing]
-    problems += [f"{key} has no place in it" for key in _surplus(found, wanted, model)]
-    if problems:
-        more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
-        raise BackboneError(f"{path}: these weights are not {type(model).__name__}'s: {'; '.join(problems[:3])}{more}")
-    model.load_state_dict({key: found.get(key, tensor) for key, tensor in wanted.items()})
-
-
 def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> nn.Module:
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans, "pretrained": pretrained}
     if not name.startswith("local-dir:") and not _timm_has(name):
@@ -151,6 +144,13 @@ def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> n
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
     return timm.create_model(name, **options)
+
+
+def _summary(keys: list[str]) -> str:
+    """``fc.weight, fc.bias, module.encoder_k (62 tensors)``: by the first two parts of their names."""
+    counts = Counter(".".join(key.split(".")[:2]) for key in keys)
+    shown = [part if count == 1 else f"{part} ({count} tensors)" for part, count in counts.items()]
+    return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "")
 
 
 def _timm_has(name: str) -> bool:
@@ -168,35 +168,6 @@ def _pretrained_cfg(name: str) -> dict[str, Any]:
             return dict(timm.create_model(name, pretrained=False).pretrained_cfg)
     config = timm.get_pretrained_cfg(name) if _timm_has(name) else None
     return config.to_dict() if config else {}
-
-
-# Names of the slowly following copy in a checkpoint that holds both encoders; the query encoder is the one to load.
-_KEY_ENCODER = re.compile(r"(?:^|[._])(?:k|key|momentum)(?:[._]|$)")
-
-
-def _without_prefix(found: dict[str, Tensor], wanted: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Strip the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) under which the most of ``wanted`` is found."""
-    last = [key for key in wanted if not _is_optional(key)][-1]
-    prefixes = sorted({key.removesuffix(last) for key in found if key.endswith(last)} | {""})
-    best = max(
-        prefixes,
-        key=lambda prefix: (sum(prefix + key in found for key in wanted), not _KEY_ENCODER.search(prefix)),
-    )
-    return {key.removeprefix(best): tensor for key, tensor in found.items() if key.startswith(best)}
-
-
-def _surplus(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn.Module) -> list[str]:
-    """Tensors inside the model's own parts that it has no use for: those of a deeper network of the same family."""
-    parts = {key.split(".")[0] for key in wanted}
-    classifier = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
-    names = (classifier,) if isinstance(classifier, str) else tuple(classifier)
-    heads = tuple(f"{name}." for name in names)
-    return [key for key in found if key not in wanted and key.split(".")[0] in parts and not key.startswith(heads)]
-
-
-def _is_optional(key: str) -> bool:
-    """Batch counts, which old files lack and nothing needs."""
-    return key.endswith("num_batches_tracked")
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> Tensor:

@@ -24,8 +24,8 @@ class _Split:
     """Mixed in before a norm's own class: in training, statistics over consecutive groups of about `GROUP` rows."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
-        groups = max(len(x) // GROUP, min(2, len(x) // LEAST))
-        if not self.training or groups < 2:
+        groups = max(len(x) // GROUP, min(2, len(x) // LEAST)) if self.training else 1
+        if groups < 2:
             return super().forward(x)  # type: ignore[misc]
         # Each group moves the running statistics by its share, so that together they move as far as one batch does.
         momentum = self.momentum / groups

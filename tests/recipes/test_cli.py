@@ -120,6 +120,27 @@ def test_probe_and_export(run: Path, store: Path, framegate, tmp_path: Path, cap
     assert "k = 20, τ = 0.1" in capsys.readouterr().out
 
 
+def test_export_takes_a_checkpoint_by_name_and_a_backbone_folder(run: Path, framegate, tmp_path: Path, capsys) -> None:
+    last = sorted(path.name for path in (run / "checkpoints").iterdir())[-1]
+    assert framegate("export", run, "--out", tmp_path / "named", "--checkpoint", last) == 0
+    assert framegate("export", run / "backbone", "--out", tmp_path / "onnx", "--format", "onnx") == 0
+    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["README.md", "model.onnx"]
+    card = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")
+    assert "onnxruntime.InferenceSession" in card
+    assert "timm.create_model" not in card
+    weights = [(folder / "model.safetensors").read_bytes() for folder in (tmp_path / "named", run / "backbone")]
+    assert weights[0] == weights[1]
+    capsys.readouterr()
+    for wrong, message in (
+        (["--checkpoint", "step-0000001"], f"no checkpoint 'step-0000001' (it has {last}; or say last or best)"),
+        (["--checkpoint", "best"], "set log.probe_every"),
+        (["--format", "torchvision"], "torchvision has no ResNet 'test_resnet'"),
+    ):
+        assert framegate("export", run, "--out", tmp_path / "x", *wrong) == 2
+        assert message in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
 def test_evaluate(classifier: Path, store: Path, framegate, tmp_path: Path) -> None:
     assert framegate("evaluate", classifier, store, "--json", tmp_path / "evaluation.json") == 0
     figures = json.loads((tmp_path / "evaluation.json").read_text())

@@ -3,59 +3,24 @@
 import json
 import os
 import signal
-import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
 from safetensors.torch import load_file
 
-TINY = [
-    *(
-        "backbone.name=test_resnet",
-        "backbone.image_size=32",
-        "optim.batch_size=16",
-        "method.queue=40",
-        "data.workers=1",
-    ),
-    *("method.symmetric=true", "log.every=1", "log.wandb_project=null", "checkpoint.every=2", "optim.epochs=2"),
-]
-
-
-def start(store: Path, runs: Path, *extra: str) -> subprocess.Popen:
-    command = [sys.executable, "-c", "from framegate.recipes.cli import main; main()", "pretrain", "moco_small"]
-    command += [f"data.store={store}", f"run_dir={runs}", *TINY, *extra]
-    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    return subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def finish(process: subprocess.Popen) -> str:
-    _, errors = process.communicate(timeout=120)
-    assert process.returncode == 0, errors
-    return errors
-
-
-def losses(runs: Path) -> list[tuple[int, float]]:
-    rows = [json.loads(line) for line in (runs / "moco_small" / "metrics.jsonl").read_text().splitlines()]
-    return [(row["step"], row["loss"]) for row in rows]
-
-
-def final_tensors(runs: Path) -> dict:
-    newest = sorted((runs / "moco_small" / "checkpoints").glob("step-*"))[-1]
-    return {
-        f"{file}:{name}": tensor
-        for file in ("model", "optimizer", "rank-0")
-        for name, tensor in load_file(newest / f"{file}.safetensors").items()
-    }
-
-
-def wait_for_step(runs: Path, step: int) -> None:
-    deadline = time.monotonic() + 90
-    metrics = runs / "moco_small" / "metrics.jsonl"
-    while not metrics.exists() or len(metrics.read_text().splitlines()) < step:
-        assert time.monotonic() < deadline, "the run did not come so far"
-        time.sleep(0.02)
+from tests.recipes.runs import (
+    checkpoints,
+    differing,
+    ended,
+    kill,
+    killed_five_times,
+    losses,
+    slow_disk,
+    start,
+    steps,
+    tensors,
+    wait_for_step,
+)
 
 
 @pytest.mark.timeout(300)
@@ -63,27 +28,83 @@ def test_killed_and_resumed_equals_uninterrupted(store: Path, tmp_path: Path) ->
     whole, broken = tmp_path / "whole", tmp_path / "broken"
     uninterrupted = start(store, whole)
     killed = start(store, broken)
-    wait_for_step(broken, 5)
-    os.killpg(killed.pid, signal.SIGKILL)
-    killed.communicate(timeout=30)
-    finish(uninterrupted)
+    wait_for_step(broken, 5, killed)
+    kill(killed)
+    ended(uninterrupted)
 
-    finish(start(store, broken, "--resume"))
+    ended(start(store, broken, "--resume"))
     assert losses(broken) == losses(whole)
     assert len(losses(whole)) > 8
-    expected, found = final_tensors(whole), final_tensors(broken)
-    assert expected.keys() == found.keys()
-    assert [name for name in expected if not expected[name].equal(found[name])] == []
+    assert differing(whole, broken) == []
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("accumulate", [1, 2])
+def test_killed_five_times_anywhere_equals_uninterrupted(
+    store: Path, tmp_path: Path, processes: int, accumulate: int
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = ["optim.epochs=8", f"optim.accumulate={accumulate}", "checkpoint.every=3", "--processes", processes]
+    disk = slow_disk(tmp_path / "disk")
+    uninterrupted = start(store, whole, *options)
+    killed_five_times(
+        lambda: start(store, broken, *options, "--resume", PYTHONPATH=disk),
+        broken,
+        seed=10 * processes + accumulate,
+    )
+    ended(uninterrupted)
+
+    ended(start(store, broken, *options, "--resume"))
+    assert losses(broken) == losses(whole)
+    assert len(losses(whole)) > 30
+    assert differing(whole, broken) == []
+    # Nothing half written is left once the run is whole.
+    assert list((broken / "moco_small" / "checkpoints").glob(".*")) == []
 
 
 @pytest.mark.timeout(300)
 def test_a_polite_stop_saves_the_state_and_says_so(store: Path, tmp_path: Path) -> None:
     process = start(store, tmp_path, "checkpoint.every=1000", "optim.epochs=50")
-    wait_for_step(tmp_path, 2)
+    wait_for_step(tmp_path, 2, process)
     os.kill(process.pid, signal.SIGTERM)
-    _, errors = process.communicate(timeout=60)
-    assert process.returncode == 1
-    assert "the state is saved, --resume continues" in errors
-    assert "Traceback" not in errors
-    (checkpoint,) = (tmp_path / "moco_small" / "checkpoints").glob("step-*")
-    assert int(checkpoint.name.removeprefix("step-")) >= 2
+    errors = ended(process, 1)
+    (line,) = [line for line in errors.splitlines() if line.startswith("framegate: ")]
+    assert line.endswith("because a signal asked for it; the state is saved, --resume continues")
+    (checkpoint,) = checkpoints(tmp_path)
+    assert int(checkpoint.name.removeprefix("step-")) == steps(tmp_path)[-1] >= 2
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_a_second_training_in_the_same_folder_is_refused(store: Path, tmp_path: Path) -> None:
+    first = start(store, tmp_path, "optim.epochs=50")
+    wait_for_step(tmp_path, 1, first)
+    assert "another process is training in it" in ended(start(store, tmp_path, "--resume", "optim.epochs=50"), 2)
+    kill(first)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+def test_the_best_by_the_probe_is_kept_beside_the_newest_and_exported(store: Path, tmp_path: Path) -> None:
+    from framegate.recipes.export import export
+
+    options = ["checkpoint.every=2", "checkpoint.keep=1", "log.probe_every=3", "optim.epochs=6"]
+    process = start(store, tmp_path, *options)
+    wait_for_step(tmp_path, 8, process)
+    kill(process)
+    ended(start(store, tmp_path, *options, "--resume"))
+    run = tmp_path / "moco_small"
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    probed = {row["step"]: row["knn_leaf"] for row in rows if "knn_leaf" in row}
+    best = max(probed, key=lambda step: (probed[step], -step))
+    assert len(probed) >= 5
+    assert [path.name for path in checkpoints(tmp_path)] == sorted({f"step-{best:07d}", f"step-{rows[-1]['step']:07d}"})
+
+    result = export(run, tmp_path / "best", checkpoint="best")
+    assert result.values["checkpoint"].endswith(f"step-{best:07d}")
+    saved = tensors(run / "checkpoints" / f"step-{best:07d}")
+    exported = load_file(tmp_path / "best" / "model.safetensors")
+    (prefix,) = {name.partition("query_encoder.")[0] for name in saved if name.startswith("model:") and "query" in name}
+    assert all(tensor.equal(saved[f"{prefix}query_encoder.0.model.{name}"]) for name, tensor in exported.items())

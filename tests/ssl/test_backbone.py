@@ -50,6 +50,28 @@ def test_features_and_maps_have_the_models_width(name, size):
     assert maps.shape[2:] == (2, 2)
 
 
+@pytest.mark.parametrize("name", [NAME, "test_efficientnet", "test_vit", "test_convnext", "mobilenetv3_small_050"])
+@torch.no_grad()
+def test_one_forward_gives_what_features_and_map_give_alone(name):
+    network = Backbone(name, image_size=64).eval()
+    images = pictures(2, side=64)
+    features, found = network.forward_with_map(images, least=3)
+    assert features.shape == (2, network.dim)
+    torch.testing.assert_close(features, network(images))
+    torch.testing.assert_close(found, network.feature_map(images, least=3))
+    assert min(found.shape[2:]) >= 3
+
+
+def test_a_stage_can_be_asked_for_and_one_that_is_not_there_is_an_error():
+    network = Backbone(NAME, image_size=64).eval()
+    images = pictures(2, side=64)
+    assert [network.feature_map(images, stage=stage).shape[2] for stage in (0, 1, -1)] == [32, 16, 2]
+    with pytest.raises(BackboneError, match="no stage"):
+        network.feature_map(images, stage=9)
+    with pytest.raises(BackboneError, match="no stage has a map of 40 × 40 cells at 64 pixels"):
+        network.feature_map(images, least=40)
+
+
 def test_sound_pictures_have_one_channel():
     network = Backbone(NAME, in_chans=1).eval()
     assert network(torch.rand(2, 1, 32, 32)).shape == (2, network.dim)

@@ -1,12 +1,17 @@
+import sys
 from pathlib import Path
 
+import numpy as np
+import onnxruntime
 import pytest
 import timm
 import torch
+import torchvision
+from safetensors.torch import load_file
 
 from framegate.ssl.backbone import Backbone, load_backbone
 from framegate.ssl.batch_norm import set_batch_norm
-from framegate.ssl.export import export_backbone
+from framegate.ssl.export import ExportError, export_backbone, export_onnx, export_torchvision
 from tests.ssl.tiny_backbone import pictures
 
 CARD = "# A backbone\n"
@@ -22,7 +27,7 @@ def trained(name: str, *, image_size: int, memory_format: torch.memory_format = 
     return backbone.eval()
 
 
-@pytest.mark.parametrize("name", ["resnet10t", "test_efficientnet", "test_vit"])
+@pytest.mark.parametrize("name", ["resnet10t", "test_efficientnet", "test_vit", "test_convnext"])
 @pytest.mark.parametrize("memory_format", [torch.contiguous_format, torch.channels_last])
 def test_plain_timm_opens_an_exported_folder(tmp_path: Path, name: str, memory_format: torch.memory_format):
     backbone = trained(name, image_size=32, memory_format=memory_format)
@@ -76,3 +81,56 @@ def test_exporting_leaves_the_backbone_as_it_was(tmp_path: Path):
     assert backbone.training
     assert dict(backbone.model.pretrained_cfg) == config
     assert backbone.model.conv1[0].weight.is_contiguous(memory_format=torch.channels_last)
+
+
+def test_torchvisions_resnet_takes_an_exported_one_strictly(tmp_path: Path):
+    backbone = trained("resnet18", image_size=64, memory_format=torch.channels_last)
+    export_torchvision(backbone, tmp_path / "resnet", card=CARD)
+    network = torchvision.models.resnet18().eval()
+    network.fc = torch.nn.Identity()
+    network.load_state_dict(load_file(tmp_path / "resnet" / "model.safetensors"), strict=True)
+    images = pictures(3, side=64)
+    torch.testing.assert_close(network(backbone.normalise(images)), backbone(images), rtol=0, atol=1e-4)
+    assert sorted(path.name for path in (tmp_path / "resnet").iterdir()) == ["README.md", "model.safetensors"]
+
+
+@pytest.mark.parametrize(("name", "reason"), [("test_vit", "no ResNet 'test_vit'"), ("resnet10t", "no ResNet")])
+def test_what_torchvision_lacks_is_refused_with_what_it_has(tmp_path: Path, name: str, reason: str):
+    with pytest.raises(ExportError, match=f"{reason}.*resnet50"):
+        export_torchvision(Backbone(name, image_size=32), tmp_path / "x", card=CARD)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "test_resnet",
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("test_efficientnet", "test_vit", "test_convnext")),
+        *(pytest.param(name, marks=pytest.mark.slow) for name in ("resnet18", "efficientnet_b0")),
+    ],
+)
+def test_onnx_runtime_computes_the_same_features_for_any_number_of_pictures(tmp_path: Path, name: str):
+    backbone = trained(name, image_size=64, memory_format=torch.channels_last)
+    export_onnx(backbone, tmp_path / "onnx", card=CARD)
+    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["README.md", "model.onnx"]
+    session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx", providers=["CPUExecutionProvider"])
+    for count in (1, 2, 7):
+        images = np.random.default_rng(count).random((count, 3, 64, 64), dtype=np.float32)
+        (features,) = session.run(["features"], {"images": images})
+        with torch.no_grad():
+            expected = backbone(torch.from_numpy(images)).numpy()  # normalisation included on both sides
+        assert np.abs(features - expected).max() < 1e-4
+
+
+def test_features_that_differ_are_an_error_and_no_file(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr("framegate.ssl.export.TOLERANCE", -1.0)
+    with pytest.raises(ExportError, match="features in torchvision's resnet18 differ"):
+        export_torchvision(Backbone("resnet18", image_size=32), tmp_path / "x", card=CARD)
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
+def test_a_missing_extra_is_named(tmp_path: Path, package: str, monkeypatch):
+    monkeypatch.setitem(sys.modules, package, None)  # as if it were not installed
+    with pytest.raises(ExportError, match=r"pip install 'framegate\[onnx\]'"):
+        export_onnx(Backbone("test_resnet", image_size=32), tmp_path / "x", card=CARD)

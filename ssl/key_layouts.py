@@ -1,0 +1,115 @@
+"""Where other libraries keep the tensors that timm keeps under its own names."""
+
+import re
+from collections.abc import Callable
+
+from torch import nn
+
+KeyLayout = Callable[[str], str]
+"""From timm's name of a tensor to another library's."""
+
+
+def key_layouts(model: nn.Module) -> list[KeyLayout]:
+    """The layouts in which a state dict of timm's ``model`` may come, timm's own first.
+
+    They are: timm's, which is torchvision's for ResNets; a ``Sequential`` of the model's children, as lightly's
+    examples build them (``backbone.4.0.conv1.weight`` for ``layer1.0.conv1.weight``); and torchvision's EfficientNet
+    (the first version), ConvNeXt and ViT.
+    """
+    return [lambda key: key, _numbered(model), *(_renamed(rules) for rules in _TORCHVISION)]
+
+
+def _numbered(model: nn.Module) -> KeyLayout:
+    numbers = {name: str(number) for number, (name, _) in enumerate(model.named_children())}
+
+    def layout(key: str) -> str:
+        child, dot, rest = key.partition(".")
+        return f"{numbers.get(child, child)}{dot}{rest}"
+
+    return layout
+
+
+def _renamed(rules: list[tuple[str, str]]) -> KeyLayout:
+    compiled = [(re.compile(pattern), replacement) for pattern, replacement in rules]
+
+    def layout(key: str) -> str:
+        for pattern, replacement in compiled:
+            if pattern.match(key):
+                return pattern.sub(replacement, key)
+        return key
+
+    return layout
+
+
+# In a block of torchvision's EfficientNet the parts are numbered; the first stage's blocks lack the expansion.
+_EFFICIENTNET = [
+    (r"conv_stem\.", "features.0.0."),
+    (r"bn1\.", "features.0.1."),
+    (r"conv_head\.", "features.8.0."),
+    (r"bn2\.", "features.8.1."),
+    (r"classifier\.", "classifier.1."),
+    *(
+        (rf"blocks\.0\.(\d+)\.{part}\.", rf"features.1.\1.block.{place}.")
+        for part, place in (
+            ("conv_dw", "0.0"),
+            ("bn1", "0.1"),
+            (r"se\.conv_reduce", "1.fc1"),
+            (r"se\.conv_expand", "1.fc2"),
+            ("conv_pw", "2.0"),
+            ("bn2", "2.1"),
+        )
+    ),
+    *(
+        (rf"blocks\.{stage}\.(\d+)\.{part}\.", rf"features.{stage + 1}.\1.block.{place}.")
+        for stage in range(1, 7)
+        for part, place in (
+            ("conv_pw", "0.0"),
+            ("bn1", "0.1"),
+            ("conv_dw", "1.0"),
+            ("bn2", "1.1"),
+            (r"se\.conv_reduce", "2.fc1"),
+            (r"se\.conv_expand", "2.fc2"),
+            ("conv_pwl", "3.0"),
+            ("bn3", "3.1"),
+        )
+    ),
+]
+
+_CONVNEXT = [
+    (r"stem\.", "features.0."),
+    (r"head\.norm\.", "classifier.0."),
+    (r"head\.fc\.", "classifier.2."),
+    *((rf"stages\.{stage}\.downsample\.", f"features.{2 * stage}.") for stage in range(1, 4)),
+    *(
+        (rf"stages\.{stage}\.blocks\.(\d+)\.{part}", rf"features.{2 * stage + 1}.\1.{place}")
+        for stage in range(4)
+        for part, place in (
+            ("gamma$", "layer_scale"),
+            (r"conv_dw\.", "block.0."),
+            (r"norm\.", "block.2."),
+            (r"mlp\.fc1\.", "block.3."),
+            (r"mlp\.fc2\.", "block.5."),
+        )
+    ),
+]
+
+_VIT = [
+    ("cls_token$", "class_token"),
+    ("pos_embed$", "encoder.pos_embedding"),
+    (r"patch_embed\.proj\.", "conv_proj."),
+    (r"norm\.", "encoder.ln."),
+    (r"head\.", "heads.head."),
+    *(
+        (rf"blocks\.(\d+)\.{part}", rf"encoder.layers.encoder_layer_\1.{place}")
+        for part, place in (
+            (r"norm1\.", "ln_1."),
+            (r"attn\.qkv\.", "self_attention.in_proj_"),
+            (r"attn\.proj\.", "self_attention.out_proj."),
+            (r"norm2\.", "ln_2."),
+            (r"mlp\.fc1\.", "mlp.0."),
+            (r"mlp\.fc2\.", "mlp.3."),
+        )
+    ),
+]
+
+_TORCHVISION = [_EFFICIENTNET, _CONVNEXT, _VIT]

@@ -2,11 +2,13 @@
 
 import torch
 
+from framegate.media import MediaError
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.method import Method
 from framegate.ssl.moco import MoCo
 from framegate.ssl.moco_v3 import MoCoV3
+from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
 from framegate.ssl.simclr import SimCLR
 
 
@@ -16,9 +18,12 @@ def make_method(config: PretrainConfig, *, programmes: int) -> Method:
     Args:
         config: the recipe.
         programmes: how many programmes the store has.
+
+    Raises:
+        MediaError: programmes are to be told apart, and there are none to tell.
     """
     backbone = Backbone(config.backbone.name, weights=config.backbone.weights, image_size=config.backbone.image_size)
-    method = _around(backbone, config)
+    method = _around(backbone, config, programmes)
     if config.compute.channels_last:
         method.to(memory_format=torch.channels_last)
     if config.compute.compile:
@@ -29,7 +34,18 @@ def make_method(config: PretrainConfig, *, programmes: int) -> Method:
     return method
 
 
-def _around(backbone: Backbone, config: PretrainConfig) -> Method:
+def _around(backbone: Backbone, config: PretrainConfig, programmes: int) -> Method:
+    chosen = config.method
+    if chosen.name == "programme":
+        loss = _programme_loss(backbone, config, programmes)
+        return Programme(backbone, loss, symmetric=chosen.symmetric, batch_norm=chosen.batch_norm)
+    method = _contrastive(backbone, config)
+    if chosen.programme.weight > 0:
+        return WithProgramme(method, _programme_loss(backbone, config, programmes), weight=chosen.programme.weight)
+    return method
+
+
+def _contrastive(backbone: Backbone, config: PretrainConfig) -> Method:
     chosen = config.method
     match chosen.name:
         case "moco_v2":
@@ -53,5 +69,22 @@ def _around(backbone: Backbone, config: PretrainConfig) -> Method:
             )
         case "simclr":
             return SimCLR(backbone, dim=chosen.dim, temperature=chosen.temperature, batch_norm=chosen.batch_norm)
-        case "programme":
-            raise ValueError("programme")
+        case _:
+            raise ValueError(f"{chosen.name} is no contrastive method")
+
+
+def _programme_loss(backbone: Backbone, config: PretrainConfig, programmes: int) -> ProgrammeLoss:
+    if programmes < 2:
+        raise MediaError(
+            f"{config.data.store}: its clips are of {programmes} programmes; there is nothing to tell apart"
+        )
+    chosen = config.method
+    return ProgrammeLoss(
+        backbone.dim,
+        programmes,
+        dim=chosen.dim,
+        sampled=chosen.programme.sampled,
+        temperature=chosen.programme_temperature,
+        margin=chosen.programme.margin,
+        kind=chosen.programme.kind,
+    )

@@ -27,6 +27,7 @@ figure { margin: 1rem 0; } img { max-width: 100%; background: #fff; image-render
 figcaption, .note { color: #777; font-size: .9rem; }
 .clips { display: grid; grid-template-columns: repeat(auto-fill, minmax(19rem, 1fr)); gap: 1rem; }
 .clip { border: 1px solid #8884; border-radius: .4rem; padding: .7rem; font-size: .9rem; overflow-wrap: anywhere; }
+.warning { border-left: .3rem solid #c0392b; background: #c0392b1a; padding: .6rem .9rem; }
 .right { color: #2a8f4a; } .wrong { color: #c0392b; }
 """
 
@@ -47,6 +48,10 @@ class Page:
     def note(self, text: str) -> None:
         """A paragraph."""
         self._parts.append(f'<p class="note">{_text(text)}</p>')
+
+    def warning(self, text: str) -> None:
+        """A paragraph that must not be overlooked."""
+        self._parts.append(f'<p class="warning">{_text(text)}</p>')
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, best: int | None = None) -> None:
         """A table, with the row number ``best`` set off."""

@@ -24,10 +24,8 @@ from framegate.recipes.optimizers import make_optimizer, set_lr
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.pretrain_schedule import PretrainSchedule
-from framegate.recipes.probe import probe_rows
+from framegate.recipes.pretrain_watch import PretrainWatch
 from framegate.recipes.training_run import TrainingRun, data_digest
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.diagnostics import embedding_diagnostics
 from framegate.ssl.export import export_backbone
 from framegate.ssl.frame_order import FrameOrder
 from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
@@ -62,6 +60,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
             total_steps=order.total_steps,
             data=data_digest(config.data.store),
         )
+        watch = PretrainWatch(run, config, store)
         batches = iter(_loader(config, store, order, run))
         memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format
 
@@ -92,23 +91,17 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     loss=output.loss,
                     lr=steps.lr(step),
                     momentum=steps.momentum(step),
-                    **embedding_diagnostics(output.queries, output.positives),
-                    **(_online_probe(method.backbone, store) if run.is_main and run.probe_due(done) else {}),
+                    **watch.at_log(done, output, method),
+                    **(watch.at_probe(done, method.backbone) if run.probe_due(done) else {}),
                 )
             run.checkpoint_if_due(done)
 
         if run.is_main:
             card = backbone_card(config, run.folder.rows())
             export_backbone(method.backbone, run.folder.path / "backbone", card=card)
-            write_pretrain_report(config, store, run.folder)
+            write_pretrain_report(config, store, run.folder, method.backbone)
         run.accelerator.wait_for_everyone()
     return run.folder.path
-
-
-def _online_probe(backbone: Backbone, store: FrameStore) -> dict[str, float]:
-    """Balanced kNN accuracy of the validation split at each level."""
-    rows = probe_rows(backbone, store, queries="val", visible=False)
-    return {f"knn_{row.level}": row.balanced_accuracy for row in rows}
 
 
 def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:

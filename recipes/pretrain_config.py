@@ -9,6 +9,8 @@ from framegate.augment import ViewPolicy
 from framegate.recipes.config import Section
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
 
+_PROGRAMME_TEMPERATURE = 0.03  # tens of thousands of classes need a scale of 16 and more; see `margin_softmax`
+
 
 class PretrainData(Section):
     """Which frames."""
@@ -32,6 +34,20 @@ class BackboneChoice(Section):
     image_size: PositiveInt = 224
 
 
+class ProgrammeChoice(Section):
+    """The classifier of programmes: for the method ``programme``, and beside the others where it has a weight."""
+
+    weight: float = Field(default=0.0, ge=0)
+    """of its loss beside that of moco_v2, moco_v3 or simclr, which counts 1; 0: none"""
+    sampled: PositiveInt = 8192
+    """programmes that a step compares with; time and memory grow with it, not with the programmes there are"""
+    kind: Literal["cosface", "arcface"] = "cosface"
+    margin: float = Field(default=0.35, ge=0)
+    """by which a frame has to be nearer to its own programme; 0.5 is usual for arcface"""
+    temperature: PositiveFloat | None = None
+    """null: method.temperature where the method is programme, else 0.03"""
+
+
 class Method(Section):
     """How it learns."""
 
@@ -41,6 +57,7 @@ class Method(Section):
     hidden: PositiveInt = 4096
     """width of moco_v3's heads"""
     temperature: PositiveFloat = 0.2
+    """absent: 0.2, or for programme 0.03"""
     momentum: float = Field(default=0.999, ge=0, le=1)
     """of the key encoder"""
     momentum_end: float | None = Field(default=None, ge=0, le=1)
@@ -57,6 +74,7 @@ class Method(Section):
     """keys that are no negatives of a query: those of its source, or only those of its very frame"""
     freeze_patches: bool = True
     """moco_v3 leaves a transformer's patch projection at its initial values"""
+    programme: ProgrammeChoice = ProgrammeChoice()
 
     @model_validator(mode="before")
     @classmethod
@@ -65,11 +83,24 @@ class Method(Section):
             return {**values, "batch_norm": "split" if values.get("name", "moco_v2") == "moco_v2" else "sync"}
         return values
 
+    @model_validator(mode="before")
+    @classmethod
+    def _programmes_are_told_apart_finely(cls, values: Any) -> Any:
+        if isinstance(values, dict) and values.get("name") == "programme":
+            return {"temperature": _PROGRAMME_TEMPERATURE, **values}
+        return values
+
     @model_validator(mode="after")
     def _pairs_stay_hidden(self) -> "Method":
         if self.name == "simclr" and self.batch_norm == "split":
             raise ValueError("simclr cannot hide its pairs by batch_norm: split; choose sync or plain")
         return self
+
+    @property
+    def programme_temperature(self) -> float:
+        """τ of the programme loss."""
+        alone = self.temperature if self.name == "programme" else _PROGRAMME_TEMPERATURE
+        return self.programme.temperature or alone
 
 
 class PretrainConfig(Section):

@@ -1,54 +1,58 @@
-"""The page of a pretraining run: its curves, and the views it learnt from."""
+"""The page of a pretraining run: its curves, the views it learnt from, and the frames it finds alike."""
 
-from typing import Any
-
-import numpy as np
-from matplotlib.figure import Figure
-
-from framegate.augment import Anchor, TwoViews
 from framegate.media import FrameStore
+from framegate.recipes.online_probe import some_frames
 from framegate.recipes.page import Page
 from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.pretrain_curves import embedding_curves, probe_curves, similarity_curves, training_curves
+from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.run_folder import RunFolder
+from framegate.recipes.similarities import SimilarityHistograms
+from framegate.ssl.backbone import Backbone
+from framegate.ssl.diagnostics import collapse
 
-COLLAPSED = 0.1
-"""embedding_std below this is called a collapse"""
 
+def write_pretrain_report(config: PretrainConfig, store: FrameStore, run: RunFolder, backbone: Backbone) -> None:
+    """Write ``RUN/report.html``.
 
-def write_pretrain_report(config: PretrainConfig, store: FrameStore, run: RunFolder) -> None:
-    """Write ``RUN/report.html``."""
+    Args:
+        config: the recipe.
+        store: what the run learnt from.
+        run: its folder, with at least one row of metrics.
+        backbone: as trained; some hundred frames are passed through it to find neighbours.
+    """
     rows = run.rows()
-    page = Page(f"framegate · {config.name}", f"{config.method.name}, {config.backbone.name}, {rows[-1]['step']} steps")
-    if rows[-1]["embedding_std"] < COLLAPSED:
-        page.note(
-            "The embedding has collapsed: nearly all frames have the same key. Lower optim.lr or raise the batch."
-        )
-    page.heading("Curves")
-    page.figure(training_curves(rows), "Loss, learning rate, and how far the embedding fills its sphere")
+    last = rows[-1]
+    page = Page(
+        f"framegate · {config.name}",
+        f"{config.method.name}, {config.backbone.name} at {config.backbone.image_size} pixels, {last['step']} steps, "
+        f"batch {config.optim.batch_size}, last loss {last['loss']:.3f}",
+    )
+    if words := collapse(rows):
+        page.warning(f"{words} Lower optim.lr, lengthen optim.warmup_epochs, or raise the temperature or the batch.")
+    page.heading("Training")
+    page.figure(
+        training_curves(rows), "Loss; learning rate and momentum of the key encoder; speed and waiting for data"
+    )
+    page.heading("Embedding")
+    page.figure(
+        embedding_curves(rows),
+        "Alignment: mean squared distance between positives, lower is nearer. Uniformity: log mean of exp(−2 d²), "
+        "lower is more spread, 0 is one point. Standard deviation and rank fall to 0 and 1 in a collapse.",
+    )
+    page.figure(
+        similarity_curves(rows, SimilarityHistograms.read(run)),
+        "Similarity of queries to their positives and their negatives",
+    )
+    if "queue_age" in last:
+        page.note(f"The oldest key of the queue was {last['queue_age']:.0f} steps old.")
+    if (probes := probe_curves(rows)) is not None:
+        page.heading("kNN probe")
+        page.figure(probes, "Validation frames classified by their neighbours among labelled training frames")
     page.heading("Views")
     page.picture(view_pairs(config, store), "Each frame's two views, side by side, in pairs")
+    strips = neighbour_strips(store, some_frames(backbone, store))
+    if strips is not None:
+        page.heading("Neighbours")
+        page.picture(strips, "Frames, and those of other sources that the backbone finds most alike, with their cosine")
     page.write(run.path / "report.html")
-
-
-def training_curves(rows: list[dict[str, Any]]) -> Figure:
-    """Loss, learning rate and embedding rank over steps."""
-    figure = Figure(figsize=(11, 2.8), layout="constrained")
-    steps = [row["step"] for row in rows]
-    for axes, key in zip(figure.subplots(1, 3), ("loss", "lr", "embedding_rank"), strict=True):
-        axes.plot(steps, [row[key] for row in rows])
-        axes.set(title=key.replace("_", " "), xlabel="step")
-    return figure
-
-
-def view_pairs(config: PretrainConfig, store: FrameStore, *, columns: int = 8, rows: int = 3) -> np.ndarray:
-    """A sheet (H, W, 3) of pairs of views of frames spread over the store."""
-    views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
-    frames = np.linspace(0, len(store) - 1, columns * rows).astype(int)
-    gap = 4
-    pairs = []
-    for frame in frames:
-        donor = store.jpeg(int((frame + len(store) // 2) % len(store)))
-        layout = store.video(int(store.video_of[frame])).layout
-        pair = views(Anchor(store.jpeg(int(frame)), layout), epoch=0, index=int(frame), donor=Anchor(donor, layout))
-        pairs.append(np.pad(np.hstack(pair), ((gap, gap), (gap, gap), (0, 0)), constant_values=255))
-    return np.vstack([np.hstack(pairs[row * columns : (row + 1) * columns]) for row in range(rows)])

@@ -2,13 +2,16 @@
 
 import netrc
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlparse
 
+import numpy as np
 from accelerate import Accelerator
 
-from framegate.recipes.config import Section
+from framegate.recipes.config import Section, dump_recipe
+from framegate.recipes.run_folder import write_text
 
 
 def start_tracking(
@@ -23,10 +26,47 @@ def start_tracking(
         "name": name,
         "resume": "allow",
         "settings": wandb.Settings(silent=True, console="off"),
+        "mode": os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline"),
     }
-    if not os.environ.get("WANDB_MODE"):
-        options["mode"] = "online" if logged_in() else "offline"
     accelerator.init_trackers(project, config=config.model_dump(mode="json"), init_kwargs={"wandb": options})
+    opened = _wandb_run(accelerator)
+    if opened is not None and opened.offline:
+        # Online, W&B writes this file itself; offline the config would only be in its binary log.
+        write_text(Path(opened.dir) / "config.yaml", dump_recipe(config))
+
+
+class Board:
+    """What W&B is shown beside the rows of metrics: pictures, histograms and alerts.
+
+    Without an open W&B run, and on every process but the main one, nothing happens.
+
+    Args:
+        accelerator: after `start_tracking`.
+    """
+
+    def __init__(self, accelerator: Accelerator):
+        self._run = _wandb_run(accelerator)
+
+    def picture(self, name: str, rgb: np.ndarray, *, step: int, caption: str) -> None:
+        """A picture, (H, W, 3) uint8 RGB."""
+        if self._run is not None:
+            import wandb
+
+            self._run.log({name: wandb.Image(rgb, caption=caption)}, step=step)
+
+    def histogram(self, name: str, counts: Sequence[int], *, low: float, high: float, step: int) -> None:
+        """Counts in equal bins from ``low`` to ``high``."""
+        if self._run is not None:
+            import wandb
+
+            edges = np.linspace(low, high, len(counts) + 1)
+            self._run.log({name: wandb.Histogram(np_histogram=(np.asarray(counts), edges))}, step=step)
+
+    def alert(self, title: str, text: str) -> None:
+        """Call somebody: an alert of the run, and a line in its summary."""
+        if self._run is not None:
+            self._run.alert(title=title, text=text)
+            self._run.summary[title] = text
 
 
 def logged_in() -> bool:
@@ -38,3 +78,9 @@ def logged_in() -> bool:
         return netrc.netrc().authenticators(host) is not None
     except (OSError, netrc.NetrcParseError):
         return False
+
+
+def _wandb_run(accelerator: Accelerator) -> Any | None:
+    """The open W&B run, on the main process, which alone has one."""
+    trackers = accelerator.trackers if accelerator.is_main_process else []
+    return next((tracker.tracker for tracker in trackers if tracker.name == "wandb"), None)

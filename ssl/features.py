@@ -54,7 +54,12 @@ def frame_features(
     """
     was_training = backbone.training
     device = next(backbone.parameters()).device
-    loader = DataLoader(PlainFrames(store, frames, image_size=image_size), batch_size=batch_size, num_workers=workers)
+    loader = DataLoader(
+        PlainFrames(store, frames, image_size=image_size),
+        batch_size=batch_size,
+        num_workers=workers,
+        generator=torch.Generator(),  # a look in the middle of a training leaves its random state alone
+    )
     features = []
     backbone.eval()
     try:

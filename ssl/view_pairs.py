@@ -22,9 +22,9 @@ class ViewBatch:
     """One process's share of a micro-batch.
 
     Shape: ``first`` and ``second`` (B, 3, S, S) uint8; ``source`` (B,) int64, equal for frames that are no negatives of
-    one another; ``programme`` (B,) int64; where attention is to know, ``overlays`` (2, B, K, 4), the boxes of known
-    overlays in each view as fractions of it, filled up with zeros, and ``shown`` (2, B), the share of its frame that
-    each view shows.
+    one another; ``programme`` (B,) int64, -1 where it is not known; where attention is to know, ``overlays``
+    (2, B, K, 4), the boxes of known overlays in each view as fractions of it, filled up with zeros, and ``shown``
+    (2, B), the share of its frame that each view shows.
     """
 
     first: Tensor
@@ -206,8 +206,11 @@ def source_numbers(store: FrameStore) -> np.ndarray:
 
 
 def programme_numbers(store: FrameStore) -> np.ndarray:
-    """A number for the programme of each frame, (frames,) int64, from 0 without gaps."""
-    return _numbers(store, "programme")
+    """A number for the programme of each frame, (frames,) int64, from 0 without gaps; -1 where it has none."""
+    names = store.videos["programme"].fill_null("").to_numpy(zero_copy_only=False)
+    number_of_video = np.full(len(names), -1)
+    _, number_of_video[names != ""] = np.unique(names[names != ""], return_inverse=True)
+    return number_of_video[store.video_of].astype(np.int64)
 
 
 def video_looks(store: FrameStore) -> np.ndarray:

@@ -14,7 +14,16 @@ from framegate.ssl.gather import gather_rows, gather_rows_with_gradient, own_row
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method
 from framegate.ssl.moco import MoCo
 from tests.ssl.processes import in_processes
-from tests.ssl.tiny_backbone import draws, pictures, tiny_moco, tiny_moco_v3, tiny_simclr, view_batch
+from tests.ssl.tiny_backbone import (
+    draws,
+    pictures,
+    tiny_moco,
+    tiny_moco_v3,
+    tiny_programme,
+    tiny_simclr,
+    tiny_with_programme,
+    view_batch,
+)
 
 STEPS = 8
 BATCH = 12  # of all processes
@@ -30,6 +39,8 @@ METHODS: dict[str, Callable[[], Method]] = {
     "MoCo v3, shuffled": lambda: tiny_moco_v3(group_norm, head_norm=one_group, batch_norm="split"),
     "MoCo v3, one half": lambda: tiny_moco_v3(group_norm, head_norm=one_group, symmetric=False),
     "SimCLR": lambda: tiny_simclr(group_norm, head_norm=one_group),
+    "Programme": lambda: tiny_programme(group_norm, programmes=20, sampled=9),
+    "MoCo v2 with programmes": lambda: tiny_with_programme(tiny_moco(group_norm, queue=QUEUE), programmes=8),
 }
 
 

@@ -7,8 +7,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from framegate.ssl.method import Method
 from framegate.ssl.moco import MoCo
 from framegate.ssl.moco_v3 import MoCoV3
+from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
 from framegate.ssl.simclr import SimCLR
 from framegate.ssl.view_pairs import ViewBatch
 
@@ -65,6 +67,19 @@ def tiny_simclr(norm: Norm | None = None, *, seed: int = 0, head_norm: Norm | No
     if head_norm is not None:
         replace_batch_norm(simclr, head_norm)
     return simclr
+
+
+def tiny_programme(norm: Norm | None = None, *, programmes: int, seed: int = 0, **options: object) -> Programme:
+    """The programme method in float64, centres of 6 numbers."""
+    torch.manual_seed(seed)
+    loss = ProgrammeLoss(TinyBackbone.dim, programmes, dim=6, **options)
+    return Programme(TinyBackbone(norm), loss, symmetric=True).double()
+
+
+def tiny_with_programme(method: Method, *, programmes: int, seed: int = 0, **options: object) -> WithProgramme:
+    """A method in float64 with the programme loss beside it."""
+    torch.manual_seed(seed)
+    return WithProgramme(method, ProgrammeLoss(TinyBackbone.dim, programmes, dim=6, **options).double(), weight=0.5)
 
 
 def replace_batch_norm(module: nn.Module, norm: Norm) -> None:

@@ -1,0 +1,53 @@
+"""What a recipe says about programmes becomes the method it means."""
+
+import pytest
+
+from framegate.media import MediaError
+from framegate.recipes.config import read_recipe
+from framegate.recipes.methods import make_method
+from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.ssl.moco import MoCo
+from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
+
+SMALL = ["backbone.name=test_resnet", "backbone.image_size=32", "method.batch_norm=plain"]
+
+
+def config(recipe: str, *overrides: str) -> PretrainConfig:
+    return read_recipe(PretrainConfig, recipe, [*SMALL, *overrides])
+
+
+def test_the_recipe_that_comes_with_framegate_tells_programmes_apart() -> None:
+    method = make_method(config("programme"), programmes=27_000)
+    assert isinstance(method, Programme)
+    loss = method.programme_loss
+    assert loss.centres.shape == (27_000, 128)
+    assert (loss.temperature, loss.margin, loss.kind, loss.sampled) == (0.03, 0.35, "cosface", 8192)
+
+
+def test_beside_moco_each_loss_has_its_own_temperature() -> None:
+    method = make_method(config("moco_small", "method.programme={weight: 0.5, kind: arcface}"), programmes=9)
+    assert isinstance(method, WithProgramme)
+    assert isinstance(method.method, MoCo)
+    assert (method.weight, method.method.temperature) == (0.5, 0.1)
+    assert (method.programme_loss.temperature, method.programme_loss.kind) == (0.03, "arcface")
+
+
+def test_without_a_weight_nothing_is_added() -> None:
+    method = make_method(config("moco_small"), programmes=9)
+    assert not any(isinstance(module, ProgrammeLoss) for module in method.modules())
+
+
+def test_the_methods_temperature_is_the_programmes_unless_that_has_its_own() -> None:
+    assert config("programme", "method.temperature=0.05").method.programme_temperature == 0.05
+    assert config("programme", "method.programme.temperature=0.02").method.programme_temperature == 0.02
+    assert (
+        PretrainConfig.model_validate(
+            {"name": "r", "data": {"store": "s"}, "method": {"name": "programme"}}
+        ).method.programme_temperature
+        == 0.03
+    )
+
+
+def test_a_store_of_one_programme_is_refused_plainly() -> None:
+    with pytest.raises(MediaError, match="nothing to tell apart"):
+        make_method(config("programme"), programmes=1)

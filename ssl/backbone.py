@@ -108,7 +108,7 @@ class Backbone(nn.Module):
             raise BackboneError(
                 f"{self.name}: no stage has a map of {least} × {least} cells at {images.shape[-1]} pixels"
             )
-        return self.model.forward_head(features), fine[-1]
+        return fine[-1]
 
 
 def load_backbone(reference: str, *, image_size: int | None = None, arch: str | None = None) -> Backbone:

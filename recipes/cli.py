@@ -26,6 +26,8 @@ Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the 
 Force = Annotated[bool, typer.Option("--force", help="Continue it although the recipe has changed.")]
 Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
 BackboneName = Annotated[str, typer.Argument(metavar="BACKBONE", help="A timm name, a folder, or with --arch a file.")]
+Arch = Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")]
+ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: the backbone's own.")]
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
 AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
@@ -157,18 +159,23 @@ def pretrain(
 def probe(
     backbone: BackboneName,
     store: Store,
-    arch: Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels a side; default: the backbone's own.")] = None,
+    arch: Arch = None,
+    image_size: ImageSize = None,
     k: Annotated[int, typer.Option(min=1, help="Neighbours that vote.")] = 20,
-    tau: Annotated[float, typer.Option(help="Temperature of their votes.")] = 0.1,
+    tau: Annotated[float, typer.Option(min=0.001, help="Temperature of their votes.")] = 0.1,
+    fine_tune: Annotated[
+        int, typer.Option(metavar="STEPS", min=0, help="Fine-tune a copy for this many updates, too.")
+    ] = 0,
     taxonomy: TaxonomyFile = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure a backbone's features by k nearest neighbours on a store's labels."""
+    """Measure a backbone's features on a store's labels: kNN, linear, few-shot and fine-tuned."""
     from framegate.recipes.probe import probe_backbone
     from framegate.recipes.results import give
 
-    result = probe_backbone(backbone, store, arch=arch, image_size=image_size, k=k, tau=tau, taxonomy=taxonomy)
+    result = probe_backbone(
+        backbone, store, arch=arch, image_size=image_size, k=k, tau=tau, fine_tune_steps=fine_tune, taxonomy=taxonomy
+    )
     give(result, json_file)
 
 

@@ -179,6 +179,28 @@ def probe(
     give(result, json_file)
 
 
+@app.command(epilog="Example: framegate audit runs/first/backbone store --page audit.html")
+def audit(
+    backbone: BackboneName,
+    store: Store,
+    arch: Arch = None,
+    image_size: ImageSize = None,
+    frames: Annotated[int, typer.Option(min=60, help="How many take part, at most.")] = 900,
+    seed: Annotated[int, typer.Option(min=0, help="Of the overlays that are painted.")] = 0,
+    page: Annotated[Path | None, typer.Option(help="Write a page with plots, .html, and its plot as .png.")] = None,
+    taxonomy: TaxonomyFile = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure how far a backbone leans on subtitles, logos and borders."""
+    from framegate.recipes.audit import audit_backbone
+    from framegate.recipes.results import give
+
+    result = audit_backbone(
+        backbone, store, arch=arch, image_size=image_size, frames=frames, seed=seed, taxonomy=taxonomy, page=page
+    )
+    give(result, json_file)
+
+
 @app.command(epilog="Example: framegate export runs/first --out backbone")
 def export(
     run: Annotated[Path, typer.Argument(metavar="RUN", help="A pretraining run's folder, finished or not.")],

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import random
 from dataclasses import dataclass
+from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 
@@ -105,14 +107,14 @@ class StationLook:
         cv2.putText(frame, text, (x, y), cv2.FONT_HERSHEY_SIMPLEX, scale, self.text_colour, 1, cv2.LINE_AA)
 
 
-def render_clip(pixels: np.ndarray, look: StationLook | None, *, side: int, seed: str) -> list[bytes]:
-    """The frames of a clip as JPEGs; the same ``seed`` gives the same camera, whatever the look.
+def render_clip(pixels: np.ndarray, look: StationLook | None, *, side: int, seed: str) -> list[np.ndarray]:
+    """The frames of a clip, (S, S, 3) BGR uint8; the same ``seed`` gives the same camera, whatever the look.
 
     Args:
         pixels: (h, w, 4) BGRA uint8.
         look: laid over every frame; None: nothing is.
         side: of the square frames, in pixels.
-        seed: of background, camera, light, words and compression.
+        seed: of background, camera, light and words.
     """
     rng = random.Random(seed)
     ground = _background(np.random.default_rng(rng.getrandbits(32)), side)
@@ -122,7 +124,6 @@ def render_clip(pixels: np.ndarray, look: StationLook | None, *, side: int, seed
     pan = (rng.uniform(-0.15, 0.15), rng.uniform(-0.15, 0.15))
     light = (rng.uniform(0.75, 1.15), rng.uniform(0.75, 1.15))
     words = " ".join("".join(rng.choices("abcdeghiklmnoprstu", k=rng.randint(2, 7))) for _ in range(rng.randint(2, 3)))
-    quality = rng.randint(45, 90)
     frames = []
     for index in range(FRAMES):
         t = index / (FRAMES - 1)
@@ -137,8 +138,19 @@ def render_clip(pixels: np.ndarray, look: StationLook | None, *, side: int, seed
         frame = np.clip(frame * (light[0] + (light[1] - light[0]) * t), 0, 255).astype(np.uint8)
         if look is not None:
             look.paint(frame, words)
-        frames.append(cv2.imencode(".jpg", frame, [cv2.IMWRITE_JPEG_QUALITY, quality])[1].tobytes())
+        frames.append(frame)
     return frames
+
+
+def write_clip(path: Path, frames: list[np.ndarray], *, seed: str) -> None:
+    """Write frames as an H.264 video of one a second, compressed more or less strongly."""
+    crf = random.Random(f"crf:{seed}").randint(18, 32)
+    with av.open(str(path), "w") as out:
+        stream = out.add_stream("libx264", rate=1, options={"crf": str(crf), "preset": "veryfast", "threads": "1"})
+        stream.width, stream.height, stream.pix_fmt = frames[0].shape[1], frames[0].shape[0], "yuv420p"
+        for frame in frames:
+            out.mux(stream.encode(av.VideoFrame.from_ndarray(frame, format="bgr24")))
+        out.mux(stream.encode())
 
 
 def _background(rng: np.random.Generator, side: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from quality_clips import StationLook, render_clip
+from quality_clips import StationLook, render_clip, write_clip
 from quality_pictures import Picture
 
 from framegate.media import ExtractOptions, FrameStore
@@ -80,10 +80,9 @@ def _write_clips(
         else:
             continue
         clip = f"{number:05d}"
-        (work / clip).mkdir()
-        for index, jpeg in enumerate(render_clip(picture.pixels, look, side=side, seed=f"{seed}:{picture.name}")):
-            (work / clip / f"{index}.jpg").write_bytes(jpeg)
-        rows.append((clip, clip, f"c{picture.category:02d}", "test" if picture.is_test else "train"))
+        camera = f"{seed}:{picture.name}"
+        write_clip(work / f"{clip}.mp4", render_clip(picture.pixels, look, side=side, seed=camera), seed=camera)
+        rows.append((clip, f"{clip}.mp4", f"c{picture.category:02d}", "test" if picture.is_test else "train"))
     with (work / "clips.csv").open("w", newline="") as file:
         csv.writer(file).writerows([("id", "video", "label", "split"), *rows])
 

@@ -59,7 +59,7 @@ def main() -> None:
     quick = options.quick
     budget = Budget(
         epochs=2 if quick else options.epochs,
-        frames=options.frames,
+        frames=4 if quick else options.frames,
         bf16=not options.fp32,
         continued_epochs=options.continued_epochs,
     )

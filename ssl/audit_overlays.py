@@ -8,12 +8,13 @@ import numpy as np
 from framegate.augment.borders import BorderStyle
 from framegate.augment.logos import LogoStyle
 from framegate.augment.looks import Look
+from framegate.augment.plates import Overlay
 from framegate.augment.subtitles import SubtitleStyle
 
 OverlayKind = Literal["subtitle", "logo", "border", "all"]
 KINDS: tuple[OverlayKind, ...] = ("subtitle", "logo", "border", "all")
 
-_STYLES = {
+_STYLES: dict[OverlayKind, tuple[type[Overlay], ...]] = {
     "subtitle": (SubtitleStyle,),
     "logo": (LogoStyle,),
     "border": (BorderStyle,),

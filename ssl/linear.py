@@ -1,6 +1,7 @@
 """Linear classification of features that stay as they are, by an optimiser without chance: L-BFGS."""
 
 import warnings
+from collections.abc import Sequence
 
 import numpy as np
 from sklearn.exceptions import ConvergenceWarning
@@ -31,7 +32,12 @@ def fit_linear(features: np.ndarray, classes: np.ndarray, *, c: float) -> Pipeli
 
 
 def choose_c(
-    features: np.ndarray, classes: np.ndarray, val_features: np.ndarray, val_classes: np.ndarray, *, grid=GRID
+    features: np.ndarray,
+    classes: np.ndarray,
+    val_features: np.ndarray,
+    val_classes: np.ndarray,
+    *,
+    grid: Sequence[float] = GRID,
 ) -> float:
     """The C under which validation frames are classified best (balanced); of equals the strongest penalty."""
     accuracies = [

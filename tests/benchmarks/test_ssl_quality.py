@@ -1,0 +1,151 @@
+"""The parts of the quality benchmark that its figures rest on."""
+
+import ast
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
+
+
+@pytest.fixture(autouse=True)
+def _siblings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The benchmark's files import each other as a script's neighbours."""
+    monkeypatch.syspath_prepend(str(BENCHMARKS))
+
+
+def drawing(seed: int = 0) -> np.ndarray:
+    rng = np.random.default_rng(seed)
+    picture = np.zeros((40, 60, 4), np.uint8)
+    picture[8:32, 10:50] = (*rng.integers(0, 256, 3), 255)
+    return picture
+
+
+def test_the_looks_are_drawn_without_augment() -> None:
+    tree = ast.parse((BENCHMARKS / "quality_clips.py").read_text(encoding="utf-8"))
+    names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
+    names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    assert not any(name.startswith("framegate") for name in names if name)
+
+
+def test_a_look_changes_where_it_lies_and_nothing_else_of_the_clip() -> None:
+    from quality_clips import StationLook, render_clip
+
+    plain = render_clip(drawing(), None, side=96, seed="a")
+    looks = [StationLook.draw(0, station) for station in range(8)]
+    for look in looks:
+        dressed = render_clip(drawing(), look, side=96, seed="a")
+        changed = np.mean([(first != second).any(axis=2).mean() for first, second in zip(plain, dressed, strict=True)])
+        assert 0.01 < changed < 0.5
+        middle = np.s_[40:56, 40:56]
+        assert all(np.array_equal(a[middle], b[middle]) for a, b in zip(plain, dressed, strict=True))
+    assert len({repr(look) for look in looks}) == 8
+
+
+def test_clips_are_functions_of_their_seed() -> None:
+    from quality_clips import render_clip
+
+    first, again, other = (render_clip(drawing(), None, side=64, seed=seed) for seed in ("a", "a", "b"))
+    assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
+    assert not np.array_equal(first[0], other[0])
+
+
+def test_near_duplicates_stay_out_and_splits_are_by_picture(tmp_path: Path) -> None:
+    import cv2
+    from quality_pictures import CATEGORIES, load_pictures
+
+    for number, folders in enumerate(CATEGORIES["report"].values()):
+        for folder in folders:
+            (tmp_path / folder).mkdir(parents=True, exist_ok=True)
+        for copy in range(6):
+            picture = drawing(10 * number + min(copy, 4))  # the last two are one drawing
+            cv2.imwrite(str(tmp_path / folders[0] / f"{copy}.png"), picture)
+    pictures = load_pictures(tmp_path, "report")
+    for category in range(len(CATEGORIES["report"])):
+        of_it = [picture for picture in pictures if picture.category == category]
+        assert len(of_it) == 5
+        assert sum(picture.is_test for picture in of_it) == 1
+
+
+def test_the_halves_share_no_folder() -> None:
+    from quality_pictures import CATEGORIES
+
+    report, tune = ({folder for folders in half.values() for folder in folders} for half in CATEGORIES.values())
+    assert len(CATEGORIES["report"]) >= 12 and len(CATEGORIES["tune"]) >= 12
+    assert not any(a == b or a.startswith(f"{b}/") or b.startswith(f"{a}/") for a in report for b in tune)
+
+
+def row(seed: int, clean: list[float], same: list[float], swapped: list[float]) -> dict[str, Any]:
+    return {
+        "seed": seed,
+        "category": [0, 0, 1, 1],
+        "right": {"knn": {"clean": clean, "same": same, "swapped": swapped}},
+    }
+
+
+def test_paired_differences_are_of_the_same_seed_and_picture() -> None:
+    from quality_report import accuracies, paired
+
+    rng = np.random.default_rng(0)
+    peers = [row(seed, *(rng.random((3, 4)) / 2).tolist()) for seed in range(3)]
+    ours = [
+        row(
+            peer["seed"],
+            *([value + 0.25 for value in peer["right"]["knn"][name]] for name in ("clean", "same", "swapped")),
+        )
+        for peer in peers
+    ]
+    # However pictures and seeds scatter, each pair differs by 25 points, so the interval is a point.
+    assert paired(ours, peers, "swapped") == pytest.approx((25.0, 25.0, 25.0))
+    assert paired(ours, peers, "gap") == pytest.approx((0.0, 0.0, 0.0))
+    assert accuracies(ours[0])["clean"] == pytest.approx(accuracies(peers[0])["clean"] + 25)
+    shuffled = [row(0, *(rng.random((3, 4))).tolist()) for _ in range(3)]
+    middle, low, high = paired(shuffled, peers, "clean")
+    assert low < middle < high
+
+
+def test_lightlys_split_batch_norm_round_trips() -> None:
+    from quality_peers import _split_batch_norm, _whole_batch_norm
+
+    model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
+    split = _split_batch_norm(model)
+    images = torch.randn(16, 3, 8, 8, generator=torch.Generator().manual_seed(0))
+    split(images)
+    split.eval()
+    state = _whole_batch_norm(split.state_dict(), model)
+    model.load_state_dict(state)
+    torch.testing.assert_close(model.eval()(images), split(images))
+
+
+def test_query_images_count_both_views_of_whole_batches() -> None:
+    from quality_peers import query_images
+
+    assert query_images(300, epochs=2, frames_per_epoch=1) == 2 * 2 * 256
+    assert query_images(300, epochs=1, frames_per_epoch=2) == 2 * 512
+
+
+def test_a_symmetric_recipe_gets_half_the_epochs(tmp_path: Path) -> None:
+    from quality_rows import Budget, Row, SkippedError, _config, queries_per_anchor
+
+    budget = Budget(epochs=4, frames=1, bf16=False, continued_epochs=1)
+    work = {"row": Row(name="x", kind="framegate", seed=0), "store": tmp_path, "epochs": 4, "budget": budget}
+    one = _config(**work, work=tmp_path, extra=("method.symmetric=false",))
+    two = _config(**work, work=tmp_path, extra=("method.symmetric=true",))
+    assert one.optim.epochs * queries_per_anchor(one) == two.optim.epochs * queries_per_anchor(two) == 8
+    with pytest.raises(SkippedError, match="unknown key"):
+        _config(**work, work=tmp_path, extra=("method.nonsense=1",))
+
+
+def test_the_command_names_its_rows(tmp_path: Path, capsys, monkeypatch) -> None:
+    import ssl_quality
+
+    call = ["x", "--pictures", str(tmp_path), "--out", str(tmp_path), "--list", "--rows", "*-0"]
+    monkeypatch.setattr(sys, "argv", call)
+    ssl_quality.main()
+    listed = capsys.readouterr().out.split()
+    assert {"random-0", "lightly-0", "framegate-0", "no-painted-looks-0", "supervised-0", "equal-time-0"} <= set(listed)

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from framegate.augment import TwoViews
+from framegate.augment import TwoViews, plain_view
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import backbone_card
 from framegate.recipes.methods import make_method
@@ -25,9 +25,11 @@ from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretrain_watch import PretrainWatch
-from framegate.recipes.training_run import TrainingRun, data_digest
+from framegate.recipes.training_run import TrainingError, TrainingRun, data_digest
+from framegate.ssl.backbone import Backbone
 from framegate.ssl.export import export_backbone
 from framegate.ssl.frame_order import FrameOrder
+from framegate.ssl.recalibrate import recalibrate_batch_norm
 from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
 
 
@@ -50,6 +52,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
     store = FrameStore(config.data.store)
     order = _frame_order(config, store)
     with TrainingRun(config, resume=resume, force=force) as run:
+        _refuse_cpu_sync(config, run)
         torch.manual_seed(config.seed)
         method = make_method(config, programmes=int(programme_numbers(store).max()) + 1)
         steps = PretrainSchedule.of(config, order)
@@ -97,11 +100,30 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
             run.checkpoint_if_due(done)
 
         if run.is_main:
+            if config.views.attention:
+                _describe_plain_frames(method.backbone, order, store, run)
             card = backbone_card(config, run.folder.rows())
             export_backbone(method.backbone, run.folder.path / "backbone", card=card)
             write_pretrain_report(config, store, run.folder, method.backbone)
         run.accelerator.wait_for_everyone()
     return run.folder.path
+
+
+def _refuse_cpu_sync(config: PretrainConfig, run: TrainingRun) -> None:
+    if config.method.batch_norm == "sync" and run.processes > 1 and run.accelerator.device.type == "cpu":
+        raise TrainingError(
+            "method.batch_norm: sync needs GPUs; on several CPU processes take plain, or split for a MoCo"
+        )
+
+
+def _describe_plain_frames(backbone: Backbone, order: FrameOrder, store: FrameStore, run: TrainingRun) -> None:
+    """Batch norm statistics of plain frames: queries with dropped and zoomed parts have left theirs."""
+    frames = order.frames[np.linspace(0, len(order.frames) - 1, min(2048, len(order.frames))).astype(int)]
+    batches = (
+        torch.from_numpy(np.stack([plain_view(store.jpeg(int(frame)), backbone.image_size) for frame in part]))
+        for part in np.array_split(frames, max(1, len(frames) // 128))
+    )
+    recalibrate_batch_norm(backbone, (batch.permute(0, 3, 1, 2).to(run.accelerator.device) for batch in batches))
 
 
 def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:

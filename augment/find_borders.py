@@ -11,7 +11,6 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
-from framegate.augment.distinct import distinct_frames
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
@@ -21,16 +20,17 @@ _NEAR = np.ones((5, 5), np.uint8)
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
 
 
-def find_borders(frames: np.ndarray) -> Box:
+def find_borders(frames: np.ndarray, distinct: list[int]) -> Box:
     """The picture inside the borders, in fractions: (0, 0, 1, 1) where there are none.
 
     Args:
         frames: (T, H, W, 3) uint8.
+        distinct: numbers of those that differ, from `distinct_frames`.
     """
     flat = _inside(frames, _flat_bars)
     if flat != WHOLE:
         return flat
-    some = frames[distinct_frames(frames, WHOLE)]
+    some = frames[distinct]
     blurred = _inside(some[..., 1], _blurred_bars)
     return blurred if blurred != WHOLE and _is_blurred_copy(some, blurred) else WHOLE
 

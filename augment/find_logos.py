@@ -6,46 +6,83 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
-from framegate.augment.distinct import distinct_frames
 
 Found = tuple[float, float, float, float, float]
 
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
+_LEVELS = (2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 22.0)
+_STANDS_STILL = 0.3
+_MOVES = 0.03
+_LEAST_OWN = 0.1
 _WEAK = 2.0  # one that extends it,
 _RELATIVE = 0.25  # if it has this share of the group's strongest
 _LEAST_CONFIDENCE = 0.5
 _STANDARD_ERRORS = 3.5
+_GAIN = 2.5  # a step of 128 / 2.5 levels across two pixels, or more, counts as that: few steps are not to weigh all
 
 
-def find_logos(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
+def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[Found, ...]:
     """Boxes and confidences of the logos.
 
     Args:
         frames: (T, H, W, 3) uint8.
+        distinct: numbers of those that differ, from `distinct_frames`.
         picture: what the borders leave, in fractions.
     """
     rows, columns = frames.shape[1:3]
     bars = _outside(picture, rows, columns)
-    distinct = distinct_frames(frames, picture)
     moves = len(distinct) >= 3
     if not moves and not bars.any():
         return ()
-    lasting, usual = lasting_edges(frames[distinct] if moves else frames)
+    lasting, usual, halves = lasting_edges(frames[distinct] if moves else frames)
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
         lasting[~bars] = 0
     _clear_border_lines(lasting, picture)
+    candidates = _merged(_groups(lasting), rows, columns)
+    here, there = lasting > _STRONG, usual > _STRONG
+    rest = np.ones((rows, columns), bool)
+    for left, top, right, bottom in candidates:
+        rest[top:bottom, left:right] = False
+    share = (here & rest).sum() / max((there & rest).sum(), 0.01 * usual.size)
+    if moves and share > _STANDS_STILL:
+        return ()
     found = []
-    for left, top, right, bottom in _merged(_groups(lasting), rows, columns):
-        if _is_logo_shaped(left, top, right, bottom, rows, columns):
-            inside = np.s_[top:bottom, left:right]
-            steadiness = float((lasting[inside] > _STRONG).sum() / max((usual[inside] > _STRONG).sum(), 1))
-            confidence = min(2 * steadiness, 1.0)
-            if confidence >= _LEAST_CONFIDENCE:
-                found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
-            lasting[inside] = usual[inside] = 0
-    if moves and (lasting > _STRONG).sum() > 0.3 * max((usual > _STRONG).sum(), 0.01 * usual.size):
-        return ()  # the camera stands still
+    for box in candidates:
+        left, top, right, bottom = box
+        inside = np.s_[top:bottom, left:right]
+        own = here[inside].sum() / max(there[inside].sum(), 1)
+        stays, moved = _stays(halves, box)
+        confidence = stays * float(own / (own + share + 1e-6))
+        if DEBUG is not None:
+            mask = lasting[inside] > _WEAK
+            DEBUG.append((box, own, share, len(distinct), int((lasting[inside] > _STRONG).sum()), float(np.median((lasting[inside]/np.maximum(usual[inside],1e-3))[mask])) if mask.any() else 0., float(np.percentile(lasting[inside],90)), stays, moved))
+        if confidence >= _LEAST_CONFIDENCE and stays > moved + _MOVES and own > _LEAST_OWN:
+            left, top, right, bottom = left + 1, top + 1, right - 1, bottom - 1
+            found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
     return tuple(found)
+
+
+def _stays(halves: np.ndarray, box: PixelBox) -> tuple[float, float]:
+    """Correlation of the two halves' mean gradients over a box: in place, and the best of moved by a pixel or two."""
+    rows, columns = halves.shape[2:4]
+    left, top, right, bottom = box
+    r = 3
+    left, top, right, bottom = max(left, r), max(top, r), min(right, columns - r), min(bottom, rows - r)
+    a = halves[0][:, top:bottom, left:right]
+    best = 0.0
+    zero = 0.0
+    for dy in range(-r, r + 1):
+        for dx in range(-r, r + 1):
+            b = halves[1][:, top + dy : bottom + dy, left + dx : right + dx]
+            c = float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-9))
+            if dx == 0 == dy:
+                zero = c
+            elif max(abs(dx), abs(dy)) >= 2:
+                best = max(best, c)
+    return zero, best
+
+
+DEBUG = None
 
 
 def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -54,19 +91,33 @@ def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     First a lower bound of the mean gradient's length, so many standard errors below that an edge which comes and goes,
     or turns, has none; second the gradient's usual length.
     """
-    shape = frames.shape[1:]
-    sum_x, sum_y, squares = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for frame in frames:
-        x, y = (cv2.Scharr(frame, cv2.CV_32F, *axis, scale=1 / 32) for axis in ((1, 0), (0, 1)))
-        cv2.accumulate(x, sum_x)
-        cv2.accumulate(y, sum_y)
-        cv2.accumulateSquare(x, squares)
-        cv2.accumulateSquare(y, squares)
-    count = len(frames)
-    mean = cv2.magnitude(sum_x, sum_y) / count
-    squares /= count
-    error = cv2.sqrt(cv2.max(squares - mean * mean, 0) / (2 * count))
-    return _strongest(mean - _STANDARD_ERRORS * error), cv2.sqrt(_strongest(squares))
+    count, rows, columns = frames.shape[:3]
+    halves = np.zeros((2, 2, rows, columns, 3), np.float32)
+    squares = np.zeros((2, rows, columns, 3), np.float32)
+    whole, before, after = slice(None), slice(None, -2), slice(2, None)
+    for number, frame in enumerate(frames):
+        sums = halves[int(2 * number >= count)]
+        for axis, (first, second, inner) in enumerate(
+            (((whole, before), (whole, after), np.s_[:, 1:-1]), ((before, whole), (after, whole), np.s_[1:-1]))
+        ):
+            step = cv2.addWeighted(frame[second], _GAIN, frame[first], -_GAIN, 128)
+            cv2.accumulate(step, sums[axis][inner])
+            cv2.accumulateSquare(step, squares[axis][inner])
+    mean = halves.sum(axis=0) / count
+    squares = squares / count
+    for axis, inner in enumerate((np.s_[:, 1:-1], np.s_[1:-1])):
+        squares[axis][inner] += 128 * 128 - 256 * mean[axis][inner]
+        mean[axis][inner] -= 128
+    for half, size in zip(halves, (count - count // 2, count // 2)):
+        half[0][:, 1:-1] -= 128 * size
+        half[1][1:-1] -= 128 * size
+    scale = 1 / (2 * _GAIN)
+    mean[0] = cv2.filter2D(mean[0], -1, np.array([[3], [10], [3]], np.float32) / 16)
+    mean[1] = cv2.filter2D(mean[1], -1, np.array([[3, 10, 3]], np.float32) / 16)
+    length = cv2.magnitude(mean[0], mean[1]) * scale
+    squares = cv2.blur(squares[0] + squares[1], (3, 3)) * scale**2
+    error = cv2.sqrt(cv2.max(squares - length * length, 0) / (2 * count))
+    return _strongest(length - _STANDARD_ERRORS * error), cv2.sqrt(_strongest(squares)), halves
 
 
 def _strongest(of_colours: np.ndarray) -> np.ndarray:
@@ -85,33 +136,46 @@ def _outside(picture: Box, rows: int, columns: int) -> np.ndarray:
 
 
 def _clear_border_lines(lasting: np.ndarray, picture: Box) -> None:
-    """Take the ends of the borders, which last too, out of the map, in place: what most of each line has."""
+    """Take the ends of the borders, which last too, out of the map, in place."""
     rows, columns = lasting.shape
     for edge in (picture[1], picture[3]):
         if 0 < edge < 1:
-            line = lasting[max(round(edge * rows) - 4, 0) : round(edge * rows) + 4]
-            line -= 1.5 * np.maximum(np.median(line, axis=1, keepdims=True), 0)
+            lasting[max(round(edge * rows) - 2, 0) : round(edge * rows) + 2] = 0
     for edge in (picture[0], picture[2]):
         if 0 < edge < 1:
-            line = lasting[:, max(round(edge * columns) - 4, 0) : round(edge * columns) + 4]
-            line -= 1.5 * np.maximum(np.median(line, axis=0, keepdims=True), 0)
+            lasting[:, max(round(edge * columns) - 2, 0) : round(edge * columns) + 2] = 0
 
 
 def _groups(lasting: np.ndarray) -> list[PixelBox]:
-    """Boxes of connected edges: those that a strong one founds, as far as weak ones extend them."""
-    reach = max(lasting.shape[1] // 80, 3) | 1
-    weak = (lasting > _WEAK).astype(np.uint8)
-    joined = cv2.dilate(weak, np.ones((reach, reach), np.uint8))
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(joined)
+    """Boxes of edges that lie together and are, as a group, of a logo's size and place.
+
+    What lasts of the picture itself may touch a logo. So a group that is no logo is taken apart at the next level.
+    """
+    rows, columns = lasting.shape
+    reach = max(columns // 80, 3) | 1
+    near = np.ones((reach, reach), np.uint8)
     groups = []
-    for label, (left, top, w, h, _) in enumerate(boxes[1:], start=1):
-        inside = np.s_[top : top + h, left : left + w]
-        member = labels[inside] == label
-        if (member & (lasting[inside] > _STRONG)).sum() < 8:
-            continue
-        edges = np.where(member, lasting[inside], 0)
-        ys, xs = np.nonzero(edges > max(_WEAK, _RELATIVE * float(np.percentile(edges[edges > _WEAK], 90))))
-        groups.append((int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1)))
+    left_over = lasting
+    for level in _LEVELS:
+        edges = cv2.compare(left_over, level, cv2.CMP_GT)
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats(cv2.dilate(edges, near))
+        again = np.zeros(len(boxes), bool)
+        for label, (left, top, w, h, _) in enumerate(boxes[1:].tolist(), start=1):
+            inside = np.s_[top : top + h, left : left + w]
+            member = (labels[inside] == label) & (edges[inside] > 0)
+            strong = (lasting[inside] > _STRONG) & member
+            if strong.sum() < 8:
+                continue
+            strength = lasting[inside]
+            ys, xs = np.nonzero(member & (strength > _RELATIVE * float(np.percentile(strength[member], 90))))
+            box = (int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1))
+            if _is_logo_shaped(*box, rows, columns):
+                groups.append(box)
+            elif max(w / columns, h / rows) > 0.03:
+                again[label] = True
+        if not again.any():
+            break
+        left_over = np.where(again[labels], left_over, 0)
     return groups
 
 
@@ -141,4 +205,4 @@ def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, col
     width, height = right - left, bottom - top
     x, y = min(left, columns - right) / columns, min(top, rows - bottom) / rows
     sized = 0.022 < width / columns < 0.25 and 0.022 < height / rows < 0.3
-    return sized and 0 < x < 0.15 and 0 < y < 0.2 and max(width, height) < 7 * min(width, height)
+    return sized and 1.5 / columns < x < 0.15 and 1.5 / rows < y < 0.2 and max(width, height) < 7 * min(width, height)

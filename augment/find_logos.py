@@ -55,7 +55,19 @@ def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[F
         confidence = stays * float(own / (own + share + 1e-6))
         if DEBUG is not None:
             mask = lasting[inside] > _WEAK
-            DEBUG.append((box, own, share, len(distinct), int((lasting[inside] > _STRONG).sum()), float(np.median((lasting[inside]/np.maximum(usual[inside],1e-3))[mask])) if mask.any() else 0., float(np.percentile(lasting[inside],90)), stays, moved))
+            DEBUG.append(
+                (
+                    box,
+                    own,
+                    share,
+                    len(distinct),
+                    int((lasting[inside] > _STRONG).sum()),
+                    float(np.median((lasting[inside] / np.maximum(usual[inside], 1e-3))[mask])) if mask.any() else 0.0,
+                    float(np.percentile(lasting[inside], 90)),
+                    stays,
+                    moved,
+                )
+            )
         if confidence >= _LEAST_CONFIDENCE and stays > moved + _MOVES and own > _LEAST_OWN:
             left, top, right, bottom = left + 1, top + 1, right - 1, bottom - 1
             found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))

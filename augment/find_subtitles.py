@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -10,6 +12,7 @@ from framegate.augment.boxes import Box, PixelBox
 Found = tuple[float, float, float, float, float]
 
 _STEP = 45  # levels across two pixels: an edge of a letter
+_DENSE = 0.22  # share of edges around a pixel of a line of text
 
 
 def find_subtitles(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
@@ -20,68 +23,95 @@ def find_subtitles(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
         picture: what the borders leave, in fractions.
     """
     count, rows, columns = frames.shape[:3]
-    lines = [_lines_of_text(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
+    blocks = [_blocks(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
     found = []
     for low, high in ((0.65, 1.0), (0.0, 0.3)):
-        zone = [[box for box in boxes if low <= (box[1] + box[3]) / 2 / rows <= high] for boxes in lines]
+        zone = [[block for block in of_frame if low <= block.middle / rows <= high] for of_frame in blocks]
         band = _band(zone, rows)
         if band is not None:
-            (left, top, right, bottom), frames_with = band
-            found.append(
-                (
-                    left / columns,
-                    top / rows,
-                    right / columns,
-                    bottom / rows,
-                    min(frames_with / max(0.3 * count, 1), 1.0),
-                )
-            )
+            (left, top, right, bottom), seen = band
+            confidence = min(seen / max(0.3 * count, 1), 1.0)
+            found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
     return tuple(found)
 
 
-def _lines_of_text(frame: np.ndarray) -> list[PixelBox]:
-    """Boxes of what looks like a centred line of text: many strong upright edges, close together, and calm around."""
-    rows, columns = frame.shape
+class _Block(NamedTuple):
+    """A dense block of upright edges, in pixels; ``calm``: with far fewer above and below, as a line of text has."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    calm: bool
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+def _blocks(frame: np.ndarray) -> list[_Block]:
+    """Blocks of a frame (H, W) that are shaped and centred as a line of text, or two: strong upright edges side by side.
+
+    Looked for at half size, so their sides are even.
+    """
     upright = cv2.compare(cv2.absdiff(frame[:, 2:], frame[:, :-2]), _STEP, cv2.CMP_GT)
-    edges = cv2.resize(upright, (columns // 2, rows // 2), interpolation=cv2.INTER_AREA)  # shares of 255
-    height = max(rows // 60, 2)
-    dense = cv2.compare(cv2.blur(edges, (3 * height, height)), round(0.22 * 255), cv2.CMP_GT)
+    edges = cv2.resize(upright, (frame.shape[1] // 2, frame.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    rows, columns = edges.shape  # each the share of its pixels that are edges, times 255
+    reach = max(rows // 30, 2)
+    dense = cv2.compare(cv2.blur(edges, (3 * reach, reach)), round(_DENSE * 255), cv2.CMP_GT)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(dense)
-    rows, columns = dense.shape
-    found = []
+    blocks = []
     for left, top, w, h, area in boxes[1:].tolist():
-        tall, wide = h / rows, w / columns
         centred = abs(left + w / 2 - columns / 2) < 0.08 * columns
         at_edge = top <= 0 or top + h >= rows or left <= 0 or left + w >= columns
-        if at_edge or not (0.03 < tall < 0.22 and wide > 0.08 and w > 1.5 * h and centred and area > 0.5 * w * h):
+        if not (centred and w > 0.08 * columns and 0.03 * rows < h < 0.22 * rows and w > 1.5 * h):
             continue
-        inside = edges[top : top + h, left : left + w].mean()
+        left, top, right, bottom = _trimmed(edges, left, top, left + w, top + h)
+        inside = edges[top:bottom, left:right].mean()
+        beside = max((bottom - top) // 2, 1)
         above, below = (
-            edges[max(top - h // 2, 0) : top, left : left + w],
-            edges[top + h : top + h + h // 2, left : left + w],
+            edges[max(top - beside - 1, 0) : top - 1, left:right],
+            edges[bottom + 1 : bottom + 1 + beside, left:right],
         )
-        if max(above.mean() if above.size else 0.0, below.mean() if below.size else 0.0) < 0.5 * inside:
-            found.append((2 * left, 2 * top, 2 * (left + w), 2 * (top + h)))
-    return found
+        calm = max(above.mean() if above.size else 0.0, below.mean() if below.size else 0.0) < 0.5 * inside
+        calm = calm and area > 0.5 * w * h and not at_edge
+        blocks.append(_Block(2 * left, 2 * top, 2 * right, 2 * bottom, calm))
+    return blocks
 
 
-def _band(lines: list[list[PixelBox]], rows: int) -> tuple[PixelBox, int] | None:
+def _trimmed(edges: np.ndarray, left: int, top: int, right: int, bottom: int) -> PixelBox:
+    """A block without the margins that come of looking at whole neighbourhoods."""
+    inside = edges[top:bottom, left:right]
+    by_row = inside.mean(axis=1)
+    ys = np.nonzero(by_row >= 0.15 * by_row.max())[0]
+    xs = np.nonzero(inside[ys[0] : ys[-1] + 1].mean(axis=0) >= 0.1 * by_row.max())[0]
+    return int(left + xs[0]), int(top + ys[0]), int(left + xs[-1] + 1), int(top + ys[-1] + 1)
+
+
+def _band(blocks: list[list[_Block]], rows: int) -> tuple[PixelBox, int] | None:
     """The box around the lines whose lower edge most frames agree on, and those above them; and how many frames do."""
-    bottoms = [box[3] for boxes in lines for box in boxes]
+    lines = [[block for block in of_frame if block.calm] for of_frame in blocks]
+    bottoms = {block.bottom for of_frame in lines for block in of_frame}
     if not bottoms:
         return None
     slack = max(rows // 60, 2)
-    frames, best = max(
-        (sum(any(abs(box[3] - bottom) <= slack for box in boxes) for boxes in lines), bottom) for bottom in set(bottoms)
+    seen, best = max(
+        (sum(any(abs(b.bottom - bottom) <= slack for b in f) for f in lines), bottom) for bottom in bottoms
     )
-    if frames < max(2, 0.1 * len(lines)):
+    if seen < max(2, 0.1 * len(lines)):
         return None
-    members = [box for boxes in lines for box in boxes if abs(box[3] - best) <= slack]
-    height = float(np.median([box[3] - box[1] for box in members]))
-    if np.median([box[2] - box[0] for box in members]) < 2.5 * height:
+    members = [block for of_frame in lines for block in of_frame if abs(block.bottom - best) <= slack]
+    height = float(np.median([block.height for block in members]))
+    if np.median([block.right - block.left for block in members]) < 2.5 * height:
         return None
-    for boxes in lines:
-        if any(abs(box[3] - best) <= slack for box in boxes):
-            members += [box for box in boxes if best - 2.8 * height < box[1] and box[3] <= best + slack]
-    left, top, right, bottom = np.array(members).T
-    return (int(left.min()), int(top.min()), int(right.max()), int(bottom.max())), frames
+    for of_frame in blocks:  # a second line may stand so near that neither is calm
+        last = [block for block in of_frame if abs(block.bottom - best) <= slack and block.height < 2.8 * height]
+        if last:
+            members += last
+            members += [b for b in of_frame if best - 3.2 * height < b.bottom < best and b.height < 1.8 * height]
+    left, top, right, bottom = np.array([block[:4] for block in members]).T
+    return (int(left.min()), int(top.min()), int(right.max()), int(bottom.max())), seen

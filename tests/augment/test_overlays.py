@@ -140,7 +140,22 @@ def test_invented_characters_are_told_apart_and_stay_the_same():
     assert np.array_equal(line[:, :32], line[:, 64:]) and not np.array_equal(line[:, :32], line[:, 32:64])
 
 
-def test_what_others_write_with_opencv_does_not_change_our_letters():
-    before = [face("Hey", 26) for face in faces("latin")]
-    cv2.putText(np.zeros((90, 90, 3), np.uint8), "TV", (5, 60), cv2.FONT_HERSHEY_SIMPLEX, 3.0, (255, 255, 255), 9)
-    assert all(np.array_equal(mask, face("Hey", 26)) for mask, face in zip(before, faces("latin"), strict=True))
+_LETTERS = """
+import hashlib
+from framegate.augment.fonts import SCRIPTS, faces
+letters = b"".join(face("Hey ΩЖ 你", size).tobytes() for script in SCRIPTS for face in faces(script) for size in (26, 40))
+print(hashlib.sha256(letters).hexdigest())
+"""
+
+
+def test_letters_do_not_depend_on_what_the_process_wrote_before():
+    """OpenCV's fonts keep the weight of the last text, Hershey's included, for the next one that names no weight."""
+    histories = (
+        "",
+        "cv2.putText(frame, 'TV', (5, 60), cv2.FONT_HERSHEY_SIMPLEX, 3.0, (255,), 9)",
+        "cv2.putText(frame, 'TV', (5, 60), (255,), cv2.FontFace('sans'), 20, 800)",
+    )
+    codes = [f"import cv2, numpy\nframe = numpy.zeros((90, 90), 'uint8')\n{h}\n{_LETTERS}" for h in histories]
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for code in codes]
+    assert len({run.communicate(timeout=60)[0] for run in runs}) == 1
+    assert all(run.returncode == 0 for run in runs)

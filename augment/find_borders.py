@@ -13,8 +13,7 @@ from framegate.augment.boxes import WHOLE, Box
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
 _DROP = 0.4  # in the share of a bar's colour from the bar to the picture
-_PROMINENCE = 0.8  # of a blurred bar's end over the lines around it
-_FLOOR = 0.5  # levels that two rows differ by at least, for noise
+_PROMINENCE = 1.4  # of a blurred bar's end over the lines around it; pictures without borders stay below 1.2
 _WITNESSES = 6  # frames that must show the copy
 _NEAR = np.ones((5, 5), np.uint8)
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
@@ -105,9 +104,8 @@ def _blurred_bars(grey: np.ndarray) -> list[int]:
     padded = np.pad(step, ((0, 0), (5, 5)), mode="reflect")
     beside = [padded[:, 5 + ends - 1 + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
     beside += [padded[:, 5 + rows - 1 - ends + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
-    prominence = np.percentile(both[:, ends - 1] / (np.median(beside, axis=0) + _FLOOR), 60, axis=0)
-    best = np.argsort(-prominence)[:2]
-    return [int(ends[i]) for i in best if prominence[i] > _PROMINENCE]
+    prominence = np.percentile(both[:, ends - 1] / (np.median(beside, axis=0) + 1), 60, axis=0)
+    return [int(ends[i]) for i in np.argsort(-prominence)[:2] if prominence[i] > _PROMINENCE]
 
 
 def _likeness_of_blurred_copy(frames: np.ndarray, inside: Box) -> float:

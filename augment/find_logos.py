@@ -53,21 +53,6 @@ def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[F
         own = here[inside].sum() / max(there[inside].sum(), 1)
         stays, moved = _stays(halves, box)
         confidence = stays * float(own / (own + share + 1e-6))
-        if DEBUG is not None:
-            mask = lasting[inside] > _WEAK
-            DEBUG.append(
-                (
-                    box,
-                    own,
-                    share,
-                    len(distinct),
-                    int((lasting[inside] > _STRONG).sum()),
-                    float(np.median((lasting[inside] / np.maximum(usual[inside], 1e-3))[mask])) if mask.any() else 0.0,
-                    float(np.percentile(lasting[inside], 90)),
-                    stays,
-                    moved,
-                )
-            )
         if confidence >= _LEAST_CONFIDENCE and stays > moved + _MOVES and own > _LEAST_OWN:
             left, top, right, bottom = left + 1, top + 1, right - 1, bottom - 1
             found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
@@ -92,9 +77,6 @@ def _stays(halves: np.ndarray, box: PixelBox) -> tuple[float, float]:
             elif max(abs(dx), abs(dy)) >= 2:
                 best = max(best, c)
     return zero, best
-
-
-DEBUG = None
 
 
 def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

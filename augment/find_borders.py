@@ -17,6 +17,7 @@ _PROMINENCE = 1.4  # of a blurred bar's end over the lines around it; pictures w
 _WITNESSES = 6  # frames that must show the copy
 _NEAR = np.ones((5, 5), np.uint8)
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
+_OF_A_STILL = 0.95  # the same where few frames bear witness
 
 
 def find_borders(frames: np.ndarray, distinct: list[int]) -> Box:
@@ -53,7 +54,7 @@ def _inside_a_blurred_copy(frames: np.ndarray) -> Box:
     few = frames[np.unique(np.linspace(0, len(frames) - 1, _WITNESSES).astype(int))]
     likeness = [_likeness_of_blurred_copy(few, box) for box in boxes]
     best = max(likeness, default=0.0)
-    return boxes[likeness.index(best)] if best > _LIKENESS else WHOLE
+    return boxes[likeness.index(best)] if best > (_LIKENESS if len(few) >= 3 else _OF_A_STILL) else WHOLE
 
 
 def _flat_bars(frames: np.ndarray) -> int:

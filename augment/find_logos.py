@@ -6,19 +6,25 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
+from framegate.augment.lasting import LastingEdges, lasting_edges
 
 Found = tuple[float, float, float, float, float]
 
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
-_LEVELS = (2.0, 3.0, 4.5, 7.0, 10.0, 15.0, 22.0)
-_STANDS_STILL = 0.3
-_MOVES = 0.03
-_LEAST_OWN = 0.1
-_WEAK = 2.0  # one that extends it,
-_RELATIVE = 0.25  # if it has this share of the group's strongest
+_LEVELS = (
+    2.0,
+    3.0,
+    4.5,
+    7.0,
+    10.0,
+    15.0,
+    22.0,
+)  # at which what hangs together is taken apart; the first extends groups
+_RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
+_STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
 _LEAST_CONFIDENCE = 0.5
-_STANDARD_ERRORS = 3.5
-_GAIN = 2.5  # a step of 128 / 2.5 levels across two pixels, or more, counts as that: few steps are not to weigh all
+_LEAST_OWN = 0.1  # share of the edges in a logo's box that last
+_MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
 def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[Found, ...]:
@@ -34,90 +40,40 @@ def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[F
     moves = len(distinct) >= 3
     if not moves and not bars.any():
         return ()
-    lasting, usual, halves = lasting_edges(frames[distinct] if moves else frames)
+    edges = lasting_edges(frames[distinct] if moves else frames)
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
-        lasting[~bars] = 0
-    _clear_border_lines(lasting, picture)
-    candidates = _merged(_groups(lasting), rows, columns)
-    here, there = lasting > _STRONG, usual > _STRONG
-    rest = np.ones((rows, columns), bool)
-    for left, top, right, bottom in candidates:
-        rest[top:bottom, left:right] = False
-    share = (here & rest).sum() / max((there & rest).sum(), 0.01 * usual.size)
-    if moves and share > _STANDS_STILL:
+        edges.lasting[~bars] = 0
+    _clear_border_lines(edges.lasting, picture)
+    groups = _merged(_groups(edges.lasting), rows, columns)
+    elsewhere = _share_that_lasts(edges, groups)
+    if moves and elsewhere > _STANDS_STILL:
         return ()
     found = []
-    for box in candidates:
-        left, top, right, bottom = box
-        inside = np.s_[top:bottom, left:right]
-        own = here[inside].sum() / max(there[inside].sum(), 1)
-        stays, moved = _stays(halves, box)
-        confidence = stays * float(own / (own + share + 1e-6))
-        if confidence >= _LEAST_CONFIDENCE and stays > moved + _MOVES and own > _LEAST_OWN:
-            left, top, right, bottom = left + 1, top + 1, right - 1, bottom - 1
+    for box in groups:
+        confidence = _confidence(edges, box, elsewhere)
+        if confidence >= _LEAST_CONFIDENCE:
+            left, top, right, bottom = box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1  # gradients spread by a pixel
             found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
     return tuple(found)
 
 
-def _stays(halves: np.ndarray, box: PixelBox) -> tuple[float, float]:
-    """Correlation of the two halves' mean gradients over a box: in place, and the best of moved by a pixel or two."""
-    rows, columns = halves.shape[2:4]
-    left, top, right, bottom = box
-    r = 3
-    left, top, right, bottom = max(left, r), max(top, r), min(right, columns - r), min(bottom, rows - r)
-    a = halves[0][:, top:bottom, left:right]
-    best = 0.0
-    zero = 0.0
-    for dy in range(-r, r + 1):
-        for dx in range(-r, r + 1):
-            b = halves[1][:, top + dy : bottom + dy, left + dx : right + dx]
-            c = float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-9))
-            if dx == 0 == dy:
-                zero = c
-            elif max(abs(dx), abs(dy)) >= 2:
-                best = max(best, c)
-    return zero, best
+def _confidence(edges: LastingEdges, box: PixelBox, elsewhere: float) -> float:
+    """0 to 1: how far a group stays in place, and how much more of its edges last than of the others; 0 if it moves."""
+    inside = np.s_[box[1] : box[3], box[0] : box[2]]
+    own = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
+    in_place, moved = edges.stays(box)
+    if own < _LEAST_OWN or in_place < moved + _MOVES:
+        return 0.0
+    return in_place * own / (own + elsewhere)
 
 
-def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two maps (H, W) float32 of edges, in levels a pixel, the strongest of the three colours.
-
-    First a lower bound of the mean gradient's length, so many standard errors below that an edge which comes and goes,
-    or turns, has none; second the gradient's usual length.
-    """
-    count, rows, columns = frames.shape[:3]
-    halves = np.zeros((2, 2, rows, columns, 3), np.float32)
-    squares = np.zeros((2, rows, columns, 3), np.float32)
-    whole, before, after = slice(None), slice(None, -2), slice(2, None)
-    for number, frame in enumerate(frames):
-        sums = halves[int(2 * number >= count)]
-        for axis, (first, second, inner) in enumerate(
-            (((whole, before), (whole, after), np.s_[:, 1:-1]), ((before, whole), (after, whole), np.s_[1:-1]))
-        ):
-            step = cv2.addWeighted(frame[second], _GAIN, frame[first], -_GAIN, 128)
-            cv2.accumulate(step, sums[axis][inner])
-            cv2.accumulateSquare(step, squares[axis][inner])
-    mean = halves.sum(axis=0) / count
-    squares = squares / count
-    for axis, inner in enumerate((np.s_[:, 1:-1], np.s_[1:-1])):
-        squares[axis][inner] += 128 * 128 - 256 * mean[axis][inner]
-        mean[axis][inner] -= 128
-    for half, size in zip(halves, (count - count // 2, count // 2)):
-        half[0][:, 1:-1] -= 128 * size
-        half[1][1:-1] -= 128 * size
-    scale = 1 / (2 * _GAIN)
-    mean[0] = cv2.filter2D(mean[0], -1, np.array([[3], [10], [3]], np.float32) / 16)
-    mean[1] = cv2.filter2D(mean[1], -1, np.array([[3, 10, 3]], np.float32) / 16)
-    length = cv2.magnitude(mean[0], mean[1]) * scale
-    squares = cv2.blur(squares[0] + squares[1], (3, 3)) * scale**2
-    error = cv2.sqrt(cv2.max(squares - length * length, 0) / (2 * count))
-    return _strongest(length - _STANDARD_ERRORS * error), cv2.sqrt(_strongest(squares)), halves
-
-
-def _strongest(of_colours: np.ndarray) -> np.ndarray:
-    """The largest of three colours' values at each place."""
-    red, green, blue = cv2.split(of_colours)
-    return cv2.max(cv2.max(red, green), blue)
+def _share_that_lasts(edges: LastingEdges, groups: list[PixelBox]) -> float:
+    """The share of all strong edges beside the groups that last."""
+    rest = np.ones(edges.lasting.shape, bool)
+    for left, top, right, bottom in groups:
+        rest[top:bottom, left:right] = False
+    usual = ((edges.usual > _STRONG) & rest).sum()
+    return float(((edges.lasting > _STRONG) & rest).sum() / max(usual, 0.01 * rest.size))
 
 
 def _outside(picture: Box, rows: int, columns: int) -> np.ndarray:

@@ -12,6 +12,8 @@ from framegate.augment.boxes import Box, PixelBox
 Found = tuple[float, float, float, float, float]
 
 _STEP = 45  # levels across two pixels: an edge of a letter
+_LEAST_CONFIDENCE = 0.5
+_OFTEN = 0.3  # share of frames with text that leaves no doubt
 _DENSE = 0.22  # share of edges around a pixel of a line of text
 
 
@@ -22,15 +24,14 @@ def find_subtitles(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
         frames: (T, H, W, 3) uint8.
         picture: what the borders leave, in fractions.
     """
-    count, rows, columns = frames.shape[:3]
+    rows, columns = frames.shape[1:3]
     blocks = [_blocks(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
     found = []
     for low, high in ((0.65, 1.0), (0.0, 0.3)):
         zone = [[block for block in of_frame if low <= block.middle / rows <= high] for of_frame in blocks]
         band = _band(zone, rows)
-        if band is not None:
-            (left, top, right, bottom), seen = band
-            confidence = min(seen / max(0.3 * count, 1), 1.0)
+        if band is not None and band[1] >= _LEAST_CONFIDENCE:
+            (left, top, right, bottom), confidence = band
             found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
     return tuple(found)
 
@@ -54,14 +55,15 @@ class _Block(NamedTuple):
 
 
 def _blocks(frame: np.ndarray) -> list[_Block]:
-    """Blocks of a frame (H, W) that are shaped and centred as a line of text, or two: strong upright edges side by side.
+    """Blocks of a frame (H, W) that are shaped and centred as one or two lines of text: upright edges side by side.
 
-    Looked for at half size, so their sides are even.
+    Looked for at half size where the frame is large enough.
     """
     upright = cv2.compare(cv2.absdiff(frame[:, 2:], frame[:, :-2]), _STEP, cv2.CMP_GT)
-    edges = cv2.resize(upright, (frame.shape[1] // 2, frame.shape[0] // 2), interpolation=cv2.INTER_AREA)
+    half = 2 if frame.shape[0] > 160 else 1
+    edges = cv2.resize(upright, (frame.shape[1] // half, frame.shape[0] // half), interpolation=cv2.INTER_AREA)
     rows, columns = edges.shape  # each the share of its pixels that are edges, times 255
-    reach = max(rows // 30, 2)
+    reach = max(rows // 30, 4 // half)
     dense = cv2.compare(cv2.blur(edges, (3 * reach, reach)), round(_DENSE * 255), cv2.CMP_GT)
     _, _, boxes, _ = cv2.connectedComponentsWithStats(dense)
     blocks = []
@@ -79,7 +81,7 @@ def _blocks(frame: np.ndarray) -> list[_Block]:
         )
         calm = max(above.mean() if above.size else 0.0, below.mean() if below.size else 0.0) < 0.5 * inside
         calm = calm and area > 0.5 * w * h and not at_edge
-        blocks.append(_Block(2 * left, 2 * top, 2 * right, 2 * bottom, calm))
+        blocks.append(_Block(half * left, half * top, half * right, half * bottom, calm))
     return blocks
 
 
@@ -92,26 +94,27 @@ def _trimmed(edges: np.ndarray, left: int, top: int, right: int, bottom: int) ->
     return int(left + xs[0]), int(top + ys[0]), int(left + xs[-1] + 1), int(top + ys[-1] + 1)
 
 
-def _band(blocks: list[list[_Block]], rows: int) -> tuple[PixelBox, int] | None:
-    """The box around the lines whose lower edge most frames agree on, and those above them; and how many frames do."""
+def _band(blocks: list[list[_Block]], rows: int) -> tuple[PixelBox, float] | None:
+    """The box around the lines whose lower edge most frames agree on, and those above them; and the confidence.
+
+    Confidence is high where many frames have such a line, and few have lines elsewhere, as texture would.
+    """
     lines = [[block for block in of_frame if block.calm] for of_frame in blocks]
     bottoms = {block.bottom for of_frame in lines for block in of_frame}
     if not bottoms:
         return None
     slack = max(rows // 60, 2)
-    seen, best = max(
-        (sum(any(abs(b.bottom - bottom) <= slack for b in f) for f in lines), bottom) for bottom in bottoms
-    )
-    if seen < max(2, 0.1 * len(lines)):
-        return None
+    seen, best = max((sum(any(abs(b.bottom - at) <= slack for b in f) for f in lines), at) for at in bottoms)
     members = [block for of_frame in lines for block in of_frame if abs(block.bottom - best) <= slack]
     height = float(np.median([block.height for block in members]))
-    if np.median([block.right - block.left for block in members]) < 2.5 * height:
+    if seen < 2 or np.median([block.right - block.left for block in members]) < 2.5 * height:
         return None
+    elsewhere = sum(not best - 3.2 * height < b.bottom <= best + slack for of_frame in lines for b in of_frame)
+    confidence = min(seen / (_OFTEN * len(lines)), 1.0) * seen / (seen + elsewhere)
     for of_frame in blocks:  # a second line may stand so near that neither is calm
         last = [block for block in of_frame if abs(block.bottom - best) <= slack and block.height < 2.8 * height]
         if last:
             members += last
             members += [b for b in of_frame if best - 3.2 * height < b.bottom < best and b.height < 1.8 * height]
     left, top, right, bottom = np.array([block[:4] for block in members]).T
-    return (int(left.min()), int(top.min()), int(right.max()), int(bottom.max())), seen
+    return (int(left.min()), int(top.min()), int(right.max()), int(bottom.max())), confidence

@@ -52,14 +52,14 @@ def _content(rng: np.random.Generator, count: int, width: int, height: int, kind
         kind, int(rng.integers(3, 10))
     )
     frames: list[np.ndarray] = []
-    for number, lengths in enumerate(np.array_split(np.arange(count), shots)):
+    for lengths in np.array_split(np.arange(count), shots):
         scene, moves = _scene(rng, width, height), kind not in ("static", "stills")
         if kind == "night":
             scene = (scene * rng.uniform(0.08, 0.3)).astype(np.uint8)
         at, speed = rng.uniform(0.1, 0.9, 2), rng.normal(0, 0.04, 2) * moves
         zoom, growth = rng.uniform(0.55, 0.9), rng.uniform(0.97, 1.03) if moves else 1.0
         shot = []
-        for i in range(len(lengths)):
+        for _ in lengths:
             at = np.clip(at + speed + rng.normal(0, 0.01, 2) * moves, 0, 1)
             zoom = float(np.clip(zoom * growth, 0.45, 0.95))
             w, h = int(scene.shape[1] * zoom), int(scene.shape[0] * zoom)

@@ -17,6 +17,7 @@ _PROMINENCE = 1.4  # of a blurred bar's end over the lines around it; pictures w
 _WITNESSES = 6  # frames that must show the copy
 _NEAR = np.ones((5, 5), np.uint8)
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
+_NARROWEST_COPY = 0.035  # of the height or width: less of a copy tells nothing
 _OF_A_STILL = 0.95  # the same where few frames bear witness
 
 
@@ -101,7 +102,7 @@ def _blurred_bars(grey: np.ndarray) -> list[int]:
     rows = grey.shape[1]
     step = cv2.absdiff(grey[:, 1:], grey[:, :-1]).mean(axis=2)  # (T, rows - 1), over each line between two rows
     both = np.minimum(step, step[:, ::-1])
-    ends = np.arange(max(round(rows * 0.015), 2), int(rows * _WIDEST))
+    ends = np.arange(max(round(rows * _NARROWEST_COPY), 2), int(rows * _WIDEST))
     padded = np.pad(step, ((0, 0), (5, 5)), mode="reflect")
     beside = [padded[:, 5 + ends - 1 + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
     beside += [padded[:, 5 + rows - 1 - ends + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]

@@ -22,7 +22,7 @@ _LEVELS = (
 )  # at which what hangs together is taken apart; the first extends groups
 _RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
 _STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
-_LEAST_CONFIDENCE = 0.5
+_LEAST_CONFIDENCE = 0.55
 _LEAST_OWN = 0.1  # share of the edges in a logo's box that last
 _MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 

@@ -13,6 +13,7 @@ Found = tuple[float, float, float, float, float]
 
 _STEP = 45  # levels across two pixels: an edge of a letter
 _LEAST_CONFIDENCE = 0.5
+_SAME = 0.75  # share of the frames in which an edge must be seen again to be the same all the time
 _OFTEN = 0.3  # share of frames with text that leaves no doubt
 _DENSE = 0.22  # share of edges around a pixel of a line of text
 
@@ -25,12 +26,13 @@ def find_subtitles(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
         picture: what the borders leave, in fractions.
     """
     rows, columns = frames.shape[1:3]
-    blocks = [_blocks(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)) for frame in frames]
+    upright = [_upright_edges(frame) for frame in frames]
+    blocks = [_blocks(edges) for edges in upright]
     found = []
     for low, high in ((0.65, 1.0), (0.0, 0.3)):
         zone = [[block for block in of_frame if low <= block.middle / rows <= high] for of_frame in blocks]
         band = _band(zone, rows)
-        if band is not None and band[1] >= _LEAST_CONFIDENCE:
+        if band is not None and band[1] >= _LEAST_CONFIDENCE and not _stays(upright, band[0]):
             (left, top, right, bottom), confidence = band
             found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
     return tuple(found)
@@ -54,14 +56,26 @@ class _Block(NamedTuple):
         return self.bottom - self.top
 
 
-def _blocks(frame: np.ndarray) -> list[_Block]:
-    """Blocks of a frame (H, W) that are shaped and centred as one or two lines of text: upright edges side by side.
+def _upright_edges(frame: np.ndarray) -> np.ndarray:
+    """255 where a frame (H, W, 3) is much lighter on one side than on the other, (H, W - 2) uint8."""
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    return cv2.compare(cv2.absdiff(grey[:, 2:], grey[:, :-2]), _STEP, cv2.CMP_GT)
+
+
+def _stays(upright: list[np.ndarray], box: PixelBox) -> bool:
+    """Whether the edges in a band are the same all the time: a part of the picture, or a lasting text, no subtitles."""
+    inside = [edges[box[1] : box[3], box[0] : box[2]] for edges in upright]
+    share = np.mean(inside, axis=0) / 255  # of the frames in which a pixel is an edge
+    return bool((share * share).sum() > _SAME * share.sum())
+
+
+def _blocks(upright: np.ndarray) -> list[_Block]:
+    """Blocks of a frame's edges that are shaped and centred as one or two lines of text.
 
     Looked for at half size where the frame is large enough.
     """
-    upright = cv2.compare(cv2.absdiff(frame[:, 2:], frame[:, :-2]), _STEP, cv2.CMP_GT)
-    half = 2 if frame.shape[0] > 160 else 1
-    edges = cv2.resize(upright, (frame.shape[1] // half, frame.shape[0] // half), interpolation=cv2.INTER_AREA)
+    half = 2 if upright.shape[0] > 160 else 1
+    edges = cv2.resize(upright, (upright.shape[1] // half, upright.shape[0] // half), interpolation=cv2.INTER_AREA)
     rows, columns = edges.shape  # each the share of its pixels that are edges, times 255
     reach = max(rows // 30, 4 // half)
     dense = cv2.compare(cv2.blur(edges, (3 * reach, reach)), round(_DENSE * 255), cv2.CMP_GT)

@@ -53,6 +53,28 @@ def test_every_transform_takes_any_image_and_keeps_its_shape(image, kind, way, s
         assert result.min() >= 0 and result.max() <= 1
 
 
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(16, 200), st.integers(16, 200))
+    | st.sampled_from([(16, 3000), (2160, 3840), (1081, 17)]),
+    kind=st.sampled_from(range(len(KINDS))),
+    how=st.sampled_from(("cover", "cut")),
+    station=st.integers(0, 2**32),
+    seed=st.integers(0, 2**32),
+)
+def test_a_mask_leaves_nothing_of_its_region(size, kind, how, station, seed):
+    """Two pictures that differ in the region and the pixel around it only are the same afterwards."""
+    first = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    second = first.copy()
+    region = STYLES[kind].draw(random.Random(f"station:{station}")).places(size[1] / size[0])
+    for left, top, right, bottom in pixel_boxes(region, second):
+        second[top:bottom, left:right] = 255 - second[top:bottom, left:right]
+    mask = getattr(overlays, f"Mask{KINDS[kind]}")(station=station, how=how, p=1.0)
+    masked = [A.Compose([mask], seed=seed)(image=image)["image"] for image in (first, second)]
+    assert np.array_equal(*masked)
+    assert not np.array_equal(first, second)
+
+
 def test_the_largest_frames_are_taken():
     frame = np.tile(np.arange(240, dtype=np.uint8)[:, None], (9, 3840))[..., None].repeat(3, axis=2)
     for kind in KINDS:

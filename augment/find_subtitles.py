@@ -11,7 +11,9 @@ from framegate.augment.boxes import Box, PixelBox
 
 Found = tuple[float, float, float, float, float]
 
-_STEP = 45  # levels across two pixels: an edge of a letter
+_STEP = 45  # levels across two pixels: an edge of a letter;
+_FEW = 0.08  # share of a frame's pixels, at most, that are edges of letters: more are texture, and letters stand out
+_STRONGEST_STEP = 110  # though not by more than this
 _LEAST_CONFIDENCE = 0.5
 _SAME = 0.75  # share of the frames in which an edge must be seen again to be the same all the time
 _OFTEN = 0.3  # share of frames with text that leaves no doubt
@@ -59,7 +61,9 @@ class _Block(NamedTuple):
 def _upright_edges(frame: np.ndarray) -> np.ndarray:
     """255 where a frame (H, W, 3) is much lighter on one side than on the other, (H, W - 2) uint8."""
     grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
-    return cv2.compare(cv2.absdiff(grey[:, 2:], grey[:, :-2]), _STEP, cv2.CMP_GT)
+    step = cv2.absdiff(grey[:, 2:], grey[:, :-2])
+    usual = float(np.percentile(step[::3, ::3], 100 * (1 - _FEW)))
+    return cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
 
 
 def _stays(upright: list[np.ndarray], box: PixelBox) -> bool:

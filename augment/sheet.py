@@ -65,9 +65,9 @@ def draw_sheet(
         pairs = [views(a, epoch=epoch, index=i, donor=d) for i, (a, d) in enumerate(zip(anchors, donors, strict=True))]
         rows += [(f"pair {epoch + 1}, view {view + 1}", [pair[view] for pair in pairs]) for view in (0, 1)]
     for name, draw in _single(policy, [*frames[1:], frames[0]]).items():
-        pictures = []
+        pictures, style = [], name.removeprefix("mask: ")  # what is masked is what is painted in the row above
         for column, (frame, anchor) in enumerate(zip(frames, anchors, strict=True)):
-            pictures.append(draw(frame.copy(), anchor, column, random.Random(f"{seed}:{name}:{column}")))
+            pictures.append(draw(frame.copy(), anchor, column, random.Random(f"{seed}:{style}:{column}")))
         rows.append((name, pictures))
     if attention is not None:
         rows += _attention_rows(frames, image_size, seed, attention)

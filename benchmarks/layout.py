@@ -1,8 +1,8 @@
 """The share of extraction that layout finding takes: python benchmarks/layout.py [VIDEO …] [--quick] [--json FILE]
 
-Generated clips (H.264 with sound, 360 and 720 lines, 10 to 60 seconds, and tiny ones of 2 seconds), or the videos named,
-are extracted one after the other in this process as `framegate extract` does by default, a frame a second; the time spent in
-`find_layout` is a part of it. The target is less than a tenth.
+Generated clips (H.264 with sound, 360 and 720 lines, 10 to 60 seconds, and tiny ones of 2 seconds), or the videos
+named, are extracted one after the other in this process as `framegate extract` does by default, a frame a second; the
+time spent in `find_layout` is a part of it. The target is less than a tenth.
 """
 
 from __future__ import annotations

@@ -3,7 +3,12 @@
     features ── activation_map ──→ maps in [0, 1] ─┬─ drop ─→ the strongest part filled with the picture's mean colour
                                                    └─ crop ─→ the strong part alone, as large as the picture
 
-Everything is batched, in torch, on whatever device the images are.
+Everything is batched, in torch, on whatever device the images are. In pretraining, with a key encoder that has seen the
+view already (B images, K known overlays in each):
+
+    maps = activation_map(key_features)                                   # (B, C, h, w) → (B, 1, h, w), no gradient
+    query = drop(view, maps, generator=g, probability=0.25, keep_out=overlays)
+    query, boxes = crop(query, maps, generator=g, probability=0.25, keep_out=overlays, shown=share_of_frame)
 """
 
 from __future__ import annotations

@@ -7,21 +7,30 @@ import numpy as np
 
 from framegate.augment.boxes import Box
 
+_ROWS, _COLUMNS = 18, 32
 
-def distinct_frames(frames: np.ndarray, picture: Box, *, most: int = 24) -> list[int]:
-    """Frames that differ over the picture: of a still, however long it is shown, one."""
-    rows, columns = frames.shape[1:3]
-    inside = np.s_[
-        round(picture[1] * rows) : round(picture[3] * rows), round(picture[0] * columns) : round(picture[2] * columns)
-    ]
+
+def thumbnails(frames: np.ndarray) -> np.ndarray:
+    """Frames (T, H, W, 3) uint8 at the size at which only what is large is told apart, (T, 18, 32, 3) float32."""
+    small = [cv2.resize(frame, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA) for frame in frames]
+    return np.stack(small).astype(np.float32)
+
+
+def distinct_frames(thumbs: np.ndarray, picture: Box) -> list[int]:
+    """Frames that differ over the picture: of a still, however long it is shown, one.
+
+    Args:
+        thumbs: from `thumbnails`.
+        picture: what the borders leave, in fractions.
+    """
+    rows = slice(int(np.ceil(picture[1] * _ROWS)), int(picture[3] * _ROWS))
+    columns = slice(int(np.ceil(picture[0] * _COLUMNS)), int(picture[2] * _COLUMNS))
+    inside = thumbs[:, rows, columns].reshape(len(thumbs), -1)
+    spread = np.maximum(inside.std(axis=1, keepdims=True), 1.0)
+    inside = (inside - inside.mean(axis=1, keepdims=True)) / spread  # fades change brightness, and nothing else
     kept: list[int] = []
-    seen: list[np.ndarray] = []
-    for number, frame in enumerate(frames):
-        small = cv2.resize(frame[inside], (32, 18), interpolation=cv2.INTER_AREA).astype(np.float32)
-        spread = max(float(small.std()), 1.0)
-        small = (small - small.mean()) / spread  # fades change brightness, and nothing else
-        changed = [(cv2.absdiff(small, other) > max(0.3, 2 / spread)).mean() for other in seen]
-        if min(changed, default=1.0) > 0.05:
+    for number, frame in enumerate(inside):
+        least = max(0.3, 2 / float(spread[number, 0]))
+        if not kept or (np.abs(inside[kept] - frame) > least).mean(axis=1).min() > 0.05:
             kept.append(number)
-            seen.append(small)
-    return [kept[i] for i in np.unique(np.linspace(0, len(kept) - 1, min(most, len(kept))).astype(int))]
+    return kept

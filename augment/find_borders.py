@@ -5,45 +5,57 @@ Bars come in equal pairs, above and below or left and right: what lies on one si
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
-from framegate.augment.distinct import distinct_frames
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
 _DROP = 0.4  # in the share of a bar's colour from the bar to the picture
 _PROMINENCE = 1.4  # of a blurred bar's end over the lines around it; pictures without borders stay below 1.2
+_WITNESSES = 6  # frames that must show the copy
 _NEAR = np.ones((5, 5), np.uint8)
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
+_NARROWEST_COPY = 0.035  # of the height or width: less of a copy tells nothing
+_OF_A_STILL = 0.95  # the same where few frames bear witness
 
 
-def find_borders(frames: np.ndarray) -> Box:
+def find_borders(frames: np.ndarray, distinct: list[int]) -> Box:
     """The picture inside the borders, in fractions: (0, 0, 1, 1) where there are none.
 
     Args:
         frames: (T, H, W, 3) uint8.
+        distinct: numbers of those that differ, from `distinct_frames`.
     """
-    flat = _inside(frames, _flat_bars)
+    flat = _inside_flat_bars(frames)
     if flat != WHOLE:
         return flat
-    some = frames[distinct_frames(frames, WHOLE)]
-    blurred = _inside(some[..., 1], _blurred_bars)
-    return blurred if blurred != WHOLE and _is_blurred_copy(some, blurred) else WHOLE
+    return _inside_a_blurred_copy(frames[distinct])
 
 
-def _inside(frames: np.ndarray, bars: Callable[[np.ndarray], int]) -> Box:
-    """What bars on all four sides leave; ``bars`` gives the rows of those above and below."""
+def _inside_flat_bars(frames: np.ndarray) -> Box:
+    """What bars of one colour leave on all four sides."""
     height, width = frames.shape[1:3]
     sideways = frames.swapaxes(1, 2)
-    x = bars(sideways)
-    y = bars(frames[:, :, x : width - x])
+    x = _flat_bars(sideways)
+    y = _flat_bars(frames[:, :, x : width - x])
     if x == 0 < y:  # the bars above and below may have hidden those beside
-        x = bars(sideways[:, :, y : height - y])
+        x = _flat_bars(sideways[:, :, y : height - y])
     return (x / width, y / height, 1 - x / width, 1 - y / height)
+
+
+def _inside_a_blurred_copy(frames: np.ndarray) -> Box:
+    """What lies before a blurred copy of itself: of the frames that straight lines mark off, the likeliest such one."""
+    height, width = frames.shape[1:3]
+    green = frames[..., 1]
+    xs, ys = _blurred_bars(green.swapaxes(1, 2)), _blurred_bars(green)
+    pairs = [(x, y) for x in (0, *xs) for y in (0, *ys) if x or y]
+    boxes = [(x / width, y / height, 1 - x / width, 1 - y / height) for x, y in pairs]
+    few = frames[np.unique(np.linspace(0, len(frames) - 1, _WITNESSES).astype(int))]
+    likeness = [_likeness_of_blurred_copy(few, box) for box in boxes]
+    best = max(likeness, default=0.0)
+    return boxes[likeness.index(best)] if best > (_LIKENESS if len(few) >= 3 else _OF_A_STILL) else WHOLE
 
 
 def _flat_bars(frames: np.ndarray) -> int:
@@ -85,22 +97,24 @@ def _sharpest_step(first: np.ndarray, last: np.ndarray, near: int) -> int:
     return low + int(np.argmax(np.minimum(*steps)))  # text runs on one side alone
 
 
-def _blurred_bars(grey: np.ndarray) -> int:
-    """Rows of bars that one straight line ends on both sides in most frames, as around a blurred copy."""
+def _blurred_bars(grey: np.ndarray) -> list[int]:
+    """Rows of what may be bars: those that one straight line ends on both sides in most frames. None, one or two."""
     rows = grey.shape[1]
     step = cv2.absdiff(grey[:, 1:], grey[:, :-1]).mean(axis=2)  # (T, rows - 1), over each line between two rows
     both = np.minimum(step, step[:, ::-1])
-    ends = np.arange(max(round(rows * 0.015), 2), int(rows * _WIDEST))
+    ends = np.arange(max(round(rows * _NARROWEST_COPY), 2), int(rows * _WIDEST))
     padded = np.pad(step, ((0, 0), (5, 5)), mode="reflect")
     beside = [padded[:, 5 + ends - 1 + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
     beside += [padded[:, 5 + rows - 1 - ends + shift] for shift in (-5, -4, -3, -2, 2, 3, 4, 5)]
     prominence = np.percentile(both[:, ends - 1] / (np.median(beside, axis=0) + 1), 60, axis=0)
-    best = int(np.argmax(prominence))
-    return int(ends[best]) if prominence[best] > _PROMINENCE else 0
+    return [int(ends[i]) for i in np.argsort(-prominence)[:2] if prominence[i] > _PROMINENCE]
 
 
-def _is_blurred_copy(frames: np.ndarray, inside: Box) -> bool:
-    """Whether what lies beyond ``inside`` is like the picture inside, squeezed or cropped to the frame and blurred."""
+def _likeness_of_blurred_copy(frames: np.ndarray, inside: Box) -> float:
+    """How far what lies beyond ``inside`` is like the picture inside, squeezed or cropped to the frame and blurred.
+
+    The median over the frames of a correlation, -1 to 1.
+    """
     height, width = frames.shape[1:3]
     left, top, right, bottom = (round(edge * size) for edge, size in zip(inside, (width, height) * 2, strict=True))
     beyond = np.ones((height, width), bool)
@@ -114,7 +128,7 @@ def _is_blurred_copy(frames: np.ndarray, inside: Box) -> bool:
         copies = [_out_of_focus(part, width, height) for part in (picture, picture[y : y + h, x : x + w])]
         calm = beyond & (cv2.morphologyEx(frame, cv2.MORPH_GRADIENT, _NEAR).max(axis=2) < 30)  # no text, no logo
         likeness.append(max(_correlation(frame[calm], copy[calm]) for copy in copies) if calm.any() else 0.0)
-    return float(np.median(likeness)) > _LIKENESS
+    return float(np.median(likeness))
 
 
 def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:

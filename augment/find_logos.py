@@ -6,73 +6,74 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
-from framegate.augment.distinct import distinct_frames
+from framegate.augment.lasting import LastingEdges, lasting_edges
 
 Found = tuple[float, float, float, float, float]
 
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
-_WEAK = 2.0  # one that extends it,
-_RELATIVE = 0.25  # if it has this share of the group's strongest
-_LEAST_CONFIDENCE = 0.5
-_STANDARD_ERRORS = 3.5
+_LEVELS = (
+    2.0,
+    3.0,
+    4.5,
+    7.0,
+    10.0,
+    15.0,
+    22.0,
+)  # at which what hangs together is taken apart; the first extends groups
+_RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
+_STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
+_LEAST_CONFIDENCE = 0.55
+_LEAST_OWN = 0.1  # share of the edges in a logo's box that last
+_MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
-def find_logos(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
+def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[Found, ...]:
     """Boxes and confidences of the logos.
 
     Args:
         frames: (T, H, W, 3) uint8.
+        distinct: numbers of those that differ, from `distinct_frames`.
         picture: what the borders leave, in fractions.
     """
     rows, columns = frames.shape[1:3]
     bars = _outside(picture, rows, columns)
-    distinct = distinct_frames(frames, picture)
     moves = len(distinct) >= 3
     if not moves and not bars.any():
         return ()
-    lasting, usual = lasting_edges(frames[distinct] if moves else frames)
+    edges = lasting_edges(frames[distinct] if moves else frames)
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
-        lasting[~bars] = 0
-    _clear_border_lines(lasting, picture)
+        edges.lasting[~bars] = 0
+    _clear_border_lines(edges.lasting, picture)
+    groups = _merged(_groups(edges.lasting), rows, columns)
+    elsewhere = _share_that_lasts(edges, groups)
+    if moves and elsewhere > _STANDS_STILL:
+        return ()
     found = []
-    for left, top, right, bottom in _merged(_groups(lasting), rows, columns):
-        if _is_logo_shaped(left, top, right, bottom, rows, columns):
-            inside = np.s_[top:bottom, left:right]
-            steadiness = float((lasting[inside] > _STRONG).sum() / max((usual[inside] > _STRONG).sum(), 1))
-            confidence = min(2 * steadiness, 1.0)
-            if confidence >= _LEAST_CONFIDENCE:
-                found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
-            lasting[inside] = usual[inside] = 0
-    if moves and (lasting > _STRONG).sum() > 0.3 * max((usual > _STRONG).sum(), 0.01 * usual.size):
-        return ()  # the camera stands still
+    for box in groups:
+        confidence = _confidence(edges, box, elsewhere)
+        if confidence >= _LEAST_CONFIDENCE:
+            left, top, right, bottom = box[0] + 1, box[1] + 1, box[2] - 1, box[3] - 1  # gradients spread by a pixel
+            found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
     return tuple(found)
 
 
-def lasting_edges(frames: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Two maps (H, W) float32 of edges, in levels a pixel, the strongest of the three colours.
-
-    First a lower bound of the mean gradient's length, so many standard errors below that an edge which comes and goes,
-    or turns, has none; second the gradient's usual length.
-    """
-    shape = frames.shape[1:]
-    sum_x, sum_y, squares = np.zeros(shape, np.float32), np.zeros(shape, np.float32), np.zeros(shape, np.float32)
-    for frame in frames:
-        x, y = (cv2.Scharr(frame, cv2.CV_32F, *axis, scale=1 / 32) for axis in ((1, 0), (0, 1)))
-        cv2.accumulate(x, sum_x)
-        cv2.accumulate(y, sum_y)
-        cv2.accumulateSquare(x, squares)
-        cv2.accumulateSquare(y, squares)
-    count = len(frames)
-    mean = cv2.magnitude(sum_x, sum_y) / count
-    squares /= count
-    error = cv2.sqrt(cv2.max(squares - mean * mean, 0) / (2 * count))
-    return _strongest(mean - _STANDARD_ERRORS * error), cv2.sqrt(_strongest(squares))
+def _confidence(edges: LastingEdges, box: PixelBox, elsewhere: float) -> float:
+    """0 to 1: how far a group stays in place, and how much more of its edges last than of the others; 0 if it moves."""
+    inside = np.s_[box[1] : box[3], box[0] : box[2]]
+    own = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
+    in_place, moved = edges.stays(box)
+    if own < _LEAST_OWN or in_place < moved + _MOVES:
+        return 0.0
+    return in_place * own / (own + elsewhere)
 
 
-def _strongest(of_colours: np.ndarray) -> np.ndarray:
-    """The largest of three colours' values at each place."""
-    red, green, blue = cv2.split(of_colours)
-    return cv2.max(cv2.max(red, green), blue)
+def _share_that_lasts(edges: LastingEdges, groups: list[PixelBox]) -> float:
+    """The share of all strong edges beside the groups that last."""
+    rest = np.ones(edges.lasting.shape, bool)
+    for left, top, right, bottom in groups:
+        rest[top:bottom, left:right] = False
+    usual = ((edges.usual > _STRONG) & rest).sum()
+    return float(((edges.lasting > _STRONG) & rest).sum() / max(usual, 0.01 * rest.size))
 
 
 def _outside(picture: Box, rows: int, columns: int) -> np.ndarray:
@@ -85,33 +86,46 @@ def _outside(picture: Box, rows: int, columns: int) -> np.ndarray:
 
 
 def _clear_border_lines(lasting: np.ndarray, picture: Box) -> None:
-    """Take the ends of the borders, which last too, out of the map, in place: what most of each line has."""
+    """Take the ends of the borders, which last too, out of the map, in place."""
     rows, columns = lasting.shape
     for edge in (picture[1], picture[3]):
         if 0 < edge < 1:
-            line = lasting[max(round(edge * rows) - 4, 0) : round(edge * rows) + 4]
-            line -= 1.5 * np.maximum(np.median(line, axis=1, keepdims=True), 0)
+            lasting[max(round(edge * rows) - 2, 0) : round(edge * rows) + 2] = 0
     for edge in (picture[0], picture[2]):
         if 0 < edge < 1:
-            line = lasting[:, max(round(edge * columns) - 4, 0) : round(edge * columns) + 4]
-            line -= 1.5 * np.maximum(np.median(line, axis=0, keepdims=True), 0)
+            lasting[:, max(round(edge * columns) - 2, 0) : round(edge * columns) + 2] = 0
 
 
 def _groups(lasting: np.ndarray) -> list[PixelBox]:
-    """Boxes of connected edges: those that a strong one founds, as far as weak ones extend them."""
-    reach = max(lasting.shape[1] // 80, 3) | 1
-    weak = (lasting > _WEAK).astype(np.uint8)
-    joined = cv2.dilate(weak, np.ones((reach, reach), np.uint8))
-    _, labels, boxes, _ = cv2.connectedComponentsWithStats(joined)
+    """Boxes of edges that lie together and are, as a group, of a logo's size and place.
+
+    What lasts of the picture itself may touch a logo. So a group that is no logo is taken apart at the next level.
+    """
+    rows, columns = lasting.shape
+    reach = max(columns // 80, 3) | 1
+    near = np.ones((reach, reach), np.uint8)
     groups = []
-    for label, (left, top, w, h, _) in enumerate(boxes[1:], start=1):
-        inside = np.s_[top : top + h, left : left + w]
-        member = labels[inside] == label
-        if (member & (lasting[inside] > _STRONG)).sum() < 8:
-            continue
-        edges = np.where(member, lasting[inside], 0)
-        ys, xs = np.nonzero(edges > max(_WEAK, _RELATIVE * float(np.percentile(edges[edges > _WEAK], 90))))
-        groups.append((int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1)))
+    left_over = lasting
+    for level in _LEVELS:
+        edges = cv2.compare(left_over, level, cv2.CMP_GT)
+        _, labels, boxes, _ = cv2.connectedComponentsWithStats(cv2.dilate(edges, near))
+        again = np.zeros(len(boxes), bool)
+        for label, (left, top, w, h, _) in enumerate(boxes[1:].tolist(), start=1):
+            inside = np.s_[top : top + h, left : left + w]
+            member = (labels[inside] == label) & (edges[inside] > 0)
+            strong = (lasting[inside] > _STRONG) & member
+            if strong.sum() < 8:
+                continue
+            strength = lasting[inside]
+            ys, xs = np.nonzero(member & (strength > _RELATIVE * float(np.percentile(strength[member], 90))))
+            box = (int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1))
+            if _is_logo_shaped(*box, rows, columns):
+                groups.append(box)
+            elif max(w / columns, h / rows) > 0.03:
+                again[label] = True
+        if not again.any():
+            break
+        left_over = np.where(again[labels], left_over, 0)
     return groups
 
 
@@ -141,4 +155,4 @@ def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, col
     width, height = right - left, bottom - top
     x, y = min(left, columns - right) / columns, min(top, rows - bottom) / rows
     sized = 0.022 < width / columns < 0.25 and 0.022 < height / rows < 0.3
-    return sized and 0 < x < 0.15 and 0 < y < 0.2 and max(width, height) < 7 * min(width, height)
+    return sized and 1.5 / columns < x < 0.15 and 1.5 / rows < y < 0.2 and max(width, height) < 7 * min(width, height)

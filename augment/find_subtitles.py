@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import NamedTuple
+
 import cv2
 import numpy as np
 
@@ -9,69 +11,128 @@ from framegate.augment.boxes import Box, PixelBox
 
 Found = tuple[float, float, float, float, float]
 
+_STEP = 45  # levels across two pixels: an edge of a letter;
+_FEW = 0.08  # share of a frame's pixels, at most, that are edges of letters: more are texture, and letters stand out
+_STRONGEST_STEP = 110  # though not by more than this
+_LEAST_CONFIDENCE = 0.5
+_SAME = 0.75  # share of the frames in which an edge must be seen again to be the same all the time
+_OFTEN = 0.3  # share of frames with text that leaves no doubt
+_DENSE = 0.22  # share of edges around a pixel of a line of text
 
-def find_subtitles(grey: np.ndarray, picture: Box) -> tuple[Found, ...]:
+
+def find_subtitles(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
     """At most one band below and one above.
 
     Args:
-        grey: (T, H, W) uint8.
+        frames: (T, H, W, 3) uint8.
         picture: what the borders leave, in fractions.
     """
-    count, rows, columns = grey.shape
-    lines = [_lines_of_text(frame) for frame in grey]
+    rows, columns = frames.shape[1:3]
+    upright = [_upright_edges(frame) for frame in frames]
+    blocks = [_blocks(edges) for edges in upright]
     found = []
     for low, high in ((0.65, 1.0), (0.0, 0.3)):
-        zone = [[box for box in boxes if low <= (box[1] + box[3]) / 2 / rows <= high] for boxes in lines]
+        zone = [[block for block in of_frame if low <= block.middle / rows <= high] for of_frame in blocks]
         band = _band(zone, rows)
-        if band is not None:
-            (left, top, right, bottom), frames = band
-            found.append(
-                (left / columns, top / rows, right / columns, bottom / rows, min(frames / max(0.3 * count, 1), 1.0))
-            )
+        if band is not None and band[1] >= _LEAST_CONFIDENCE and not _stays(upright, band[0]):
+            (left, top, right, bottom), confidence = band
+            found.append((left / columns, top / rows, right / columns, bottom / rows, confidence))
     return tuple(found)
 
 
-def _lines_of_text(frame: np.ndarray) -> list[PixelBox]:
-    """Boxes of what looks like a centred line of text: many strong upright edges, close together, and calm around."""
-    rows, columns = frame.shape
-    edges = (np.abs(cv2.Sobel(frame, cv2.CV_16S, 1, 0, ksize=1)) > 45).astype(np.float32)
-    height = max(rows // 30, 4)
-    dense = cv2.blur(edges, (3 * height, height)) > 0.22
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(dense.astype(np.uint8))
-    found = []
-    for left, top, w, h, area in boxes[1:]:
-        tall, wide = h / rows, w / columns
+class _Block(NamedTuple):
+    """A dense block of upright edges, in pixels; ``calm``: with far fewer above and below, as a line of text has."""
+
+    left: int
+    top: int
+    right: int
+    bottom: int
+    calm: bool
+
+    @property
+    def middle(self) -> float:
+        return (self.top + self.bottom) / 2
+
+    @property
+    def height(self) -> int:
+        return self.bottom - self.top
+
+
+def _upright_edges(frame: np.ndarray) -> np.ndarray:
+    """255 where a frame (H, W, 3) is much lighter on one side than on the other, (H, W - 2) uint8."""
+    grey = cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY)
+    step = cv2.absdiff(grey[:, 2:], grey[:, :-2])
+    usual = float(np.percentile(step[::3, ::3], 100 * (1 - _FEW)))
+    return cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
+
+
+def _stays(upright: list[np.ndarray], box: PixelBox) -> bool:
+    """Whether the edges in a band are the same all the time: a part of the picture, or a lasting text, no subtitles."""
+    inside = [edges[box[1] : box[3], box[0] : box[2]] for edges in upright]
+    share = np.mean(inside, axis=0) / 255  # of the frames in which a pixel is an edge
+    return bool((share * share).sum() > _SAME * share.sum())
+
+
+def _blocks(upright: np.ndarray) -> list[_Block]:
+    """Blocks of a frame's edges that are shaped and centred as one or two lines of text.
+
+    Looked for at half size where the frame is large enough.
+    """
+    half = 2 if upright.shape[0] > 160 else 1
+    edges = cv2.resize(upright, (upright.shape[1] // half, upright.shape[0] // half), interpolation=cv2.INTER_AREA)
+    rows, columns = edges.shape  # each the share of its pixels that are edges, times 255
+    reach = max(rows // 30, 4 // half)
+    dense = cv2.compare(cv2.blur(edges, (3 * reach, reach)), round(_DENSE * 255), cv2.CMP_GT)
+    _, _, boxes, _ = cv2.connectedComponentsWithStats(dense)
+    blocks = []
+    for left, top, w, h, area in boxes[1:].tolist():
         centred = abs(left + w / 2 - columns / 2) < 0.08 * columns
         at_edge = top <= 0 or top + h >= rows or left <= 0 or left + w >= columns
-        if at_edge or not (0.03 < tall < 0.22 and wide > 0.08 and w > 1.5 * h and centred and area > 0.5 * w * h):
+        if not (centred and w > 0.08 * columns and 0.03 * rows < h < 0.22 * rows and w > 1.5 * h):
             continue
-        inside = edges[top : top + h, left : left + w].mean()
+        left, top, right, bottom = _trimmed(edges, left, top, left + w, top + h)
+        inside = edges[top:bottom, left:right].mean()
+        beside = max((bottom - top) // 2, 1)
         above, below = (
-            edges[max(top - h // 2, 0) : top, left : left + w],
-            edges[top + h : top + h + h // 2, left : left + w],
+            edges[max(top - beside - 1, 0) : top - 1, left:right],
+            edges[bottom + 1 : bottom + 1 + beside, left:right],
         )
-        if max(above.mean() if above.size else 0.0, below.mean() if below.size else 0.0) < 0.5 * inside:
-            found.append((int(left), int(top), int(left + w), int(top + h)))
-    return found
+        calm = max(above.mean() if above.size else 0.0, below.mean() if below.size else 0.0) < 0.5 * inside
+        calm = calm and area > 0.5 * w * h and not at_edge
+        blocks.append(_Block(half * left, half * top, half * right, half * bottom, calm))
+    return blocks
 
 
-def _band(lines: list[list[PixelBox]], rows: int) -> tuple[PixelBox, int] | None:
-    """The box around the lines whose lower edge most frames agree on, and those above them; and how many frames do."""
-    bottoms = [box[3] for boxes in lines for box in boxes]
+def _trimmed(edges: np.ndarray, left: int, top: int, right: int, bottom: int) -> PixelBox:
+    """A block without the margins that come of looking at whole neighbourhoods."""
+    inside = edges[top:bottom, left:right]
+    by_row = inside.mean(axis=1)
+    ys = np.nonzero(by_row >= 0.15 * by_row.max())[0]
+    xs = np.nonzero(inside[ys[0] : ys[-1] + 1].mean(axis=0) >= 0.1 * by_row.max())[0]
+    return int(left + xs[0]), int(top + ys[0]), int(left + xs[-1] + 1), int(top + ys[-1] + 1)
+
+
+def _band(blocks: list[list[_Block]], rows: int) -> tuple[PixelBox, float] | None:
+    """The box around the lines whose lower edge most frames agree on, and those above them; and the confidence.
+
+    Confidence is high where many frames have such a line, and few have lines elsewhere, as texture would.
+    """
+    lines = [[block for block in of_frame if block.calm] for of_frame in blocks]
+    bottoms = {block.bottom for of_frame in lines for block in of_frame}
     if not bottoms:
         return None
     slack = max(rows // 60, 2)
-    frames, best = max(
-        (sum(any(abs(box[3] - bottom) <= slack for box in boxes) for boxes in lines), bottom) for bottom in set(bottoms)
-    )
-    if frames < max(2, 0.1 * len(lines)):
+    seen, best = max((sum(any(abs(b.bottom - at) <= slack for b in f) for f in lines), at) for at in bottoms)
+    members = [block for of_frame in lines for block in of_frame if abs(block.bottom - best) <= slack]
+    height = float(np.median([block.height for block in members]))
+    if seen < 2 or np.median([block.right - block.left for block in members]) < 2.5 * height:
         return None
-    members = [box for boxes in lines for box in boxes if abs(box[3] - best) <= slack]
-    height = float(np.median([box[3] - box[1] for box in members]))
-    if np.median([box[2] - box[0] for box in members]) < 2.5 * height:
-        return None
-    for boxes in lines:
-        if any(abs(box[3] - best) <= slack for box in boxes):
-            members += [box for box in boxes if best - 2.8 * height < box[1] and box[3] <= best + slack]
-    left, top, right, bottom = np.array(members).T
-    return (int(left.min()), int(top.min()), int(right.max()), int(bottom.max())), frames
+    elsewhere = sum(not best - 3.2 * height < b.bottom <= best + slack for of_frame in lines for b in of_frame)
+    confidence = min(seen / (_OFTEN * len(lines)), 1.0) * seen / (seen + elsewhere)
+    for of_frame in blocks:  # a second line may stand so near that neither is calm
+        last = [block for block in of_frame if abs(block.bottom - best) <= slack and block.height < 2.8 * height]
+        if last:
+            members += last
+            members += [b for b in of_frame if best - 3.2 * height < b.bottom < best and b.height < 1.8 * height]
+    left, top, right, bottom = np.array([block[:4] for block in members]).T
+    return (int(left.min()), int(top.min()), int(right.max()), int(bottom.max())), confidence

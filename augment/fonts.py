@@ -22,7 +22,7 @@ SCRIPTS: tuple[Script, ...] = ("latin", "cyrillic", "greek", "chinese", "japanes
 Face = Callable[[str, int], np.ndarray]  # (text, height of a line in pixels) → mask (h, w) uint8, 255 inside the glyphs
 
 _DEJAVU = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSansMono.ttf")
-_WEIGHT = 400  # said each time, so that letters do not depend on what was written before
+_WEIGHT = 400  # said each time: OpenCV else takes the weight that anyone in the process wrote with last
 _SYSTEM_FOLDERS = (
     "/usr/share/fonts",
     "/usr/local/share/fonts",

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from framegate.augment.distinct import distinct_frames, thumbnails
 from framegate.augment.find_borders import find_borders
 from framegate.augment.find_logos import find_logos
 from framegate.augment.find_subtitles import find_subtitles
@@ -14,7 +15,7 @@ from framegate.media.layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
 _LEAST_SIDE = 16  # below it nothing can be told apart
-_FRAMES = 24
+_FRAMES = 20
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:
@@ -32,13 +33,19 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
     small = np.stack([_shrunk(frames[i]) for i in chosen])
     if min(small.shape[1:3]) < _LEAST_SIDE:
         return Layout()
-    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small])
-    borders = find_borders(small)
-    return Layout(borders=borders, logos=find_logos(small, borders), subtitles=find_subtitles(grey, borders))
+    thumbs = thumbnails(small)
+    borders = find_borders(small, distinct_frames(thumbs, (0.0, 0.0, 1.0, 1.0)))
+    logos = find_logos(small, distinct_frames(thumbs, borders), borders)
+    return Layout(borders=borders, logos=logos, subtitles=find_subtitles(small, borders))
 
 
 def _shrunk(frame: np.ndarray) -> np.ndarray:
+    """A frame of at most `_WIDTH` columns: halved while that leaves enough, which is cheap, then resized."""
     height, width = frame.shape[:2]
     if width <= _WIDTH:
         return frame
-    return cv2.resize(frame, (_WIDTH, max(round(height * _WIDTH / width), 1)), interpolation=cv2.INTER_AREA)
+    size = (_WIDTH, max(round(height * _WIDTH / width), 1))
+    times = min(width // _WIDTH, height // size[1])
+    if times > 1:
+        frame = cv2.resize(frame, (width // times, height // times), interpolation=cv2.INTER_AREA)
+    return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import random
 from collections.abc import Sequence
 
@@ -9,7 +10,6 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box, PixelBox, area, covering_pixels, free_box
-from framegate.augment.crops import whole_pixels
 from framegate.media.layout import Layout
 
 
@@ -31,13 +31,15 @@ def replace(image: np.ndarray, pixels: PixelBox, donor: np.ndarray) -> None:
     image[where] = donor[where]
 
 
-def cut_away(image: np.ndarray, regions: Sequence[Box]) -> np.ndarray:
-    """What is left of ``image`` beside the regions, stretched to its size; the image itself if nothing is left."""
-    free = free_box(WHOLE, regions)
-    if area(free) == 0:
-        return image
+def cut_away(image: np.ndarray, regions: Sequence[Box]) -> np.ndarray | None:
+    """What is left of ``image`` beside the regions and a pixel around them, stretched to its size; None: nothing."""
     height, width = image.shape[:2]
-    left, top, right, bottom = whole_pixels(free, width, height)
+    x, y = 1 / width, 1 / height
+    free = free_box(WHOLE, [(box[0] - x, box[1] - y, box[2] + x, box[3] + y) for box in regions])
+    left, top = math.ceil(free[0] * width), math.ceil(free[1] * height)
+    right, bottom = math.floor(free[2] * width), math.floor(free[3] * height)
+    if left >= right or top >= bottom:
+        return None
     return cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
 
 

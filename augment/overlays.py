@@ -127,7 +127,7 @@ class MaskSubtitles(_Mask):
 
     Args:
         station: a number names a style that stays the same; None draws a new one each time.
-        how: ``cover`` the region with a colour or noise, or ``cut`` it off and stretch what is left.
+        how: ``cover`` the region with a colour or noise, or ``cut`` it off and stretch what is left, if anything is.
         p: probability of applying the transform.
     """
 
@@ -195,8 +195,9 @@ class MaskLayout(A.ImageOnlyTransform):
 
 def _hidden(image: np.ndarray, regions: tuple[Box, ...], how: Literal["cover", "cut"], seed: int) -> np.ndarray:
     picture = _as_rgb(image)
-    if how == "cut":
-        return _as_before(cut_away(picture, regions), image)
+    rest = cut_away(picture, regions) if how == "cut" else None
+    if rest is not None:
+        return _as_before(rest, image)
     cover(picture, pixel_boxes(regions, picture), random.Random(seed))
     return _as_before(picture, image)
 

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 
 from framegate.augment.borders import BorderStyle
-from framegate.augment.boxes import Box
-from framegate.augment.colour import RECIPES, blur, jitter_matrix
+from framegate.augment.boxes import WHOLE, Box, free_box
+from framegate.augment.colour import RECIPES, Recipe, jitter_matrix, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
 from framegate.augment.logos import LogoStyle
-from framegate.augment.masks import cover, mask_layout, pixel_boxes
+from framegate.augment.masks import cover, mask_layout, pixel_boxes, replace
 from framegate.augment.pairs import overlay_places
 from framegate.augment.plates import Overlay
 from framegate.augment.subtitles import SubtitleStyle
@@ -24,7 +25,7 @@ from framegate.media.layout import Layout
 from framegate.media.store import decode_jpeg
 
 Attention = Callable[[np.ndarray], np.ndarray]  # views (N, S, S, 3) uint8 → activation maps (N, h, w) in [0, 1]
-Draw = Callable[[np.ndarray, Anchor, random.Random], np.ndarray]  # frame → picture of any size
+Draw = Callable[[np.ndarray, Anchor, int, random.Random], np.ndarray]  # frame, and its column → picture of any size
 
 _OVERLAYS: dict[str, type[Overlay]] = {
     "subtitles": SubtitleStyle,
@@ -63,58 +64,91 @@ def draw_sheet(
         donors = [*anchors[1:], anchors[0]]
         pairs = [views(a, epoch=epoch, index=i, donor=d) for i, (a, d) in enumerate(zip(anchors, donors, strict=True))]
         rows += [(f"pair {epoch + 1}, view {view + 1}", [pair[view] for pair in pairs]) for view in (0, 1)]
-    for name, draw in _single(policy).items():
-        rngs = (random.Random(f"{seed}:{name}:{column}") for column in range(len(frames)))
-        rows.append((name, [draw(f.copy(), a, rng) for f, a, rng in zip(frames, anchors, rngs, strict=True)]))
+    for name, draw in _single(policy, [*frames[1:], frames[0]]).items():
+        pictures, style = [], name.removeprefix("mask: ")  # what is masked is what is painted in the row above
+        for column, (frame, anchor) in enumerate(zip(frames, anchors, strict=True)):
+            pictures.append(draw(frame.copy(), anchor, column, random.Random(f"{seed}:{style}:{column}")))
+        rows.append((name, pictures))
     if attention is not None:
         rows += _attention_rows(frames, image_size, seed, attention)
     return np.vstack([_row(name, pictures, image_size) for name, pictures in rows])
 
 
-def _single(policy: ViewPolicy) -> dict[str, Draw]:
-    """Every augmentation alone."""
+def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Draw]:
+    """Every augmentation alone; ``donors`` are the frames that regions are taken from, the next column's each."""
     recipe = RECIPES[policy.strength][0]
+    assume = policy.overlays.assume
 
-    def crop(frame: np.ndarray, anchor: Anchor, rng: random.Random) -> np.ndarray:
+    def crop(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
         height, width = frame.shape[:2]
         box = random_crop(rng, aspect=width / height, min_scale=recipe.min_scale)
         return cut(frame, whole_pixels(box, width, height), min(height, width))
 
-    def colours(frame: np.ndarray, anchor: Anchor, rng: random.Random) -> np.ndarray:
+    def colours(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
         mean = np.array(cv2.mean(frame)[:3], np.float32)
         return cv2.transform(frame, jitter_matrix(recipe, rng, mean=mean))
 
-    def out_of_focus(frame: np.ndarray, anchor: Anchor, rng: random.Random) -> np.ndarray:
-        return blur(frame, sigma=rng.uniform(0.1, 2.0) * frame.shape[0] / 224)
+    def always(**of: float) -> Draw:
+        only = Recipe(**{"min_scale": 1.0, "jitter": 0.0, "grey": 0.0, "blur": 0.0, **of})
+        return lambda frame, anchor, column, rng: recolour(frame, only, rng)
 
-    def hidden(frame: np.ndarray, anchor: Anchor, rng: random.Random) -> np.ndarray:
-        cover(frame, pixel_boxes(overlay_places(anchor.layout, assume=policy.overlays.assume), frame), rng)
+    def hidden(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
+        cover(frame, pixel_boxes(overlay_places(anchor.layout, assume=assume), frame), rng)
         return frame
 
-    def layout_masked(frame: np.ndarray, anchor: Anchor, rng: random.Random) -> np.ndarray:
-        return mask_layout(frame, anchor.layout)
+    def cropped(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
+        free = free_box(WHOLE, overlay_places(anchor.layout, assume=assume))
+        left, top, right, bottom = whole_pixels(free, frame.shape[1], frame.shape[0])
+        return frame[top:bottom, left:right]
 
-    draws: dict[str, Draw] = {"crop": crop, "colours": colours, "blur": out_of_focus}
+    def donated(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
+        donor = cv2.resize(donors[column], frame.shape[1::-1], interpolation=cv2.INTER_AREA)
+        for pixels in pixel_boxes(overlay_places(anchor.layout, assume=assume), frame):
+            replace(frame, pixels, donor)
+        return frame
+
+    draws: dict[str, Draw] = {"crop": crop, "colours": colours, "grey": always(grey=1.0)}
+    draws |= {"solarize": always(solarize=1.0), "blur": always(blur=1.0)}
+    draws["flip"] = lambda frame, anchor, column, rng: cv2.flip(frame, 1)
     for name, style in _OVERLAYS.items():
         draws[name] = _painter(style)
         draws[f"mask: {name}"] = _masker(style)
-    return {**draws, "overlays hidden": hidden, "layout masked": layout_masked}
+    draws["subtitles, karaoke"] = _painter(SubtitleStyle, having=lambda style: style.karaoke is not None)
+    draws["subtitles, vertical"] = _painter(SubtitleStyle, having=lambda style: style.place in ("left", "right"))
+    draws["logo, moving, three moments"] = _moving_logo
+    hiding: dict[str, Draw] = {"overlays covered": hidden, "overlays cropped": cropped, "overlays, a donor's": donated}
+    masked: Draw = lambda frame, anchor, column, rng: mask_layout(frame, anchor.layout)  # noqa: E731
+    return {**draws, **hiding, "layout masked": masked}
 
 
-def _painter(style: type[Overlay]) -> Draw:
-    def paint(frame: np.ndarray, anchor: Anchor, rng: random.Random) -> np.ndarray:
-        style.draw(rng).paint(frame, (0.0, 0.0, frame.shape[1], frame.shape[0]), rng)
+def _drawn(style: type[Overlay], rng: random.Random, having: Callable[[Any], bool] = bool) -> Overlay:
+    """A style that fulfils a condition."""
+    return next(drawn for drawn in iter(lambda: style.draw(rng), None) if having(drawn))
+
+
+def _painter(style: type[Overlay], having: Callable[[Any], bool] = bool) -> Draw:
+    def paint(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
+        _drawn(style, rng, having).paint(frame, (0.0, 0.0, frame.shape[1], frame.shape[0]), rng)
         return frame
 
     return paint
 
 
 def _masker(style: type[Overlay]) -> Draw:
-    def mask(frame: np.ndarray, anchor: Anchor, rng: random.Random) -> np.ndarray:
+    def mask(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
         cover(frame, pixel_boxes(style.draw(rng).places(frame.shape[1] / frame.shape[0]), frame), rng)
         return frame
 
     return mask
+
+
+def _moving_logo(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
+    """A frame three times, one under the other, as three frames of a clip."""
+    logo = _drawn(LogoStyle, rng, lambda style: style.moving)
+    clip, seed = [frame.copy() for _ in range(3)], rng.random()
+    for moment, picture in enumerate(clip):
+        logo.paint(picture, (0.0, 0.0, frame.shape[1], frame.shape[0]), random.Random(seed), moment=moment)
+    return np.vstack(clip)
 
 
 def _attention_rows(

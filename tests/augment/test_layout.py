@@ -1,9 +1,12 @@
+from collections.abc import Callable
+
 import numpy as np
 import pytest
 
 from framegate.augment.boxes import iou
 from framegate.augment.layout import find_layout
 from framegate.media.layout import Layout
+from tests.augment.rendered_variety import render_video as render_variety
 from tests.augment.rendered_videos import Rendered, render_video
 
 
@@ -41,30 +44,44 @@ class Score:
         return f"borders {np.mean(self.borders):.3f}; {'; '.join(kinds)}; clean {np.mean(self.clean_with_finds):.3f}"
 
 
-def score(seeds: range, clean_seeds: range) -> Score:
+def score(render: Callable[..., Rendered], seeds: range, clean_seeds: range) -> Score:
     total = Score()
     for seed in seeds:
-        total.add(render_video(seed, kind="static" if seed % 10 == 9 else None))
+        total.add(render(seed, kind="static" if seed % 10 == 9 else None))
     for seed in clean_seeds:
-        total.add(render_video(seed, clean=True, kind="static" if seed % 10 == 9 else None))
+        total.add(render(seed, clean=True, kind="static" if seed % 10 == 9 else None))
     return total
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-def test_what_is_found_on_two_hundred_and_fifty_rendered_videos(record_property):
-    total = score(range(5000, 5150), range(6000, 6100))
+def test_what_is_found_on_five_hundred_rendered_videos(record_property):
+    """Seeds that nothing was tuned on: that was done below 1,000."""
+    total = score(render_video, range(20_000, 20_300), range(21_000, 21_200))
     print(total)
     record_property("layout", str(total))
-    assert np.mean(total.borders) >= 0.99
+    assert np.mean(total.borders) >= 0.985  # 0.99 less what chance does to 500 videos
     for kind in ("logos", "subtitles"):
         assert total.recall(kind) >= 0.9, total
         assert total.precision(kind) >= 0.9, total
     assert np.mean(total.clean_with_finds) < 0.02
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+def test_what_is_found_over_photographs_in_other_styles(record_property):
+    """A harder set, whose pictures are full of upright strokes: what must not get worse, not what is aimed at."""
+    total = score(render_variety, range(20_000, 20_100), range(21_000, 21_050))
+    print(total)
+    record_property("layout, photographs", str(total))
+    assert np.mean(total.borders) >= 0.96
+    assert total.recall("logos") >= 0.8 and total.precision("logos") >= 0.75, total
+    assert total.recall("subtitles") >= 0.65 and total.precision("subtitles") >= 0.6, total
+    assert np.mean(total.clean_with_finds) < 0.12
+
+
 def test_most_of_a_few_rendered_videos_is_found():
-    total = score(range(7000, 7012), range(7100, 7104))
+    total = score(render_video, range(7000, 7012), range(7100, 7104))
     assert np.mean(total.borders) >= 0.9, total
     for kind in ("logos", "subtitles"):
         assert total.recall(kind) >= 0.7 and total.precision(kind) >= 0.7, total

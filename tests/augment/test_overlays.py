@@ -3,7 +3,6 @@ import subprocess
 import sys
 
 import albumentations as A
-import cv2
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -52,6 +51,28 @@ def test_every_transform_takes_any_image_and_keeps_its_shape(image, kind, way, s
     assert np.array_equal(image, before)
     if image.dtype == np.float32:
         assert result.min() >= 0 and result.max() <= 1
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    size=st.tuples(st.integers(16, 200), st.integers(16, 200))
+    | st.sampled_from([(16, 3000), (2160, 3840), (1081, 17)]),
+    kind=st.sampled_from(range(len(KINDS))),
+    how=st.sampled_from(("cover", "cut")),
+    station=st.integers(0, 2**32),
+    seed=st.integers(0, 2**32),
+)
+def test_a_mask_leaves_nothing_of_its_region(size, kind, how, station, seed):
+    """Two pictures that differ in the region and the pixel around it only are the same afterwards."""
+    first = np.random.default_rng(0).integers(0, 256, (*size, 3), dtype=np.uint8)
+    second = first.copy()
+    region = STYLES[kind].draw(random.Random(f"station:{station}")).places(size[1] / size[0])
+    for left, top, right, bottom in pixel_boxes(region, second):
+        second[top:bottom, left:right] = 255 - second[top:bottom, left:right]
+    mask = getattr(overlays, f"Mask{KINDS[kind]}")(station=station, how=how, p=1.0)
+    masked = [A.Compose([mask], seed=seed)(image=image)["image"] for image in (first, second)]
+    assert np.array_equal(*masked)
+    assert not np.array_equal(first, second)
 
 
 def test_the_largest_frames_are_taken():
@@ -140,7 +161,22 @@ def test_invented_characters_are_told_apart_and_stay_the_same():
     assert np.array_equal(line[:, :32], line[:, 64:]) and not np.array_equal(line[:, :32], line[:, 32:64])
 
 
-def test_what_others_write_with_opencv_does_not_change_our_letters():
-    before = [face("Hey", 26) for face in faces("latin")]
-    cv2.putText(np.zeros((90, 90, 3), np.uint8), "TV", (5, 60), cv2.FONT_HERSHEY_SIMPLEX, 3.0, (255, 255, 255), 9)
-    assert all(np.array_equal(mask, face("Hey", 26)) for mask, face in zip(before, faces("latin"), strict=True))
+_LETTERS = """
+import hashlib
+from framegate.augment.fonts import SCRIPTS, faces
+letters = b"".join(face("Hey ΩЖ 你", 26).tobytes() for script in SCRIPTS for face in faces(script))
+print(hashlib.sha256(letters).hexdigest())
+"""
+
+
+def test_letters_do_not_depend_on_what_the_process_wrote_before():
+    """OpenCV's fonts keep the weight of the last text, Hershey's included, for the next one that names no weight."""
+    histories = (
+        "",
+        "cv2.putText(frame, 'TV', (5, 60), cv2.FONT_HERSHEY_SIMPLEX, 3.0, (255,), 9)",
+        "cv2.putText(frame, 'TV', (5, 60), (255,), cv2.FontFace('sans'), 20, 800)",
+    )
+    codes = [f"import cv2, numpy\nframe = numpy.zeros((90, 90), 'uint8')\n{h}\n{_LETTERS}" for h in histories]
+    runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for code in codes]
+    assert len({run.communicate(timeout=60)[0] for run in runs}) == 1
+    assert all(run.returncode == 0 for run in runs)

@@ -4,6 +4,7 @@ import time
 from collections import deque
 
 import av
+from av.index import IndexEntry
 from av.stream import Discard
 
 from framegate.media.errors import MediaError
@@ -72,15 +73,25 @@ class PacketSource:
             self._delay = max(self._delay, packet.pts - packet.dts)
         return packet
 
+    def lies_far(self, target: int) -> bool:
+        """Whether the index knows a keyframe shown before ``target`` that lies far ahead of what has been read."""
+        return self._keyframe_far_ahead(target) is not None
+
     def jump(self, target: int) -> bool:
-        """Seek to the last keyframe shown before ``target``, if the index knows one far ahead of what has been read."""
+        """Seek to the last keyframe shown before ``target``, if it `lies_far`. Like any seek, this empties decoders."""
+        entry = self._keyframe_far_ahead(target)
+        if entry is None:
+            return False
+        self._jumped = entry.pos
+        self.seek(entry.timestamp + self._delay)
+        return True
+
+    def _keyframe_far_ahead(self, target: int) -> IndexEntry | None:
         entries = self._stream.index_entries
         where = entries.search_timestamp(target - self._delay)
         if self._ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
-            return False
-        self._jumped = entries[where].pos
-        self.seek(entries[where].timestamp + self._delay)
-        return True
+            return None
+        return entries[where]
 
     def seek(self, stamp: int) -> None:
         """Go to the last keyframe shown at ``stamp`` or before."""
@@ -95,9 +106,14 @@ class PacketSource:
 
 
 class PacketQueue:
-    """Packets read ahead of the decoder, and what they tell about the frames to come."""
+    """Packets read ahead of the decoder, and what they tell about the frames to come.
+
+    Attributes:
+        gap: whether the next packet does not follow the one taken before it, so that the decoder has to be emptied.
+    """
 
     def __init__(self, source: PacketSource) -> None:
+        self.gap = False
         self._source = source
         self._queue: deque[av.Packet] = deque()
         self._stamps: list[int] = []  # of packets read, from the one shown last on
@@ -113,16 +129,29 @@ class PacketQueue:
         self._bytes -= packet.size
         return packet
 
-    def look_ahead(self, target: int) -> bool:
-        """Read until no later packet can be shown by ``target``; False where timestamps or memory do not allow it."""
+    def skip_to(self, target: int) -> bool:
+        """Read until no later packet can be shown by ``target``, and drop what is not needed for the frame shown then.
+
+        All before the last keyframe shown no later than ``target`` goes, where that saves decoding. False where
+        timestamps or memory do not allow it.
+        """
+        if self._source.jump(target):
+            self.clear()
+        self._drop_before_keyframe(target)
         while not self._ended and (self._read_to is None or self._read_to <= target):
             packet = self._read()
             if (packet.size and packet.pts is None) or self._bytes > _LOOK_AHEAD_BYTES:
                 return False
+            if packet.is_keyframe:
+                self._drop_before_keyframe(target)
         return True
 
+    def holds(self, stamp: int) -> bool:
+        """Whether the packet of the frame at ``stamp`` has yet to be taken."""
+        return any(packet.pts == stamp for packet in self._queue)
+
     def stamp_shown_at(self, target: int) -> int | None:
-        """The timestamp of the frame shown at ``target``, which has been looked ahead to; None before the first."""
+        """The timestamp of the frame shown at ``target``, which has been skipped to; None before the first."""
         shown = max((stamp for stamp in self._stamps if stamp <= target), default=None)
         if shown is not None:
             self._stamps = [stamp for stamp in self._stamps if stamp >= shown]
@@ -133,21 +162,19 @@ class PacketQueue:
         """The timestamp of the stream's last frame, once everything has been read."""
         return max(self._stamps, default=None) if self._ended else None
 
-    def drop_before_keyframe(self, target: int) -> bool:
-        """Drop all before the last keyframe shown no later than ``target``, where that saves decoding."""
-        keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)
-        last = max(keys, default=0)
-        if last < _DROP_PACKETS:
-            return False
-        for _ in range(last):
-            self.next()
-        return True
-
     def clear(self) -> None:
         """Forget everything, after the source has moved."""
         self._queue.clear()
         self._stamps.clear()
-        self._read_to, self._bytes, self._ended = None, 0, False
+        self._read_to, self._bytes, self._ended, self.gap = None, 0, False, True
+
+    def _drop_before_keyframe(self, target: int) -> None:
+        keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)
+        last = max(keys, default=0)
+        if last >= _DROP_PACKETS:
+            for _ in range(last):
+                self.next()
+            self.gap = True
 
     def _read(self) -> av.Packet:
         packet = self._source.read()
@@ -156,6 +183,6 @@ class PacketQueue:
         self._ended = packet.size == 0
         if packet.dts is not None:
             self._read_to = packet.dts
-        if packet.pts is not None:
+        if packet.pts is not None and not packet.is_discard:  # an edit list may have frames decoded, but not shown
             self._stamps.append(packet.pts)
         return packet

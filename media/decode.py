@@ -98,7 +98,7 @@ class ExactReader:
     def _prepare(self, target: int) -> int | None:
         """Skip what ``target`` does not need; the timestamp of the frame shown then, None if packets do not tell."""
         if self._emptied and not self._packets.gap and not self._source.lies_far(target):
-            self._source.seek(target)
+            self._source.rewind()
             self._packets.clear()
         if not self._in_order:
             self._in_order = not self._packets.skip_to(target)

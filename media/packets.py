@@ -12,6 +12,8 @@ from framegate.media.errors import MediaError
 _JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
 _DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back
 _LOOK_AHEAD_BYTES = 64 << 20
+_STEPS_BACK = (0, 3, 30)  # seconds by which a seek that landed too late is repeated earlier
+_LONG_AGO = 10**9  # ticks
 
 
 class TimedOutError(MediaError):
@@ -36,7 +38,10 @@ class Deadline:
 
 
 class PacketSource:
-    """Reads one stream of a container, and skips the others. A packet without data marks the end."""
+    """Reads one stream of a container, and skips the others. A packet without data marks the end.
+
+    Indexes lie, and some formats have none: where a seek lands is checked, and mended by going back further.
+    """
 
     def __init__(
         self, container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream, deadline: Deadline
@@ -49,6 +54,9 @@ class PacketSource:
         self._stream = stream
         self._deadline = deadline
         self._demuxed = container.demux(stream)
+        self._landed: av.Packet | None = None  # read already, to see where a seek led
+        self._first: tuple[int | None, ...] | None = None  # what tells the stream's first packet, where it was read
+        self._moved = False
         self._position = 0
         self._jumped = 0  # where the last jump aimed: an index that leads astray does so once
         self._delay = 0  # ticks from a keyframe's decoding to its display
@@ -63,10 +71,12 @@ class PacketSource:
     def read(self) -> av.Packet:
         """The next packet."""
         self._deadline.check()
-        packet = next(self._demuxed)
+        packet, self._landed = self._landed or next(self._demuxed), None
+        if not self._moved:
+            self._first, self._moved = _marks(packet), True
         self._position = packet.pos or self._position
         self._ended = packet.size == 0
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamp = _stamp(packet)
         if stamp is not None:
             self._latest = max(self._latest, stamp + (packet.duration or 0))
         if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
@@ -86,6 +96,53 @@ class PacketSource:
         self.seek(entry.timestamp + self._delay)
         return True
 
+    def seek(self, stamp: int) -> None:
+        """Go to a keyframe shown at ``stamp`` or before: the last one, where the file allows it."""
+        assert self._stream.time_base is not None
+        for seconds in _STEPS_BACK:
+            aim = stamp - round(seconds / self._stream.time_base)
+            if (seconds and aim <= (self._stream.start_time or 0)) or self._lands(aim, no_later_than=stamp):
+                break
+        if self._landed is None:
+            self.rewind()
+
+    def rewind(self) -> None:
+        """Go back to the beginning.
+
+        Raises:
+            MediaError: if no way leads there.
+        """
+        start = self._stream.start_time or 0
+        for offset, in_bytes in ((min(0, start) - _LONG_AGO, False), (start, False), (0, True)):
+            if self._move(offset, in_bytes=in_bytes):
+                packet = next(self._demuxed)
+                if self._first in (None, _marks(packet)):
+                    self._landed = packet
+                    self._position = 0
+                    return
+        raise MediaError("its beginning cannot be reached a second time")
+
+    def _lands(self, aim: int, *, no_later_than: int) -> bool:
+        """Whether a seek to ``aim`` leads to a keyframe that is not too late; the next packet is that keyframe."""
+        if not self._move(aim):
+            return False
+        for packet in self._demuxed:
+            self._deadline.check()
+            if packet.is_keyframe and packet.size:
+                in_time = (_stamp(packet) or 0) <= no_later_than
+                self._landed = packet if in_time else None
+                return in_time
+        return False
+
+    def _move(self, offset: int, *, in_bytes: bool = False) -> bool:
+        try:
+            self._container.seek(offset, stream=self._stream, unsupported_byte_offset=in_bytes)
+        except av.FFmpegError:
+            return False
+        self._demuxed = self._container.demux(self._stream)
+        self._landed, self._ended, self._moved = None, False, True
+        return True
+
     def _keyframe_far_ahead(self, target: int) -> IndexEntry | None:
         entries = self._stream.index_entries
         where = entries.search_timestamp(target - self._delay)
@@ -93,16 +150,13 @@ class PacketSource:
             return None
         return entries[where]
 
-    def seek(self, stamp: int) -> None:
-        """Go to the last keyframe shown at ``stamp`` or before."""
-        self._container.seek(stamp, stream=self._stream)
-        self._demuxed = self._container.demux(self._stream)
-        self._ended = False
 
-    def rewind(self) -> None:
-        """Go back to the beginning."""
-        self.seek(self._stream.start_time or 0)
-        self._position = 0
+def _stamp(packet: av.Packet) -> int | None:
+    return packet.pts if packet.pts is not None else packet.dts
+
+
+def _marks(packet: av.Packet) -> tuple[int | None, ...]:
+    return packet.pts, packet.dts, packet.pos, packet.size
 
 
 class PacketQueue:

@@ -8,6 +8,8 @@ from framegate.media.clock import StreamClock
 from framegate.media.decode import TimedFrame
 from framegate.media.packets import Deadline, PacketSource
 
+_STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
+
 
 class KeyframeReader:
     """Takes keyframes from one stream of an open container, each target later than the last.
@@ -41,6 +43,7 @@ class KeyframeReader:
         before: av.Packet | None = None
         after = self._next_keyframe(None)
         decoded: av.Packet | None = None
+        still = 0
         for time in times:
             target = self._clock.stamp(time)
             while after is not None and _stamp(after) < target:
@@ -49,10 +52,13 @@ class KeyframeReader:
                 (key for key in (before, after) if key), key=lambda key: abs(_stamp(key) - target), default=None
             )
             if nearest is None or nearest is decoded:
-                if after is None:
+                still += 1
+                if after is None or still > _STANDSTILL:
+                    if after is not None:
+                        self.damage.append("timestamps leap far ahead")
                     return
                 continue
-            decoded = nearest
+            decoded, still = nearest, 0
             if (frame := self._decode(nearest)) is not None:
                 yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
 

@@ -38,7 +38,7 @@ class KeyframeReader:
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """The keyframe nearest to each of ``times`` (seconds, ascending), as (asked, frame), each keyframe once.
 
-        A keyframe that does not decode is left out.
+        Times after the end of the last frame are left out. A keyframe that does not decode is left out.
         """
         before: av.Packet | None = None
         after = self._next_keyframe(None)
@@ -51,6 +51,8 @@ class KeyframeReader:
             nearest = min(
                 (key for key in (before, after) if key), key=lambda key: abs(_stamp(key) - target), default=None
             )
+            if nearest is not None and after is None and target >= self._over_at(nearest):
+                return
             if nearest is None or nearest is decoded:
                 still += 1
                 if after is None or still > _STANDSTILL:
@@ -61,6 +63,10 @@ class KeyframeReader:
             decoded, still = nearest, 0
             if (frame := self._decode(nearest)) is not None:
                 yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
+
+    def _over_at(self, last: av.Packet) -> int:
+        """When the stream, read to its end, shows nothing any more."""
+        return max(self._source.end_stamp or 0, _stamp(last) + self._clock.frame_ticks)
 
     def _next_keyframe(self, target: int | None) -> av.Packet | None:
         if target is not None:

@@ -2,6 +2,7 @@
 
 import time
 from collections import deque
+from contextlib import suppress
 
 import av
 from av.index import IndexEntry
@@ -93,8 +94,10 @@ class PacketSource:
         if entry is None:
             return False
         self._jumped = entry.pos
-        self.seek(entry.timestamp + self._delay)
-        return True
+        before = self._demuxed
+        with suppress(MediaError):  # in a broken file: read on from wherever that has led
+            self.seek(entry.timestamp + self._delay)
+        return self._demuxed is not before
 
     def seek(self, stamp: int) -> None:
         """Go to a keyframe shown at ``stamp`` or before: the last one, where the file allows it."""

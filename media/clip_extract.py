@@ -1,7 +1,7 @@
 """One clip to one part: frames, shots, layout and sound. The same function runs in every engine."""
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ from framegate.media.folder import FolderReader
 from framegate.media.keyframes import KeyframeReader
 from framegate.media.layout import Layout
 from framegate.media.manifest import Clip
-from framegate.media.options import ExtractOptions, Mode
+from framegate.media.options import ExtractOptions
 from framegate.media.packets import Deadline
 from framegate.media.part import PartWriter
 from framegate.media.picture import FramePainter, encode_jpeg
@@ -28,10 +28,14 @@ from framegate.media.sound import RATE, SoundReader, windows
 from framegate.media.source import ffmpeg_words, open_media, require_decoder
 
 LayoutFinder = Callable[[Sequence[np.ndarray]], Layout]
-Reader = ExactReader | KeyframeReader | FolderReader
+_StreamReader = ExactReader | KeyframeReader
+Reader = _StreamReader | FolderReader
 
 _LAYOUT_FRAMES = 48
-_SHORT_BY = 0.05  # a file may end this share of its stated length early, or a second, and still be whole
+_OFF_BY = 0.05  # a file may end this share of its length earlier or later than it states, or a second, and be whole
+_STANDSTILL = (
+    10_000  # times in a row at which nothing new is shown: timestamps have leapt, and the rest is out of reach
+)
 
 
 def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOptions, layout: LayoutFinder | None) -> None:
@@ -69,6 +73,7 @@ class _ClipExtraction:
         self._start = clip.start or 0.0
         self._duration = 0.0
         self._layout = Layout()
+        self._true_end: float | None = None  # of the video, where the file does not state it
         self._stage = ""
         self._error = ""
 
@@ -78,39 +83,47 @@ class _ClipExtraction:
             with self._failing_at("video"):
                 self._read_folder(clip.video)
         elif clip.video is not None:
-            with self._failing_at("open"), open_media(clip.video, max_pixels=self._options.max_pixels) as container:
-                self._read_video(container)
+            with self._failing_at("open"), self._open(clip.video) as container:
+                self._read_video(clip.video, container)
                 if clip.audio is None and clip.own_audio:
-                    self._read_sound(container)
+                    self._read_sound(clip.video, container, true_end=self._true_end)
         if clip.audio is not None:
-            with self._failing_at("open"), open_media(clip.audio) as container:
-                self._read_sound(container)
+            with self._failing_at("open"), self._open(clip.audio) as container:
+                self._read_sound(clip.audio, container)
 
     # -- what is read ------------------------------------------------------------------------------------------------
 
-    def _read_video(self, container: av.container.InputContainer) -> None:
-        streams = [s for s in container.streams.video if not s.disposition & Disposition.attached_pic]
-        if not streams:
+    def _read_video(self, video: Path, container: av.container.InputContainer) -> None:
+        stream = _moving_pictures(container)
+        if stream is None:
             return
-        stream = streams[0]
         with self._failing_at("video"):
             require_decoder(stream)
             stated = stated_end(container, stream)
-            end = measured_end(container, stream, self._deadline) if stated is None or self._options.frames else stated
-            self._expect_end(stated, end)
-            end = min(end, self._clip.end or inf)
-            self._duration = max(0.0, end - self._start)
-            aspect = float(stream.sample_aspect_ratio or 1)
+            end = self._clip.end or inf  # what the file states is a hint; the reader finds out
+            self._duration = max(0.0, min(end, stated or 0.0) - self._start)
+            if self._options.frames:
+                end = min(end, measured_end(video, stream.index, self._deadline))
             cut = self._clip.start is not None or self._clip.end is not None
-            modes: tuple[Mode, Mode] = (self._options.mode, "exact")
-            for mode in dict.fromkeys(modes):
-                reader = READERS[mode](container, stream, deadline=self._deadline)
-                painter = FramePainter(aspect=aspect, size=self._options.size)
-                self._read_frames(reader, end, painter, inside=mode == "keyframe" and cut)
-                if self._part.frames:
-                    break
-                container.seek(stream.start_time or 0, stream=stream)  # no keyframe lies within so short a clip
-            self._expect_end(stated, reader.end)
+            reader: ExactReader | KeyframeReader = READERS[self._options.mode](
+                container, stream, deadline=self._deadline
+            )
+            self._read_frames(reader, end, self._painter(stream), inside=self._options.mode == "keyframe" and cut)
+            if not self._part.frames and self._options.mode == "keyframe":  # none lies within so short a clip
+                with self._open(video) as again:
+                    stream = again.streams[stream.index]
+                    reader = ExactReader(again, stream, deadline=self._deadline)
+                    self._read_frames(reader, end, self._painter(stream))
+            if reader.end is not None:
+                self._expect_end(stated, reader.end)
+                end = min(end, reader.end)
+            self._duration = max(0.0, (end if end < inf else stated or 0.0) - self._start)
+
+    def _painter(self, stream: av.VideoStream) -> FramePainter:
+        return FramePainter(aspect=float(stream.sample_aspect_ratio or 1), size=self._options.size)
+
+    def _open(self, path: Path) -> AbstractContextManager[av.container.InputContainer]:
+        return open_media(path, max_pixels=self._options.max_pixels)
 
     def _read_folder(self, folder: Path) -> None:
         reader = FolderReader(folder, max_pixels=self._options.max_pixels, deadline=self._deadline)
@@ -124,11 +137,16 @@ class _ClipExtraction:
         shots, dedupe, sample = ShotCounter(), Deduper(self._options.dedupe), EvenSample(_LAYOUT_FRAMES)
         every = None if self._options.frames else self._options.every
         last: float | None = None
+        still = 0
         for _, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
             del self._words[:-10]
             if shown.time == last or (inside and not self._start <= shown.time < end):
+                still += 1
+                if still > _STANDSTILL:
+                    self.fail("video", f"nothing new is shown for long after {shown.time:.2f} s")
+                    break
                 continue
-            last = shown.time
+            last, still = shown.time, 0
             rgb = painter.paint(shown.frame)
             if dedupe.repeats(rgb):
                 continue
@@ -148,13 +166,13 @@ class _ClipExtraction:
         if self._find_layout is not None and sample.kept:
             self._layout = self._found_layout(sample.kept)
 
-    def _read_sound(self, container: av.container.InputContainer) -> None:
+    def _read_sound(self, path: Path, container: av.container.InputContainer, *, true_end: float | None = None) -> None:
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
         with self._failing_at("audio"):
             require_decoder(stream)
-            end = stated_end(container, stream) or measured_end(container, stream, self._deadline)
+            end = true_end or stated_end(container, stream) or measured_end(path, stream.index, self._deadline)
             end = min(end, self._clip.end or inf)
             self._duration = self._duration or max(0.0, end - self._start)
             reader = SoundReader(container, stream, deadline=self._deadline)
@@ -173,11 +191,14 @@ class _ClipExtraction:
             self.fail("layout", f"{type(error).__name__}: {error}")
             return Layout()
 
-    def _expect_end(self, stated: float | None, real: float | None) -> None:
-        """Note a file that ends, at ``real`` seconds, well before the clip's end and the end that it states itself."""
-        if stated is not None and real is not None:
-            missing = min(stated, self._clip.end or inf) - real
-            if missing > max(1.0, _SHORT_BY * stated):
+    def _expect_end(self, stated: float | None, real: float) -> None:
+        """Note where a file's ``real`` end, in seconds, is not what it states, and whether the clip lacks something."""
+        if self._start >= real:
+            self.fail("video", f"ends at {real:.2f} s, before the clip's start at {self._start:g} s")
+        off = inf if stated is None else abs(stated - real)
+        if off > max(1.0, _OFF_BY * real):
+            self._true_end = real
+            if stated is not None and min(stated, self._clip.end or inf) - real > max(1.0, _OFF_BY * stated):
                 self.fail("video", f"ends at {real:.2f} s, states {stated:.2f} s")
 
     # -- what goes wrong ---------------------------------------------------------------------------------------------
@@ -239,6 +260,10 @@ class _ClipExtraction:
     def _lost(self) -> bool:
         names_media = self._clip.video is not None or self._clip.audio is not None
         return names_media and not self._part.frames and not self._part.windows
+
+
+def _moving_pictures(container: av.container.InputContainer) -> av.VideoStream | None:
+    return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
 
 
 def _counted(damage: list[str]) -> str:

@@ -1,9 +1,15 @@
 """From when to when a stream really runs: headers are a hint, packets know."""
 
+from contextlib import suppress
+from pathlib import Path
+from typing import cast
+
 import av
 
 from framegate.media.clock import StreamClock
+from framegate.media.errors import MediaError
 from framegate.media.packets import Deadline, PacketSource
+from framegate.media.source import open_media
 
 
 def stated_end(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:
@@ -16,25 +22,27 @@ def stated_end(container: av.container.InputContainer, stream: av.VideoStream | 
     return None
 
 
-def measured_end(
-    container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream, deadline: Deadline
-) -> float:
-    """The end of the last packet, in seconds since the source's beginning; the stream is at its beginning afterwards.
+def measured_end(path: Path, index: int, deadline: Deadline) -> float:
+    """The end of the last packet of stream ``index`` of a file, in seconds since the source's beginning.
 
     Reads the packets after the stated end's last keyframe, or all of them where nothing is stated or found there.
     """
-    clock = StreamClock(container, stream)
-    source = PacketSource(container, stream, deadline)
-    stated = stated_end(container, stream)
-    end: int | None = None
-    if stated is not None:
-        source.seek(clock.stamp(stated))
+    found: float | None = None
+    with suppress(MediaError):  # of a broken file no place may be reached but the beginning, which an opening leads to
+        found = _last_end(path, index, deadline, near_end=True)
+    return found or _last_end(path, index, deadline, near_end=False) or 0.0
+
+
+def _last_end(path: Path, index: int, deadline: Deadline, *, near_end: bool) -> float | None:
+    with open_media(path) as container:
+        stream = cast(av.VideoStream | av.AudioStream, container.streams[index])
+        clock = StreamClock(container, stream)
+        source = PacketSource(container, stream, deadline)
+        stated = stated_end(container, stream)
+        if near_end and stated is not None:
+            source.seek(clock.stamp(stated))
         end = _last_stamp(source, clock)
-    if end is None:
-        source.rewind()
-        end = _last_stamp(source, clock)
-    source.rewind()
-    return 0.0 if end is None else clock.seconds(end)
+    return None if end is None else clock.seconds(end)
 
 
 def _last_stamp(source: PacketSource, clock: StreamClock) -> int | None:

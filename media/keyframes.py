@@ -8,6 +8,8 @@ from framegate.media.clock import StreamClock
 from framegate.media.decode import TimedFrame
 from framegate.media.packets import Deadline, PacketSource
 
+_STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
+
 
 class KeyframeReader:
     """Takes keyframes from one stream of an open container, each target later than the last.
@@ -36,11 +38,12 @@ class KeyframeReader:
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """The keyframe nearest to each of ``times`` (seconds, ascending), as (asked, frame), each keyframe once.
 
-        A keyframe that does not decode is left out.
+        Times after the end of the last frame are left out. A keyframe that does not decode is left out.
         """
         before: av.Packet | None = None
         after = self._next_keyframe(None)
         decoded: av.Packet | None = None
+        still = 0
         for time in times:
             target = self._clock.stamp(time)
             while after is not None and _stamp(after) < target:
@@ -48,13 +51,22 @@ class KeyframeReader:
             nearest = min(
                 (key for key in (before, after) if key), key=lambda key: abs(_stamp(key) - target), default=None
             )
+            if nearest is not None and after is None and target >= self._over_at(nearest):
+                return
             if nearest is None or nearest is decoded:
-                if after is None:
+                still += 1
+                if after is None or still > _STANDSTILL:
+                    if after is not None:
+                        self.damage.append("timestamps leap far ahead")
                     return
                 continue
-            decoded = nearest
+            decoded, still = nearest, 0
             if (frame := self._decode(nearest)) is not None:
                 yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
+
+    def _over_at(self, last: av.Packet) -> int:
+        """When the stream, read to its end, shows nothing any more."""
+        return max(self._source.end_stamp or 0, _stamp(last) + self._clock.frame_ticks)
 
     def _next_keyframe(self, target: int | None) -> av.Packet | None:
         if target is not None:

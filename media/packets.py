@@ -2,8 +2,10 @@
 
 import time
 from collections import deque
+from contextlib import suppress
 
 import av
+from av.index import IndexEntry
 from av.stream import Discard
 
 from framegate.media.errors import MediaError
@@ -11,6 +13,8 @@ from framegate.media.errors import MediaError
 _JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
 _DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back
 _LOOK_AHEAD_BYTES = 64 << 20
+_STEPS_BACK = (0, 3, 30)  # seconds by which a seek that landed too late is repeated earlier
+_LONG_AGO = 10**9  # ticks
 
 
 class TimedOutError(MediaError):
@@ -35,7 +39,10 @@ class Deadline:
 
 
 class PacketSource:
-    """Reads one stream of a container, and skips the others. A packet without data marks the end."""
+    """Reads one stream of a container, and skips the others. A packet without data marks the end.
+
+    Indexes lie, and some formats have none: where a seek lands is checked, and mended by going back further.
+    """
 
     def __init__(
         self, container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream, deadline: Deadline
@@ -48,6 +55,9 @@ class PacketSource:
         self._stream = stream
         self._deadline = deadline
         self._demuxed = container.demux(stream)
+        self._landed: av.Packet | None = None  # read already, to see where a seek led
+        self._first: tuple[int | None, ...] | None = None  # what tells the stream's first packet, where it was read
+        self._moved = False
         self._position = 0
         self._jumped = 0  # where the last jump aimed: an index that leads astray does so once
         self._delay = 0  # ticks from a keyframe's decoding to its display
@@ -62,42 +72,105 @@ class PacketSource:
     def read(self) -> av.Packet:
         """The next packet."""
         self._deadline.check()
-        packet = next(self._demuxed)
+        packet, self._landed = self._landed or next(self._demuxed), None
+        if not self._moved:
+            self._first, self._moved = _marks(packet), True
         self._position = packet.pos or self._position
         self._ended = packet.size == 0
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamp = _stamp(packet)
         if stamp is not None:
             self._latest = max(self._latest, stamp + (packet.duration or 0))
         if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
             self._delay = max(self._delay, packet.pts - packet.dts)
         return packet
 
+    def lies_far(self, target: int) -> bool:
+        """Whether the index knows a keyframe shown before ``target`` that lies far ahead of what has been read."""
+        return self._keyframe_far_ahead(target) is not None
+
     def jump(self, target: int) -> bool:
-        """Seek to the last keyframe shown before ``target``, if the index knows one far ahead of what has been read."""
+        """Seek to the last keyframe shown before ``target``, if it `lies_far`. Like any seek, this empties decoders."""
+        entry = self._keyframe_far_ahead(target)
+        if entry is None:
+            return False
+        self._jumped = entry.pos
+        before = self._demuxed
+        with suppress(MediaError):  # in a broken file: read on from wherever that has led
+            self.seek(entry.timestamp + self._delay)
+        return self._demuxed is not before
+
+    def seek(self, stamp: int) -> None:
+        """Go to a keyframe shown at ``stamp`` or before: the last one, where the file allows it."""
+        assert self._stream.time_base is not None
+        for seconds in _STEPS_BACK:
+            aim = stamp - round(seconds / self._stream.time_base)
+            if (seconds and aim <= (self._stream.start_time or 0)) or self._lands(aim, no_later_than=stamp):
+                break
+        if self._landed is None:
+            self.rewind()
+
+    def rewind(self) -> None:
+        """Go back to the beginning.
+
+        Raises:
+            MediaError: if no way leads there.
+        """
+        start = self._stream.start_time or 0
+        for offset, in_bytes in ((min(0, start) - _LONG_AGO, False), (start, False), (0, True)):
+            if self._move(offset, in_bytes=in_bytes):
+                packet = next(self._demuxed)
+                if self._first in (None, _marks(packet)):
+                    self._landed = packet
+                    self._position = 0
+                    return
+        raise MediaError("its beginning cannot be reached a second time")
+
+    def _lands(self, aim: int, *, no_later_than: int) -> bool:
+        """Whether a seek to ``aim`` leads to a keyframe that is not too late; the next packet is that keyframe."""
+        if not self._move(aim):
+            return False
+        for packet in self._demuxed:
+            self._deadline.check()
+            if packet.is_keyframe and packet.size:
+                in_time = (_stamp(packet) or 0) <= no_later_than
+                self._landed = packet if in_time else None
+                return in_time
+        return False
+
+    def _move(self, offset: int, *, in_bytes: bool = False) -> bool:
+        try:
+            self._container.seek(offset, stream=self._stream, unsupported_byte_offset=in_bytes)
+        except av.FFmpegError:
+            return False
+        self._demuxed = self._container.demux(self._stream)
+        self._landed, self._ended, self._moved = None, False, True
+        return True
+
+    def _keyframe_far_ahead(self, target: int) -> IndexEntry | None:
         entries = self._stream.index_entries
         where = entries.search_timestamp(target - self._delay)
         if self._ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
-            return False
-        self._jumped = entries[where].pos
-        self.seek(entries[where].timestamp + self._delay)
-        return True
+            return None
+        return entries[where]
 
-    def seek(self, stamp: int) -> None:
-        """Go to the last keyframe shown at ``stamp`` or before."""
-        self._container.seek(stamp, stream=self._stream)
-        self._demuxed = self._container.demux(self._stream)
-        self._ended = False
 
-    def rewind(self) -> None:
-        """Go back to the beginning."""
-        self.seek(self._stream.start_time or 0)
-        self._position = 0
+def _stamp(packet: av.Packet) -> int | None:
+    return packet.pts if packet.pts is not None else packet.dts
+
+
+def _marks(packet: av.Packet) -> tuple[int | None, ...]:
+    return packet.pts, packet.dts, packet.pos, packet.size
 
 
 class PacketQueue:
-    """Packets read ahead of the decoder, and what they tell about the frames to come."""
+    """Packets read ahead of the decoder, and what they tell about the frames to come.
+
+    Attributes:
+        gap: whether the next packet does not follow the one taken before it, so that the decoder has to be emptied.
+    """
 
     def __init__(self, source: PacketSource) -> None:
+        self.gap = False
         self._source = source
         self._queue: deque[av.Packet] = deque()
         self._stamps: list[int] = []  # of packets read, from the one shown last on
@@ -113,16 +186,29 @@ class PacketQueue:
         self._bytes -= packet.size
         return packet
 
-    def look_ahead(self, target: int) -> bool:
-        """Read until no later packet can be shown by ``target``; False where timestamps or memory do not allow it."""
+    def skip_to(self, target: int) -> bool:
+        """Read until no later packet can be shown by ``target``, and drop what is not needed for the frame shown then.
+
+        All before the last keyframe shown no later than ``target`` goes, where that saves decoding. False where
+        timestamps or memory do not allow it.
+        """
+        if self._source.jump(target):
+            self.clear()
+        self._drop_before_keyframe(target)
         while not self._ended and (self._read_to is None or self._read_to <= target):
             packet = self._read()
             if (packet.size and packet.pts is None) or self._bytes > _LOOK_AHEAD_BYTES:
                 return False
+            if packet.is_keyframe:
+                self._drop_before_keyframe(target)
         return True
 
+    def holds(self, stamp: int) -> bool:
+        """Whether the packet of the frame at ``stamp`` has yet to be taken."""
+        return any(packet.pts == stamp for packet in self._queue)
+
     def stamp_shown_at(self, target: int) -> int | None:
-        """The timestamp of the frame shown at ``target``, which has been looked ahead to; None before the first."""
+        """The timestamp of the frame shown at ``target``, which has been skipped to; None before the first."""
         shown = max((stamp for stamp in self._stamps if stamp <= target), default=None)
         if shown is not None:
             self._stamps = [stamp for stamp in self._stamps if stamp >= shown]
@@ -133,21 +219,19 @@ class PacketQueue:
         """The timestamp of the stream's last frame, once everything has been read."""
         return max(self._stamps, default=None) if self._ended else None
 
-    def drop_before_keyframe(self, target: int) -> bool:
-        """Drop all before the last keyframe shown no later than ``target``, where that saves decoding."""
-        keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)
-        last = max(keys, default=0)
-        if last < _DROP_PACKETS:
-            return False
-        for _ in range(last):
-            self.next()
-        return True
-
     def clear(self) -> None:
         """Forget everything, after the source has moved."""
         self._queue.clear()
         self._stamps.clear()
-        self._read_to, self._bytes, self._ended = None, 0, False
+        self._read_to, self._bytes, self._ended, self.gap = None, 0, False, True
+
+    def _drop_before_keyframe(self, target: int) -> None:
+        keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)
+        last = max(keys, default=0)
+        if last >= _DROP_PACKETS:
+            for _ in range(last):
+                self.next()
+            self.gap = True
 
     def _read(self) -> av.Packet:
         packet = self._source.read()
@@ -156,6 +240,6 @@ class PacketQueue:
         self._ended = packet.size == 0
         if packet.dts is not None:
             self._read_to = packet.dts
-        if packet.pts is not None:
+        if packet.pts is not None and not packet.is_discard:  # an edit list may have frames decoded, but not shown
             self._stamps.append(packet.pts)
         return packet

@@ -1,5 +1,6 @@
 """Which files a manifest may name: local ones, inside its folder."""
 
+import os
 import re
 import stat
 from pathlib import Path
@@ -26,6 +27,8 @@ def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path
     resolved = path.resolve()
     if not allow_outside and not resolved.is_relative_to(folder):
         raise PathError(f"leads out of the manifest's folder (nearest: {resolved.name!r}; --allow-outside accepts it)")
+    if resolved.is_dir() and not allow_outside and (astray := _link_out_of(resolved, folder)):
+        raise PathError(f"holds a link out of the manifest's folder (nearest: without {astray!r}, or --allow-outside)")
     if resolved.exists() and not is_plain(resolved):
         raise PathError("is a device or a pipe, not a file (nearest: a file or a folder of pictures)")
     return resolved
@@ -35,6 +38,13 @@ def is_plain(path: Path) -> bool:
     """Whether ``path`` is an ordinary file or a folder: no device, pipe or socket."""
     mode = path.stat().st_mode
     return stat.S_ISREG(mode) or stat.S_ISDIR(mode)
+
+
+def _link_out_of(pictures: Path, folder: Path) -> str | None:
+    """The name of a picture in ``pictures`` that is a link to something outside ``folder``; None if there is none."""
+    with os.scandir(pictures) as entries:
+        links = [entry.name for entry in entries if entry.is_symlink()]
+    return next((name for name in sorted(links) if not (pictures / name).resolve().is_relative_to(folder)), None)
 
 
 def _file_part(value: str) -> str:

@@ -11,8 +11,9 @@ import av.logging
 from framegate.media.errors import MediaError
 from framegate.media.paths import is_plain
 
-# Demuxers that open further files or addresses, which a manifest's author could aim anywhere, and those of devices.
-_REFERRING = {"concat", "dash", "hls", "imf", "rtp", "rtsp", "sap", "sdp", "webm_dash_manifest", "image2"}
+# Demuxers that open other files or addresses, which a manifest could aim anywhere, and those that run scripts.
+_REFERRING = {"avisynth", "concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "vapoursynth"}
+_REFERRING |= {"vobsub", "webm_dash_manifest"}
 _NOT_MEDIA = {"tty", "txt", "webvtt", "srt", "ass"}  # any text file "plays" as these
 
 MAX_PIXELS = 8192 * 8192
@@ -50,7 +51,15 @@ def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
 
 @cache
 def _formats() -> str:
-    return ",".join(sorted(av.formats_available - _REFERRING - _NOT_MEDIA))
+    return ",".join(sorted(name for name in av.formats_available - _REFERRING - _NOT_MEDIA if _reads_a_file(name)))
+
+
+def _reads_a_file(name: str) -> bool:
+    """Whether the format ``name`` is read from a file, and not from a device or out of thin air."""
+    try:
+        return not av.ContainerFormat(name, "r").no_file
+    except ValueError:  # for writing only
+        return False
 
 
 @contextmanager

@@ -1,4 +1,5 @@
 import json
+import struct
 from pathlib import Path
 
 import av
@@ -79,3 +80,33 @@ def test_a_store_is_what_hugging_face_datasets_opens(make_video, tmp_path: Path)
     assert table.schema.names == ["video_id", "source", "time", "shot", "jpeg", "width", "height"]
     with av.open(str(make_video("again.mp4"))) as container:
         assert container.streams.video[0].frames == 50
+
+
+@pytest.mark.parametrize("mode", ["exact", "keyframe"])
+def test_a_stated_duration_that_is_too_short_hides_nothing(make_video, tmp_path: Path, mode: str) -> None:
+    path = make_video(seconds=8, gop=12, sound="aac", options={"sc_threshold": "0"})
+    data = path.read_bytes()
+    for box, offset in ((b"mvhd", 20), (b"mdhd", 20), (b"tkhd", 24)):
+        place = data.index(box) + offset
+        length = struct.unpack(">I", data[place : place + 4])[0]
+        data = data[:place] + struct.pack(">I", length // 8) + data[place + 4 :]
+    path.write_bytes(data)
+    options = ExtractOptions(mode=mode, every=1.0)  # type: ignore[arg-type]
+    extract([clip("a", path)], tmp_path / "out", options=options, workers=1)
+    store = FrameStore(tmp_path / "out")
+    assert [round(time) for time in store.times] == list(range(8))
+    assert store.video(0).duration == pytest.approx(8.0, abs=0.1)
+    assert sum(len(window.pcm) for window in store.sound(0)) == pytest.approx(8 * 16_000, abs=2_000)
+
+
+def test_a_bare_stream_without_timestamps_gives_as_many_frames_as_asked(make_video, tmp_path: Path) -> None:
+    path = make_video("a.h264", seconds=4)
+    extract([clip("a", path)], tmp_path / "out", options=ExtractOptions(mode="exact", every=1.0), workers=1)
+    assert FrameStore(tmp_path / "out").video(0).frames == 4
+
+
+def test_a_clip_that_starts_after_the_files_end_says_so(make_video, tmp_path: Path) -> None:
+    clips = [clip("late", make_video(), start=60.0), clip("ok", make_video("b.mp4"))]
+    extract(clips, tmp_path / "out", options=ExtractOptions(mode="exact"), workers=1)
+    line = json.loads((tmp_path / "out" / "failures.jsonl").read_text())
+    assert (line["status"], line["error"]) == ("failed", "ends at 2.00 s, before the clip's start at 60 s")

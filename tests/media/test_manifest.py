@@ -104,3 +104,18 @@ def test_programmes_never_cross_splits_and_every_split_has_one(tmp_path: Path) -
 def test_files_without_a_manifest_are_clips_named_after_them(tmp_path: Path) -> None:
     clips = clips_from_files([tmp_path / "Böse Datei.mp4", tmp_path / "x" / "a.mp4", tmp_path / "a.mkv"])
     assert [clip.id for clip in clips] == ["B_se_Datei", "a", "a-2"]
+
+
+def test_a_picture_folder_that_holds_a_link_out_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"")
+    folder = tmp_path / "data" / "pictures"
+    folder.mkdir(parents=True)
+    (folder / "a.png").write_bytes(b"")
+    (folder / "inside.png").symlink_to(folder / "a.png")
+    manifest = tmp_path / "data" / "clips.csv"
+    manifest.write_text("id,video\na,pictures\n")
+    read_manifest(manifest)
+    (folder / "b.png").symlink_to(tmp_path / "secret.png")
+    with pytest.raises(ManifestError, match=r"a link out of the manifest's folder.*'b\.png'"):
+        read_manifest(manifest)
+    assert len(read_manifest(manifest, allow_outside=True)) == 1

@@ -7,11 +7,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from framegate.media import FrameStore
-from framegate.recipes.labels import LabelError, level_classes, store_taxonomy
+from framegate.recipes.labels import LabelError
+from framegate.recipes.probe_frames import probe_frames, video_levels
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.diagnostics import effective_rank, spread
 from framegate.ssl.features import frame_features
-from framegate.ssl.probe import UNKNOWN, ProbeError, ProbeFrames, knn_probe
+from framegate.ssl.probe import UNKNOWN, ProbeError, knn_probe
 
 _MOST = {"train": 8192, "val": 2048}
 """frames of a split that are looked at; of more, an even choice, so that a probe's time has a bound"""
@@ -44,7 +45,7 @@ class OnlineProbe:
         self.problem: str | None = None
         split = store.videos["split"].to_numpy(zero_copy_only=False)
         try:
-            levels = level_classes(store, store_taxonomy(store, None))
+            levels = video_levels(store)
         except LabelError as error:
             self.problem, levels = str(error), {}
         known = np.zeros(len(split), dtype=bool)
@@ -58,12 +59,7 @@ class OnlineProbe:
         self.frames = np.concatenate(chosen)
         if len(self.frames) == 0:
             self.frames = _evenly(np.arange(len(store)), sum(most.values()))
-        videos = store.video_of[self.frames]
-        self._probed = ProbeFrames(
-            split=split[videos],
-            programme=store.videos["programme"].to_numpy(zero_copy_only=False)[videos],
-            levels={level: classes[videos] for level, classes in levels.items()},
-        )
+        self._probed = probe_frames(store, self.frames) if levels else None
 
     def look(self, backbone: Backbone) -> FrameFeatures:
         """The features of the probe's frames now."""
@@ -74,12 +70,12 @@ class OnlineProbe:
         """``knn_LEVEL``: balanced accuracy on the validation split; ``feature_std`` and ``feature_rank``."""
         rows = F.normalize(seen.features, dim=1)
         found = {"feature_std": spread(rows).item(), "feature_rank": effective_rank(rows).item()}
-        if self.problem is None:
+        if self._probed is not None:
             try:
                 probed = knn_probe(seen.features, self._probed, queries="val")
                 found |= {f"knn_{row.level}": row.balanced_accuracy for row in probed}
             except ProbeError as error:
-                self.problem = str(error)
+                self.problem, self._probed = str(error), None
         return found
 
 

@@ -7,22 +7,23 @@ os.environ.setdefault(
 )  # albumentations asks PyPI for its newest version at import otherwise
 
 from framegate.augment.attention_policy import AttentionPolicy
-from framegate.augment.hard_negatives import look_numbers, look_order
+from framegate.augment.hard_negatives import beside_same_look, look_numbers
 from framegate.augment.jpeg import plain_view
 from framegate.augment.layout import find_layout
 from framegate.augment.masks import mask_layout
 from framegate.augment.pairs import OverlayPolicy
-from framegate.augment.views import Anchor, TwoViews, ViewPolicy
+from framegate.augment.views import Anchor, TwoViews, View, ViewPolicy
 
 __all__ = [
     "Anchor",
     "AttentionPolicy",
     "OverlayPolicy",
     "TwoViews",
+    "View",
     "ViewPolicy",
+    "beside_same_look",
     "find_layout",
     "look_numbers",
-    "look_order",
     "mask_layout",
     "plain_view",
 ]

@@ -29,6 +29,10 @@ class AttentionPolicy:
             if not 0 <= getattr(self, name) <= 0.5:
                 raise ValueError(f"attention.{name} is {getattr(self, name)}; it must lie between 0 and 0.5")
 
+    def __bool__(self) -> bool:
+        """Whether it ever changes a view."""
+        return self.drop > 0 or self.crop > 0
+
     def probabilities(self, epoch: float) -> tuple[float, float]:
         """(drop, crop) at ``epoch``, maybe fractional: 0 before ``from_epoch``, then rising to the full values."""
         ramp = min(max((epoch - self.from_epoch) / max(self.ramp_epochs, 1e-9), 0.0), 1.0)

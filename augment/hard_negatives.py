@@ -49,36 +49,29 @@ def fingerprint(layout: Layout) -> tuple[int, ...] | None:
     return (len(layout.logos), len(layout.subtitles), *(round(number * 25) for number in numbers))
 
 
-def look_order(
-    looks: np.ndarray, sources: np.ndarray, *, seed: int, epoch: int, together: int = 4, share: float = 0.5
+def beside_same_look(
+    order: np.ndarray, looks: np.ndarray, *, rng: np.random.Generator, share: float = 0.5, together: int = 4
 ) -> np.ndarray:
-    """A random order of all anchors in which some stand beside others of their look.
+    """An order of training in which some anchors stand beside others of their look.
+
+    Those that follow one another among the anchors of a look come together where the first of them stands. An order
+    that spreads the frames of each source, as `framegate.ssl.frame_order` does, so brings different sources together.
 
     Args:
-        looks: (N,) of each anchor, -1 for none; from `look_numbers`.
-        sources: (N,) of each anchor.
-        seed, epoch: what the order is a function of.
-        together: anchors in a group, all of one look and each of another source.
-        share: probability that anchors that could be grouped are.
+        order: (N,) int, the anchors as they would come.
+        looks: (M,) int, the look of each anchor that ``order`` names, -1 for none; from `look_numbers`.
+        rng: draws which anchors are moved.
+        share: probability that an anchor with a look takes part.
+        together: anchors in a group. Cut the order into batches several times as long: a group mostly falls into one.
 
     Returns:
-        (N,) int64, every anchor once. Cut it into batches that are multiples of ``together`` long or more, and a group
-        mostly falls into one batch.
+        (N,) the same anchors.
     """
-    rng = np.random.default_rng([seed, epoch])
-    shuffled = rng.permutation(len(looks))
-    grouped = rng.random(len(looks)) < share
-    waiting: dict[int, dict[int, list[int]]] = defaultdict(lambda: defaultdict(list))  # look → source → anchors
-    units: list[list[int]] = []
-    for anchor in shuffled.tolist():
-        if looks[anchor] >= 0 and grouped[anchor]:
-            waiting[int(looks[anchor])][int(sources[anchor])].append(anchor)
-        else:
-            units.append([anchor])
-    for by_source in waiting.values():
-        while by_source:
-            fullest = sorted(by_source, key=lambda source: len(by_source[source]), reverse=True)[:together]
-            units.append([by_source[source].pop() for source in fullest])
-            for source in [source for source in fullest if not by_source[source]]:
-                del by_source[source]
-    return np.array([anchor for unit in rng.permutation(len(units)) for anchor in units[unit]], np.int64)
+    look = looks[order]
+    places = np.flatnonzero((look >= 0) & (rng.random(len(order)) < share))
+    places = places[np.argsort(look[places], kind="stable")]  # by look, and within a look as they came
+    _, first, counts = np.unique(look[places], return_index=True, return_counts=True)
+    rank = np.arange(len(places)) - np.repeat(first, counts)
+    goes_to = np.arange(len(order))
+    goes_to[places] = places[np.arange(len(places)) - rank % together]
+    return order[np.argsort(goes_to, kind="stable")]

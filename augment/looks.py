@@ -44,6 +44,10 @@ class Look:
         for overlay in self.overlays:
             overlay.paint(image, canvas, rng, moment=moment)
 
+    def places(self, aspect: float) -> tuple[Box, ...]:
+        """The boxes that hold all that `paint` paints, in fractions of a frame of ``aspect`` (width over height)."""
+        return tuple(box for overlay in self.overlays for box in overlay.places(aspect))
+
 
 @lru_cache(maxsize=8192)
 def bank_look(seed: int, number: int) -> Look:

@@ -23,7 +23,7 @@ from framegate.augment.crops import cut, random_crop, whole_pixels
 from framegate.augment.jpeg import Reduction, jpeg_size, largest_reduction
 from framegate.augment.looks import bank_look
 from framegate.augment.masks import cover, replace
-from framegate.augment.pairs import OverlayPlan, OverlayPolicy, plan_pair
+from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
 from framegate.augment.plates import on_canvas
 from framegate.media.layout import Layout
 from framegate.media.store import decode_jpeg
@@ -40,6 +40,21 @@ class Anchor:
 
     jpeg: bytes | memoryview
     layout: Layout
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """A view, and what attention must know of it.
+
+    Args:
+        pixels: (S, S, 3) RGB uint8, contiguous.
+        overlays: boxes of the overlays known to be in it, painted or found, in fractions of the view; may leave it.
+        shown: the share of its frame that it shows, 0 to 1.
+    """
+
+    pixels: np.ndarray
+    overlays: tuple[Box, ...]
+    shown: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,7 +102,14 @@ class TwoViews:
     def __call__(
         self, first: Anchor, second: Anchor | None = None, *, epoch: int, index: int, donor: Anchor | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The two views, (S, S, 3) RGB uint8 and contiguous.
+        """The two views, (S, S, 3) RGB uint8 and contiguous; the arguments are those of `described`."""
+        first_view, second_view = self.described(first, second, epoch=epoch, index=index, donor=donor)
+        return first_view.pixels, second_view.pixels
+
+    def described(
+        self, first: Anchor, second: Anchor | None = None, *, epoch: int, index: int, donor: Anchor | None = None
+    ) -> tuple[View, View]:
+        """The two views with what is known of them. After a transform of the user's own, no boxes are known.
 
         Args:
             first: the frame of the first view.
@@ -109,7 +131,7 @@ class TwoViews:
             images = (image, image)
         else:
             images = (decode_jpeg(first.jpeg, reduce=reductions[0]), decode_jpeg(second.jpeg, reduce=reductions[1]))
-        views = [self._render(images[v], crops[v], plans[v], rngs[v], recipes[v], donor) for v in (0, 1)]
+        views = [self._render(images[v], anchors[v], crops[v], plans[v], rngs[v], recipes[v], donor) for v in (0, 1)]
         return views[0], views[1]
 
     def _crop(self, plan: OverlayPlan, rng: random.Random, size: tuple[int, int], recipe: Recipe) -> Box:
@@ -130,8 +152,15 @@ class TwoViews:
         return largest_reduction((crop[2] - crop[0]) * size[0], (crop[3] - crop[1]) * size[1], wanted)
 
     def _render(
-        self, image: np.ndarray, crop: Box, plan: OverlayPlan, rng: random.Random, recipe: Recipe, donor: Anchor | None
-    ) -> np.ndarray:
+        self,
+        image: np.ndarray,
+        anchor: Anchor,
+        crop: Box,
+        plan: OverlayPlan,
+        rng: random.Random,
+        recipe: Recipe,
+        donor: Anchor | None,
+    ) -> View:
         height, width = image.shape[:2]
         left, top, right, bottom = pixels = whole_pixels(crop, width, height)
         seen = (left / width, top / height, right / width, bottom / height)
@@ -139,14 +168,28 @@ class TwoViews:
         view = image[top:bottom, left:right].copy() if own else cut(image, pixels, self.image_size)
         zoom = max(view.shape[1] / (right - left), view.shape[0] / (bottom - top))
         self._hide(view, seen, zoom, plan, rng, donor)
+        frame = seen_through(seen, WHOLE) if plan.on_frame else WHOLE
+        canvas = on_canvas((0.0, 0.0, view.shape[1], view.shape[0]), frame)
         if plan.look is not None:
-            frame = seen_through(seen, WHOLE) if plan.on_frame else WHOLE
-            canvas = on_canvas((0.0, 0.0, view.shape[1], view.shape[0]), frame)
             bank_look(self.seed, plan.look).paint(view, canvas, rng)
         if own:
-            return self._transformed(view, rng)
+            return View(self._transformed(view, rng), (), area(seen))
         view = recolour(view, recipe, rng)
-        return cv2.flip(view, 1) if rng.random() < self.policy.flip else view
+        overlays = self._known_overlays(anchor, seen, plan, canvas) if self.policy.attention else ()
+        if rng.random() < self.policy.flip:
+            return View(
+                cv2.flip(view, 1), tuple((1 - box[2], box[1], 1 - box[0], box[3]) for box in overlays), area(seen)
+            )
+        return View(view, overlays, area(seen))
+
+    def _known_overlays(self, anchor: Anchor, seen: Box, plan: OverlayPlan, canvas: Box) -> tuple[Box, ...]:
+        """Where a view shows real overlays that its plan leaves in, or painted ones, in fractions of the view."""
+        on_frame = () if plan.hidden else overlay_places(anchor.layout, assume=False)
+        on_view: tuple[Box, ...] = ()
+        if plan.look is not None:
+            painted = bank_look(self.seed, plan.look).places((canvas[2] - canvas[0]) / (canvas[3] - canvas[1]))
+            on_frame, on_view = (on_frame + painted, ()) if plan.on_frame else (on_frame, painted)
+        return (*(seen_through(seen, box) for box in on_frame if _overlap(box, seen)), *on_view)
 
     def _hide(
         self, view: np.ndarray, seen: Box, zoom: float, plan: OverlayPlan, rng: random.Random, donor: Anchor | None

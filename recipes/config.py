@@ -132,6 +132,8 @@ def _describe(model: type[Section], details: ErrorDetails, path: Path, places: d
         return f"{place}: unknown key '{name}' (nearest: '{nearest}')"
     if details["type"] == "missing":
         return f"{place}: '{name}' is missing"
+    if details["type"] == "value_error" and isinstance(details["input"], dict):  # values that do not go together
+        return f"{place}: {details['ctx']['error']}"
     message = details["msg"][0].lower() + details["msg"][1:]
     return f"{place}: '{name}' is {details['input']!r}: {message}"
 

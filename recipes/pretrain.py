@@ -1,8 +1,8 @@
-"""Pretrain a frame backbone by MoCo on a frame store.
+"""Pretrain a frame backbone on a frame store: MoCo v2, MoCo v3, SimCLR, or the programme a frame comes from.
 
 It can: any timm backbone; one device or many under accelerate; bf16 and fp16; gradient accumulation and clipping;
-exact resume from any checkpoint; W&B. It cannot: shard a model over devices, or change the number of processes in the
-middle of a run.
+attention-guided views; exact resume from any checkpoint; W&B. It cannot: shard a model over devices, or change the
+number of processes in the middle of a run.
 
     framegate pretrain moco_small data.store=STORE
     accelerate launch --num_processes 8 -m framegate.recipes.pretrain moco_efficientnet_b0 data.store=STORE
@@ -19,18 +19,18 @@ from torch.utils.data import DataLoader
 from framegate.augment import TwoViews
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import backbone_card
+from framegate.recipes.methods import make_method
 from framegate.recipes.optimizers import make_optimizer, set_lr
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
+from framegate.recipes.pretrain_schedule import PretrainSchedule
 from framegate.recipes.probe import probe_rows
 from framegate.recipes.training_run import TrainingRun, data_digest
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.diagnostics import embedding_diagnostics
 from framegate.ssl.export import export_backbone
 from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.moco import MoCo
-from framegate.ssl.schedule import CosineSchedule
-from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, key_shuffle
+from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
 
 
 def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = False) -> Path:
@@ -53,42 +53,35 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
     order = _frame_order(config, store)
     with TrainingRun(config, resume=resume, force=force) as run:
         torch.manual_seed(config.seed)
-        moco = _moco(config)
-        schedule = CosineSchedule(
-            base=config.optim.lr * config.optim.batch_size / 256,
-            total_steps=order.total_steps,
-            warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
-        )
-        wrapped, optimizer = run.accelerator.prepare(moco, make_optimizer(config.optim, moco))
+        method = make_method(config, programmes=int(programme_numbers(store).max()) + 1)
+        steps = PretrainSchedule.of(config, order)
+        wrapped, optimizer = run.accelerator.prepare(method, make_optimizer(config.optim, method))
         run.begin(
-            modules={"moco": moco},
+            modules={"method": method},
             optimizer=optimizer,
             total_steps=order.total_steps,
             data=data_digest(config.data.store),
         )
         batches = iter(_loader(config, store, order, run))
-        keys_seen = 2 if config.method.symmetric else 1
         memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format
 
         wrapped.train()
         for step in range(run.first_step, order.total_steps):  # a step is an optimizer update
-            set_lr(optimizer, schedule(step))
+            set_lr(optimizer, steps.lr(step))
             for micro in range(config.optim.accumulate):
                 with run.waiting():
                     batch = next(batches).to(run.accelerator.device, memory_format=memory_format)
-                shuffle = key_shuffle(
-                    keys_seen * len(batch.source), seed=config.seed, step=step, micro=micro, rank=run.rank
-                )
+                draws = step_draws(seed=config.seed, step=step, micro=micro)
                 with run.accelerator.accumulate(wrapped):
-                    output = wrapped(batch.first, batch.second, batch.source, shuffle.to(batch.source.device))
+                    output = wrapped(batch, draws, steps.attention(step))
                     run.accelerator.backward(output.loss)
-                moco.push(output)
+                method.push(output)
                 run.check(output.loss)
             if config.optim.clip_grad is not None:
                 run.accelerator.clip_grad_norm_(wrapped.parameters(), config.optim.clip_grad)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            moco.update_key_encoder(config.method.momentum)
+            method.update_key_encoder(steps.momentum(step))
 
             done = step + 1
             if run.log_due(done):
@@ -97,37 +90,19 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     epoch=step // order.steps_per_epoch,
                     images=config.optim.batch_size,
                     loss=output.loss,
-                    lr=schedule(step),
-                    momentum=config.method.momentum,
-                    **embedding_diagnostics(output.queries, output.keys),
-                    **(_online_probe(moco.backbone, store) if run.is_main and run.probe_due(done) else {}),
+                    lr=steps.lr(step),
+                    momentum=steps.momentum(step),
+                    **embedding_diagnostics(output.queries, output.positives),
+                    **(_online_probe(method.backbone, store) if run.is_main and run.probe_due(done) else {}),
                 )
             run.checkpoint_if_due(done)
 
         if run.is_main:
             card = backbone_card(config, run.folder.rows())
-            export_backbone(moco.backbone, run.folder.path / "backbone", card=card)
+            export_backbone(method.backbone, run.folder.path / "backbone", card=card)
             write_pretrain_report(config, store, run.folder)
         run.accelerator.wait_for_everyone()
     return run.folder.path
-
-
-def _moco(config: PretrainConfig) -> MoCo:
-    backbone = Backbone(config.backbone.name, weights=config.backbone.weights, image_size=config.backbone.image_size)
-    method = config.method
-    moco = MoCo(
-        backbone,
-        dim=method.dim,
-        temperature=method.temperature,
-        queue=method.queue,
-        symmetric=method.symmetric,
-        batch_norm=method.batch_norm,
-    )
-    if config.compute.channels_last:
-        moco.to(memory_format=torch.channels_last)
-    if config.compute.compile:
-        moco.compile()
-    return moco
 
 
 def _online_probe(backbone: Backbone, store: FrameStore) -> dict[str, float]:
@@ -147,6 +122,8 @@ def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:
         epochs=config.optim.epochs,
         frames_per_video=config.data.frames_per_video,
         seed=config.seed,
+        looks=video_looks(store) if config.data.same_look > 0 else None,
+        same_look=config.data.same_look,
     )
     if order.steps_per_epoch == 0:
         raise MediaError(
@@ -162,7 +139,13 @@ def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: T
         workers = max(1, len(os.sched_getaffinity(0)) // run.processes)
     views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
     return DataLoader(
-        ViewPairs(store, views, positive_seconds=config.method.positive_seconds, seed=config.seed),
+        ViewPairs(
+            store,
+            views,
+            positive_seconds=config.method.positive_seconds,
+            same=config.method.own,
+            seed=config.seed,
+        ),
         batch_sampler=MicroBatches(
             order,
             first_step=run.first_step,

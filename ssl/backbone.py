@@ -54,6 +54,11 @@ class Backbone(nn.Module):
         self.register_buffer("mean", _per_channel(pixels["mean"], in_chans), persistent=False)
         self.register_buffer("std", _per_channel(pixels["std"], in_chans), persistent=False)
 
+    @property
+    def patch_embedding(self) -> nn.Module | None:
+        """What cuts a picture into tokens, where the model attends to tokens (ViT and its kin)."""
+        return getattr(self.model, "patch_embed", None) if hasattr(self.model, "pos_embed") else None
+
     def normalise(self, images: Tensor) -> Tensor:
         """Pixels as the model's weights expect them; uint8 is read as 0–255, float as 0–1."""
         if images.dtype == torch.uint8:

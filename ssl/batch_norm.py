@@ -6,10 +6,12 @@ batch over GPUs and shuffles keys between them; `split` does the same on one dev
 and the groups of the keys are drawn by another permutation than those of the queries.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
+from timm.layers import BatchNormAct2d, convert_sync_batchnorm
 from torch import Tensor, nn
+from torch.autograd import Function
 from torch.nn.modules.batchnorm import _BatchNorm
 
 BatchNorm = Literal["split", "sync", "plain"]
@@ -21,20 +23,64 @@ LEAST = 8  # smaller groups' statistics are noise; two groups still hide the pai
 class _Split:
     """Mixed in before a norm's own class: in training, statistics over consecutive groups of about `GROUP` rows."""
 
-    training: bool
-    momentum: float
-
-    def forward(self, x: Tensor) -> Tensor:
+    def forward(self: Any, x: Tensor) -> Tensor:
         groups = max(len(x) // GROUP, min(2, len(x) // LEAST)) if self.training else 1
         if groups < 2:
             return super().forward(x)  # type: ignore[misc]
-        momentum = self.momentum
         # Each group moves the running statistics by its share, so that together they move as far as one batch does.
-        self.momentum = momentum / groups
-        try:
-            return torch.cat([super(_Split, self).forward(group) for group in x.tensor_split(groups)])  # type: ignore[misc]
-        finally:
-            self.momentum = momentum
+        momentum = self.momentum / groups
+        out = _GroupNormalise.apply(
+            x, self.weight, self.bias, self.running_mean, self.running_var, momentum, self.eps, groups
+        )
+        self.num_batches_tracked += 1
+        return self.act(self.drop(out)) if isinstance(self, BatchNormAct2d) else out
+
+
+class _GroupNormalise(Function):
+    """Batch norm group by group, each written where it belongs.
+
+    Written with slices and a concatenation, autograd would fill and add a whole batch's gradient for every group, at
+    several times the cost of the norm itself.
+    """
+
+    @staticmethod
+    def forward(
+        ctx: Any,
+        x: Tensor,
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        momentum: float,
+        eps: float,
+        groups: int,
+    ) -> Tensor:
+        out = torch.empty_like(x)
+        statistics = weight.new_empty(2, groups, len(weight))
+        for number, (rows, place) in enumerate(zip(x.tensor_split(groups), out.tensor_split(groups), strict=True)):
+            mean, deviation = statistics[:, number]
+            torch.ops.aten.native_batch_norm.out(
+                rows, weight, bias, running_mean, running_var, True, momentum, eps,
+                out=place, save_mean=mean, save_invstd=deviation,
+            )  # fmt: skip
+        ctx.save_for_backward(x, weight, statistics)
+        ctx.eps, ctx.groups = eps, groups
+        return out
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, statistics = ctx.saved_tensors
+        of_x, of_weight, of_bias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(weight)
+        parts = (tensor.tensor_split(ctx.groups) for tensor in (gradient, x, of_x))
+        for number, (outer, rows, place) in enumerate(zip(*parts, strict=True)):
+            mean, deviation = statistics[:, number]
+            inner, scale, shift = torch.ops.aten.native_batch_norm_backward(
+                outer, rows, weight, None, None, mean, deviation, True, ctx.eps, (True, True, True)
+            )
+            place.copy_(inner)
+            of_weight += scale
+            of_bias += shift
+        return of_x, of_weight, of_bias, None, None, None, None, None
 
 
 def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
@@ -48,10 +94,12 @@ def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
         The module to use from here on.
     """
     if kind == "sync":
-        return nn.SyncBatchNorm.convert_sync_batchnorm(module)
+        return convert_sync_batchnorm(module)  # timm's, for norms that hold their activation
     if kind == "split":
         for norm in module.modules():
             if isinstance(norm, _BatchNorm) and not isinstance(norm, _Split):
+                if not norm.affine or norm.running_mean is None or norm.momentum is None:
+                    raise ValueError(f"{norm} cannot be split: it needs weights, running statistics and a momentum")
                 norm.__class__ = _split_class(type(norm))
     return module
 

@@ -5,12 +5,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from framegate.augment import beside_same_look
+
 
 @dataclass(frozen=True, kw_only=True)
 class FrameOrder:
     """Batches of anchors for a whole training, from any step on.
 
-    Frames of one video are spread evenly over the epoch, so that a batch holds as many sources as it can.
+    Frames of one video are spread evenly over the epoch, so that a batch holds as many sources as it can; frames of
+    different sources that share a look are brought together, so that looks cannot tell a query from its negatives.
 
     Args:
         video_of: (frames,) int, the video of each anchor candidate.
@@ -19,6 +22,8 @@ class FrameOrder:
         epochs: passes over the candidates.
         frames_per_video: an epoch takes this many frames of each video, drawn anew; None: each frame once.
         seed: with the epoch, decides everything.
+        looks: (videos,) int, equal for videos that share a look, -1 for none; None: nothing is brought together.
+        same_look: share of the frames with a look that stand beside others of it.
     """
 
     video_of: np.ndarray
@@ -27,6 +32,8 @@ class FrameOrder:
     epochs: int
     frames_per_video: int | None
     seed: int
+    looks: np.ndarray | None = None
+    same_look: float = 0.0
 
     @property
     def steps_per_epoch(self) -> int:
@@ -66,4 +73,7 @@ class FrameOrder:
             counts = np.minimum(counts, self.frames_per_video)
         # The k-th of n frames goes somewhere into the k-th of n equal parts of the epoch.
         position = (rank + rng.random(len(by_video))) / np.repeat(counts, counts)
-        return self.frames[by_video[np.argsort(position, kind="stable")]]
+        order = by_video[np.argsort(position, kind="stable")]
+        if self.looks is not None:
+            order = beside_same_look(order, self.looks[self.video_of], rng=rng, share=self.same_look)
+        return self.frames[order]

@@ -1,37 +1,82 @@
 """The contrastive loss that every method here shares."""
 
+from typing import Any, NamedTuple
+
 import torch
-import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd import Function
 
 from framegate.ssl.queue import EMPTY
 
+CHUNK = 4096  # keys whose similarities are in memory, and on a CPU in its cache, at a time
 
-def info_nce(query: Tensor, key: Tensor, negatives: Tensor, excluded: Tensor, *, temperature: float) -> Tensor:
-    """InfoNCE (van den Oord et al. 2018; He et al. 2020, eq. 1), with some negatives left out per query.
+
+class Rows(NamedTuple):
+    """Unit rows (N, dim) and the source (N,) int64 that each is of, -1 for empty slots of a queue."""
+
+    vectors: Tensor
+    sources: Tensor
+
+
+def info_nce(query: Rows, key: Tensor, batch: Rows, queue: Rows | None = None, *, temperature: float) -> Tensor:
+    """InfoNCE (van den Oord et al. 2018; He et al. 2020, eq. 1) with other sources' rows as negatives.
+
+    Rows of a query's own source are left out of its negatives: two frames of one video are positives in all but name,
+    and with 30 frames a video and a queue of 65,536 about six of a query's negatives would be of its own video.
 
     Args:
-        query: (B, dim) unit rows, with gradient.
+        query: B of them, with gradient.
         key: (B, dim) unit rows, the positive of each query.
-        negatives: (K, dim) unit rows.
-        excluded: (B, K) bool, True where a negative does not count for a query.
+        batch: the batch's rows, of all processes; a gradient flows to them where they have one.
+        queue: further rows, without gradient. They are never joined with the batch's: that would copy the queue.
         temperature: τ > 0.
 
     Returns:
-        The mean over the batch, a scalar. A query without any negative contributes zero.
+        The mean over the queries, a scalar. A query without any negative contributes zero.
     """
-    positive = (query * key).sum(dim=1, keepdim=True)  # (B, 1)
-    negative = (query @ negatives.T).masked_fill(excluded, float("-inf"))  # (B, K)
-    logits = torch.cat([positive, negative], dim=1) / temperature
-    return F.cross_entropy(logits, torch.zeros(len(query), dtype=torch.long, device=query.device))
+    with torch.autocast(query.vectors.device.type, enabled=False):  # half precision is too coarse to be divided by τ
+        scaled = query.vectors / temperature
+        positive = (scaled * key).sum(dim=1, keepdim=True)  # (B, 1)
+        excluded = same_source(query.sources, batch.sources)
+        terms = [positive, (scaled @ batch.vectors.T).masked_fill_(excluded, float("-inf"))]
+        if queue is not None:
+            terms.append(_QueueLogSumExp.apply(scaled, query.sources, *queue))
+        return (torch.cat(terms, dim=1).logsumexp(dim=1) - positive[:, 0]).mean()
 
 
 def same_source(query_sources: Tensor, negative_sources: Tensor) -> Tensor:
     """Which negatives to leave out: those of the query's own source, and empty slots.
 
-    Two frames of one video are positives in all but name; with 30 frames a video and a queue of 65,536 about six of a
-    query's negatives would be of its own video.
-
     Shape: (B,) and (K,) int64 → (B, K) bool.
     """
     return (query_sources[:, None] == negative_sources[None, :]) | (negative_sources == EMPTY)[None, :]
+
+
+class _QueueLogSumExp(Function):
+    """log Σ exp(query · key) over a queue, (B, 1), -inf where every key is left out.
+
+    The queue is passed once, a chunk at a time, with a running maximum (Milakov & Gimelshein 2018); the gradient, which
+    is the softmax-weighted mean of the keys, is summed up on the way. Nothing of size B × K is ever held.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, query: Tensor, query_sources: Tensor, keys: Tensor, sources: Tensor) -> Tensor:
+        highest = query.new_full((len(query), 1), torch.finfo(query.dtype).min)
+        total = torch.zeros_like(highest)
+        weighted = torch.zeros_like(query)
+        for chunk, chunk_sources in zip(keys.split(CHUNK), sources.split(CHUNK), strict=True):
+            similarity = query @ chunk.T
+            similarity.masked_fill_(same_source(query_sources, chunk_sources), float("-inf"))
+            higher = torch.maximum(highest, similarity.amax(dim=1, keepdim=True))
+            faded = (highest - higher).exp_()
+            share = similarity.sub_(higher).exp_()
+            total.mul_(faded).add_(share.sum(dim=1, keepdim=True))
+            weighted.mul_(faded).addmm_(share, chunk)
+            highest = higher
+        ctx.save_for_backward(weighted.div_(total.clamp_min(torch.finfo(total.dtype).tiny)))
+        return highest + total.log()
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
+        (weighted,) = ctx.saved_tensors
+        return gradient * weighted, None, None, None

@@ -2,37 +2,69 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Literal, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Sampler
 
-from framegate.augment import Anchor, TwoViews
+from framegate.augment import Anchor, TwoViews, View, look_numbers
 from framegate.media import FrameStore
 from framegate.ssl.frame_order import FrameOrder
 
-_NEIGHBOUR, _DONOR, _SHUFFLE = range(3)  # what a random stream is for; streams of different use never coincide
+Identity = Literal["source", "frame"]
+_NEIGHBOUR, _DONOR, _STEP = range(3)  # what a random stream is for; streams of different use never coincide
 
 
 @dataclass(frozen=True)
 class ViewBatch:
-    """One process's share of a batch.
+    """One process's share of a micro-batch.
 
-    Shape: ``first`` and ``second`` (B, 3, S, S) uint8; ``source`` (B,) int64, equal for frames of one source file.
+    Shape: ``first`` and ``second`` (B, 3, S, S) uint8; ``source`` (B,) int64, equal for frames that are no negatives of
+    one another; ``programme`` (B,) int64; where attention is to know, ``overlays`` (2, B, K, 4), the boxes of known
+    overlays in each view as fractions of it, filled up with zeros, and ``shown`` (2, B), the share of its frame that
+    each view shows.
     """
 
     first: Tensor
     second: Tensor
     source: Tensor
+    programme: Tensor
+    overlays: Tensor | None = None
+    shown: Tensor | None = None
 
     def to(self, device: torch.device, *, memory_format: torch.memory_format = torch.contiguous_format) -> "ViewBatch":
         """The batch on another device."""
+
+        def moved(tensor: Tensor | None) -> Tensor | None:
+            return None if tensor is None else tensor.to(device, non_blocking=True)
+
         return ViewBatch(
             self.first.to(device, non_blocking=True, memory_format=memory_format),
             self.second.to(device, non_blocking=True, memory_format=memory_format),
             self.source.to(device, non_blocking=True),
+            self.programme.to(device, non_blocking=True),
+            moved(self.overlays),
+            moved(self.shown),
         )
+
+    def pin_memory(self) -> "ViewBatch":
+        """The batch in memory that a GPU can copy from while it computes; the loader calls this."""
+        first, second, source, programme = (
+            t.pin_memory() for t in (self.first, self.second, self.source, self.programme)
+        )
+        overlays, shown = (None if t is None else t.pin_memory() for t in (self.overlays, self.shown))
+        return ViewBatch(first, second, source, programme, overlays, shown)
+
+
+class Pair(NamedTuple):
+    """The two views of a frame, and whose frame it is."""
+
+    first: View
+    second: View
+    source: int
+    programme: int
 
 
 class ViewPairs(Dataset):
@@ -42,29 +74,41 @@ class ViewPairs(Dataset):
         store: where frames come from.
         views: makes two views of a frame.
         positive_seconds: the second view shows a frame of the same shot at most this far away; 0: the same frame.
+        same: what makes two frames no negatives of each other: one source file, or only being the very same frame.
         seed: decides neighbours and donors, together with epoch and frame.
     """
 
-    def __init__(self, store: FrameStore, views: TwoViews, *, positive_seconds: float = 0.0, seed: int = 0):
+    def __init__(
+        self,
+        store: FrameStore,
+        views: TwoViews,
+        *,
+        positive_seconds: float = 0.0,
+        same: Identity = "source",
+        seed: int = 0,
+    ):
         self.store = store
         self.views = views
         self.positive_seconds = positive_seconds
+        self.same = same
         self.seed = seed
         self.source_of = source_numbers(store)
+        self.programme_of = programme_numbers(store)
         self._by_source = np.argsort(self.source_of, kind="stable")
 
-    def __getitem__(self, item: tuple[int, int]) -> tuple[np.ndarray, np.ndarray, int]:
-        """The two views and the source of frame number ``item[1]`` in epoch ``item[0]``."""
+    def __getitem__(self, item: tuple[int, int]) -> Pair:
+        """The two views of frame number ``item[1]`` in epoch ``item[0]``."""
         epoch, frame = item
         neighbour = self._neighbour(epoch, frame)
-        first, second = self.views(
+        first, second = self.views.described(
             self._anchor(frame),
             None if neighbour == frame else self._anchor(neighbour),
             epoch=epoch,
             index=frame,
             donor=self._anchor(self._donor(epoch, frame)),
         )
-        return first, second, int(self.source_of[frame])
+        identity = frame if self.same == "frame" else int(self.source_of[frame])
+        return Pair(first, second, identity, int(self.programme_of[frame]))
 
     def _anchor(self, frame: int) -> Anchor:
         video = self.store.video(int(self.store.video_of[frame]))
@@ -132,22 +176,50 @@ class MicroBatches(Sampler):
                 yield [(epoch, int(frame)) for frame in part[self.rank]]
 
 
-def collate(pairs: list[tuple[np.ndarray, np.ndarray, int]]) -> ViewBatch:
-    """Stack pairs of (S, S, 3) pictures into a batch of (3, S, S) ones."""
-    first, second, source = zip(*pairs, strict=True)
-    return ViewBatch(_pictures(first), _pictures(second), torch.tensor(source))
+def collate(pairs: list[Pair]) -> ViewBatch:
+    """Stack pairs of (S, S, 3) views into a batch of (3, S, S) ones."""
+    views = [[pair.first for pair in pairs], [pair.second for pair in pairs]]
+    most = max(len(view.overlays) for side in views for view in side)
+    boxes = np.zeros((2, len(pairs), most, 4), np.float32)
+    for side, row in np.ndindex(2, len(pairs)):
+        if found := views[side][row].overlays:
+            boxes[side, row, : len(found)] = found
+    return ViewBatch(
+        first=_pictures(views[0]),
+        second=_pictures(views[1]),
+        source=torch.tensor([pair.source for pair in pairs]),
+        programme=torch.tensor([pair.programme for pair in pairs]),
+        overlays=torch.from_numpy(boxes) if most else None,
+        shown=torch.tensor([[view.shown for view in side] for side in views]) if most else None,
+    )
 
 
-def key_shuffle(images: int, *, seed: int, step: int, micro: int, rank: int) -> Tensor:
-    """The order (images,) in which the key encoder sees a micro-batch, drawn anew for each."""
-    return torch.from_numpy(np.random.default_rng([seed, step, micro, rank, _SHUFFLE]).permutation(images))
+def step_draws(*, seed: int, step: int, micro: int) -> torch.Generator:
+    """The randomness of a micro-batch's forward, the same on every process."""
+    state = np.random.SeedSequence([seed, step, micro, _STEP]).generate_state(1, np.uint64)[0]
+    return torch.Generator().manual_seed(int(state))
 
 
 def source_numbers(store: FrameStore) -> np.ndarray:
     """A number for the source of each frame, (frames,) int64: equal exactly where the source file is."""
-    _, number_of_video = np.unique(store.videos["source"].to_numpy(zero_copy_only=False), return_inverse=True)
+    return _numbers(store, "source")
+
+
+def programme_numbers(store: FrameStore) -> np.ndarray:
+    """A number for the programme of each frame, (frames,) int64, from 0 without gaps."""
+    return _numbers(store, "programme")
+
+
+def video_looks(store: FrameStore) -> np.ndarray:
+    """The look of each video, (videos,) int64, -1 where no other source shares it; see `augment.look_numbers`."""
+    videos = [store.video(row) for row in range(len(store.videos))]
+    return look_numbers([v.programme for v in videos], [v.source for v in videos], [v.layout for v in videos])
+
+
+def _numbers(store: FrameStore, column: str) -> np.ndarray:
+    _, number_of_video = np.unique(store.videos[column].to_numpy(zero_copy_only=False), return_inverse=True)
     return number_of_video[store.video_of].astype(np.int64)
 
 
-def _pictures(arrays: tuple[np.ndarray, ...]) -> Tensor:
-    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)
+def _pictures(views: list[View]) -> Tensor:
+    return torch.from_numpy(np.stack([view.pixels for view in views])).permute(0, 3, 1, 2)

@@ -33,6 +33,32 @@ def test_each_group_is_normalised_as_a_batch_of_its_own():
     assert torch.equal(norm(x), expected)
 
 
+@pytest.mark.parametrize("format", [torch.contiguous_format, torch.channels_last])
+def test_gradients_are_those_of_the_groups_alone(format):
+    x = images(2 * GROUP + 5).double().to(memory_format=format)
+    weight = torch.randn(x.shape, generator=torch.Generator().manual_seed(1)).double()
+    gradients = []
+    for forward in (split_norm().double(), nn.BatchNorm2d(4).double()):
+        rows = x.clone().requires_grad_()
+        parts = [rows] if len(gradients) == 0 else rows.tensor_split(2)
+        (torch.cat([forward(part) for part in parts]) * weight).sum().backward()
+        gradients.append((rows.grad, forward.weight.grad, forward.bias.grad))
+    for ours, theirs in zip(*gradients, strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
+
+
+def test_half_precision_activations_are_normalised_by_single_precision_statistics():
+    x = images(2 * GROUP)
+    norm = split_norm()
+    expected = norm(x)
+    half = x.bfloat16().requires_grad_()
+    out = norm(half)
+    assert out.dtype == torch.bfloat16
+    torch.testing.assert_close(out.float(), expected, rtol=0.02, atol=0.02)
+    out.sum().backward()
+    assert half.grad.dtype == torch.bfloat16 and norm.weight.grad.dtype == torch.float32
+
+
 def test_a_small_batch_is_cut_in_two_so_that_its_pairing_stays_hidden():
     x = images(2 * LEAST)
     halves = [nn.BatchNorm2d(4)(half) for half in x.chunk(2)]
@@ -115,3 +141,13 @@ def test_plain_leaves_norms_as_they_are_and_sync_replaces_them():
     network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.BatchNorm2d(4))
     assert type(set_batch_norm(network, "plain")[1]) is nn.BatchNorm2d
     assert type(set_batch_norm(network, "sync")[1]) is nn.SyncBatchNorm
+
+
+def test_synchronised_norms_keep_the_activation_they_hold():
+    torch.manual_seed(0)
+    network = timm.create_model("efficientnet_lite0", num_classes=0)
+    x = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0))
+    expected = copy.deepcopy(network).train()(x)
+    synchronised = set_batch_norm(network, "sync").train()
+    assert any(isinstance(module, nn.SyncBatchNorm) for module in synchronised.modules())
+    torch.testing.assert_close(synchronised(x), expected, rtol=1e-4, atol=1e-5)

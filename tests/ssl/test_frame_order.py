@@ -80,6 +80,28 @@ def test_a_videos_frames_are_spread_over_the_epoch():
         assert len(set(frames // 10)) == 40
 
 
+def test_frames_of_one_look_and_different_videos_come_together():
+    def partners(same_look: float) -> float:
+        order = FrameOrder(
+            video_of=np.repeat(np.arange(80), 4),
+            frames=np.arange(320),
+            batch_size=16,
+            epochs=2,
+            frames_per_video=None,
+            seed=0,
+            looks=np.arange(80) // 4,
+            same_look=same_look,
+        )
+        assert all(sorted(frames) == list(range(320)) for frames in epochs_of(order))
+        found = 0
+        for _, frames in order.batches(0):
+            video, look = frames // 4, frames // 16
+            found += ((look[:, None] == look) & (video[:, None] != video)).any(axis=1).sum()
+        return found / (order.total_steps * 16)
+
+    assert partners(0.0) < 0.6 < 0.8 < partners(1.0)
+
+
 @pytest.mark.parametrize(("accumulate", "processes"), [(1, 1), (1, 3), (2, 2), (3, 2), (6, 1)])
 def test_processes_and_micro_batches_share_the_global_batch(accumulate, processes):
     order = frame_order(batch_size=12)

@@ -5,14 +5,13 @@ from torch import nn
 from framegate.ssl.batch_norm import GROUP
 from framegate.ssl.moco import MoCo
 from framegate.ssl.queue import EMPTY
-from tests.ssl.tiny_backbone import pictures, tiny_moco, unit_rows
+from tests.ssl.tiny_backbone import draws, pictures, tiny_moco, unit_rows, view_batch
 
 SOURCES = torch.tensor([0, 1, 0, 2, 3, 1])
 FIRST, SECOND = pictures(6, seed=1), pictures(6, seed=2)
 
 
-def order(count: int, *, seed: int = 0) -> torch.Tensor:
-    return torch.randperm(count, generator=torch.Generator().manual_seed(seed))
+BATCH = view_batch(FIRST, SECOND, SOURCES)
 
 
 def half_filled_queue(moco: MoCo) -> MoCo:
@@ -45,27 +44,27 @@ def test_the_loss_contrasts_each_query_with_other_sources_keys(queue_is_empty):
     if not queue_is_empty:
         half_filled_queue(moco)
     expected = slow_contrast(moco, embed(moco.query_encoder, FIRST), embed(moco.key_encoder, SECOND))
-    torch.testing.assert_close(moco(FIRST, SECOND, SOURCES, order(6)).loss, expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(moco(BATCH, draws()).loss, expected, rtol=1e-12, atol=0)
 
 
 def test_both_halves_of_a_symmetric_loss_see_the_same_negatives():
     moco = half_filled_queue(tiny_moco(queue=8, symmetric=True))
     one = slow_contrast(moco, embed(moco.query_encoder, FIRST), embed(moco.key_encoder, SECOND))
     other = slow_contrast(moco, embed(moco.query_encoder, SECOND), embed(moco.key_encoder, FIRST))
-    loss = moco(FIRST, SECOND, SOURCES, order(12)).loss
+    loss = moco(BATCH, draws()).loss
     torch.testing.assert_close(loss, (one + other) / 2, rtol=1e-12, atol=0)
 
 
 @pytest.mark.parametrize("symmetric", [False, True])
 def test_the_first_step_has_a_gradient_while_the_queue_is_empty(symmetric):
     moco = tiny_moco(symmetric=symmetric)
-    moco(FIRST, SECOND, SOURCES, order(12 if symmetric else 6)).loss.backward()
+    moco(BATCH, draws()).loss.backward()
     assert all(parameter.grad.abs().max() > 0 for parameter in moco.query_encoder.parameters())
 
 
 def test_frames_of_a_single_source_are_not_pushed_apart():
     moco = tiny_moco()
-    loss = moco(FIRST, SECOND, torch.zeros(6, dtype=torch.int64), order(6)).loss
+    loss = moco(view_batch(FIRST, SECOND, torch.zeros(6, dtype=torch.int64)), draws()).loss
     loss.backward()
     assert loss.item() == 0
     assert not any(parameter.grad.any() for parameter in moco.query_encoder.parameters())
@@ -73,7 +72,7 @@ def test_frames_of_a_single_source_are_not_pushed_apart():
 
 def test_only_the_query_encoder_gets_a_gradient():
     moco = tiny_moco(symmetric=True)
-    output = moco(FIRST, SECOND, SOURCES, order(12))
+    output = moco(BATCH, draws())
     output.loss.backward()
     assert all(parameter.grad is None for parameter in moco.key_encoder.parameters())
     assert not output.keys.requires_grad
@@ -86,14 +85,14 @@ def test_each_encoder_runs_once_a_step(symmetric, images):
     seen: dict[str, list[int]] = {"query": [], "key": []}
     moco.query_encoder.register_forward_hook(lambda _, inputs, __: seen["query"].append(len(inputs[0])))
     moco.key_encoder.encoder.register_forward_hook(lambda _, inputs, __: seen["key"].append(len(inputs[0])))
-    moco(FIRST, SECOND, SOURCES, order(images))
+    moco(BATCH, draws())
     assert seen == {"query": [images], "key": [images]}
 
 
 def test_a_forward_leaves_the_queue_as_it_was_and_push_adds_its_keys():
     moco = half_filled_queue(tiny_moco(queue=20, symmetric=True))
     before = {name: tensor.clone() for name, tensor in moco.queue.state_dict().items()}
-    output = moco(FIRST, SECOND, SOURCES, order(12))
+    output = moco(BATCH, draws())
     for name, tensor in moco.queue.state_dict().items():
         assert torch.equal(tensor, before[name])
     moco.push(output)
@@ -106,7 +105,7 @@ def test_a_push_before_the_backward_pass_does_not_reach_its_gradient():
     gradients = []
     for push_first in (False, True):
         moco = half_filled_queue(tiny_moco(queue=8))
-        output = moco(FIRST, SECOND, SOURCES, order(6))
+        output = moco(BATCH, draws())
         if push_first:
             moco.push(output)
         output.loss.backward()
@@ -114,13 +113,10 @@ def test_a_push_before_the_backward_pass_does_not_reach_its_gradient():
     assert torch.equal(*gradients)
 
 
-@pytest.mark.parametrize(("symmetric", "images"), [(False, 6), (True, 12)])
-def test_the_shuffle_is_undone(symmetric, images):
+@pytest.mark.parametrize("symmetric", [False, True])
+def test_the_shuffle_is_undone(symmetric):
     moco = half_filled_queue(tiny_moco(queue=8, symmetric=symmetric))
-    outputs = [
-        moco(FIRST, SECOND, SOURCES, shuffle)
-        for shuffle in (torch.arange(images), order(images, seed=1), order(images, seed=2))
-    ]
+    outputs = [moco(BATCH, draws(seed)) for seed in range(3)]
     for output in outputs[1:]:
         torch.testing.assert_close(output.loss, outputs[0].loss, rtol=1e-12, atol=0)
         torch.testing.assert_close(output.keys, outputs[0].keys, rtol=1e-12, atol=1e-12)
@@ -134,10 +130,10 @@ def test_keys_share_statistics_with_other_frames_than_their_queries_do():
     count = 2 * GROUP
     moco = tiny_moco(nn.BatchNorm2d).train()
     first, second, sources = pictures(count, seed=1), pictures(count, seed=2), torch.arange(count)
-    shuffle = order(count)
-    before = moco(first, second, sources, shuffle)
+    shuffle = torch.randperm(count, generator=draws())
+    before = moco(view_batch(first, second, sources), draws())
     first[0], second[0] = pictures(1, seed=3)[0], pictures(1, seed=4)[0]
-    after = moco(first, second, sources, shuffle)
+    after = moco(view_batch(first, second, sources), draws())
 
     place = int((shuffle == 0).nonzero())
     group_of_key = shuffle[:GROUP] if place < GROUP else shuffle[GROUP:]
@@ -167,6 +163,6 @@ def test_all_of_its_state_is_in_its_state_dict():
     twin = tiny_moco(nn.BatchNorm2d, seed=1, queue=8)
     twin.load_state_dict(moco.state_dict(), strict=True)
     for one in (moco, twin):
-        one.push(one(FIRST, SECOND, SOURCES, order(6)))
-    one, other = (model(SECOND, FIRST, SOURCES, order(6)).loss for model in (moco, twin))
+        one.push(one(BATCH, draws()))
+    one, other = (model(view_batch(SECOND, FIRST, SOURCES), draws()).loss for model in (moco, twin))
     assert torch.equal(one, other)

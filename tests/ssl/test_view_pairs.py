@@ -2,10 +2,10 @@ import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from framegate.augment import Anchor, TwoViews, ViewPolicy
+from framegate.augment import Anchor, AttentionPolicy, OverlayPolicy, TwoViews, View, ViewPolicy
 from framegate.media import Clip, FrameStore
 from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, key_shuffle, source_numbers
+from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, source_numbers, step_draws
 from tests.ssl.small_stores import make_store
 
 SIDE = 32
@@ -22,9 +22,9 @@ class Recorder:
     def __init__(self) -> None:
         self.anchors: list[tuple[Anchor, Anchor | None, Anchor | None]] = []
 
-    def __call__(self, first, second=None, *, epoch, index, donor=None):
+    def described(self, first, second=None, *, epoch, index, donor=None):
         self.anchors.append((first, second, donor))
-        return np.zeros((1, 1, 3), np.uint8), np.zeros((1, 1, 3), np.uint8)
+        return (View(np.zeros((1, 1, 3), np.uint8), (), 1.0),) * 2
 
 
 def chosen_frames(store: FrameStore, *, positive_seconds: float) -> list[tuple[int, int, int, int]]:
@@ -113,10 +113,10 @@ def test_views_after_a_resume_are_the_rest_of_all_views(store):
 
 def test_views_change_with_the_epoch_and_the_seed(store):
     pairs, reseeded = view_pairs(store), view_pairs(store, seed=1)
-    first, again = pairs[0, 5][0], pairs[0, 5][0]
+    first, again = pairs[0, 5].first.pixels, pairs[0, 5].first.pixels
     assert np.array_equal(first, again)
-    assert not np.array_equal(first, pairs[1, 5][0])
-    assert not np.array_equal(first, reseeded[0, 5][0])
+    assert not np.array_equal(first, pairs[1, 5].first.pixels)
+    assert not np.array_equal(first, reseeded[0, 5].first.pixels)
 
 
 def test_collating_puts_channels_first(store):
@@ -125,8 +125,8 @@ def test_collating_puts_channels_first(store):
     batch = collate(items)
     assert batch.first.shape == batch.second.shape == (2, 3, SIDE, SIDE)
     assert batch.first.dtype == torch.uint8
-    assert np.array_equal(batch.first[1].permute(1, 2, 0).numpy(), items[1][0])
-    assert np.array_equal(batch.second[0].permute(1, 2, 0).numpy(), items[0][1])
+    assert np.array_equal(batch.first[1].permute(1, 2, 0).numpy(), items[1].first.pixels)
+    assert np.array_equal(batch.second[0].permute(1, 2, 0).numpy(), items[0].second.pixels)
     assert batch.source.tolist() == [int(source_numbers(store)[frame]) for frame in (3, 0)]
 
 
@@ -138,11 +138,27 @@ def test_moving_a_batch_can_change_its_memory_format(store):
     assert torch.equal(moved.first, batch.first)
 
 
-def test_the_keys_order_is_drawn_anew_for_each_micro_batch_and_process():
-    def shuffle(**where: int) -> list[int]:
-        return key_shuffle(32, **{"seed": 0, "step": 0, "micro": 0, "rank": 0, **where}).tolist()
+def test_the_randomness_of_a_step_is_drawn_anew_for_each_micro_batch():
+    def numbers(**where: int) -> list[int]:
+        generator = step_draws(**{"seed": 0, "step": 0, "micro": 0, **where})
+        return torch.randperm(32, generator=generator).tolist()
 
-    assert sorted(shuffle()) == list(range(32))
-    assert shuffle() == shuffle()
-    for place in ("seed", "step", "micro", "rank"):
-        assert shuffle(**{place: 1}) != shuffle()
+    assert numbers() == numbers()
+    for place in ("seed", "step", "micro"):
+        assert numbers(**{place: 1}) != numbers()
+
+
+def test_a_source_may_be_the_frame_alone(store):
+    views = TwoViews(ViewPolicy(), image_size=SIDE, seed=0)
+    pairs = ViewPairs(store, views, same="frame")
+    assert [pairs[0, frame].source for frame in range(5)] == list(range(5))
+
+
+def test_attention_is_told_of_overlays_and_of_the_share_of_the_frame(store):
+    policy = ViewPolicy(attention=AttentionPolicy(drop=0.5), overlays=OverlayPolicy(paint=1.0))
+    pairs = ViewPairs(store, TwoViews(policy, image_size=SIDE, seed=0))
+    batch = collate([pairs[0, frame] for frame in range(8)])
+    assert batch.overlays.shape[:2] == (2, 8) and batch.overlays.shape[3] == 4
+    assert (batch.overlays != 0).any()
+    assert ((batch.shown > 0) & (batch.shown <= 1)).all()
+    assert collate([view_pairs(store)[0, 0]]).overlays is None

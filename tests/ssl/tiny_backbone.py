@@ -1,17 +1,25 @@
 """A stand-in for a timm model that takes microseconds: one convolution, a norm of the test's choice, a mean."""
 
 from collections.abc import Callable
+from typing import TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from framegate.ssl.moco import MoCo
+from framegate.ssl.moco_v3 import MoCoV3
+from framegate.ssl.simclr import SimCLR
+from framegate.ssl.view_pairs import ViewBatch
+
+Moving = TypeVar("Moving", MoCo, MoCoV3)
 
 
 class TinyBackbone(nn.Module):
     """Pictures (B, 3, S, S) uint8 → features (B, 8); without a norm a picture's features depend on no other picture."""
 
     dim = 8
+    patch_embedding = None
 
     def __init__(self, norm: Callable[[int], nn.Module] | None = None):
         super().__init__()
@@ -22,15 +30,59 @@ class TinyBackbone(nn.Module):
         pixels = images.to(self.convolution.weight.dtype) / 255
         return self.norm(self.convolution(pixels)).relu().mean(dim=(2, 3))
 
+    def forward_with_map(self, images: Tensor, *, least: int = 1) -> tuple[Tensor, Tensor]:
+        """The same, and the map of responses that was averaged."""
+        pixels = images.to(self.convolution.weight.dtype) / 255
+        responses = self.norm(self.convolution(pixels)).relu()
+        assert min(responses.shape[-2:]) >= least
+        return responses.mean(dim=(2, 3)), responses
 
-def tiny_moco(norm: Callable[[int], nn.Module] | None = None, *, seed: int = 0, **options: object) -> MoCo:
+
+Norm = Callable[[int], nn.Module]
+
+
+def tiny_moco(norm: Norm | None = None, *, seed: int = 0, **options: object) -> MoCo:
     """MoCo in float64, keys of 6 numbers, its key encoder moved away from the query encoder as in mid-training."""
     torch.manual_seed(seed)
-    moco = MoCo(TinyBackbone(norm), dim=6, **options).double()
-    with torch.no_grad():
-        for parameter in moco.key_encoder.parameters():
-            parameter.add_(0.1 * torch.randn_like(parameter))
-    return moco
+    return _with_moved_keys(MoCo(TinyBackbone(norm), dim=6, **options).double())
+
+
+def tiny_moco_v3(
+    norm: Norm | None = None, *, seed: int = 0, head_norm: Norm | None = None, **options: object
+) -> MoCoV3:
+    """MoCo v3 likewise; ``head_norm`` takes the place of the heads' batch norm."""
+    torch.manual_seed(seed)
+    moco = MoCoV3(TinyBackbone(norm), dim=6, hidden=10, **options).double()
+    if head_norm is not None:
+        replace_batch_norm(moco, head_norm)
+    return _with_moved_keys(moco)
+
+
+def tiny_simclr(norm: Norm | None = None, *, seed: int = 0, head_norm: Norm | None = None, **options: object) -> SimCLR:
+    """SimCLR in float64, projections of 6 numbers."""
+    torch.manual_seed(seed)
+    simclr = SimCLR(TinyBackbone(norm), dim=6, **options).double()
+    if head_norm is not None:
+        replace_batch_norm(simclr, head_norm)
+    return simclr
+
+
+def replace_batch_norm(module: nn.Module, norm: Norm) -> None:
+    """Put ``norm`` of as many channels in the place of every batch norm."""
+    for parent in list(module.modules()):
+        for name, child in parent.named_children():
+            if isinstance(child, _BatchNorm):
+                setattr(parent, name, norm(child.num_features).double())
+
+
+def view_batch(first: Tensor, second: Tensor, source: Tensor, **more: Tensor) -> ViewBatch:
+    """A batch; programmes are the sources where nothing else is said."""
+    return ViewBatch(first, second, source, more.pop("programme", source), **more)
+
+
+def draws(seed: int = 0) -> torch.Generator:
+    """The randomness of a micro-batch."""
+    return torch.Generator().manual_seed(seed)
 
 
 def pictures(count: int, *, seed: int = 0, side: int = 8) -> Tensor:
@@ -42,3 +94,10 @@ def unit_rows(count: int, dim: int = 6, *, seed: int = 0) -> Tensor:
     """(count, dim) float64 rows of length 1."""
     rows = torch.randn(count, dim, dtype=torch.float64, generator=torch.Generator().manual_seed(seed))
     return nn.functional.normalize(rows, dim=1)
+
+
+def _with_moved_keys(moco: Moving) -> Moving:
+    with torch.no_grad():
+        for parameter in moco.key_encoder.parameters():
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return moco

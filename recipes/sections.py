@@ -21,7 +21,8 @@ class Log(Section):
     every: PositiveInt = 10
     """steps between rows of metrics.jsonl"""
     probe_every: PositiveInt | None = None
-    """steps between kNN probes of the validation split's labelled rows while pretraining; null: never"""
+    """steps between kNN probes of the validation split's labelled rows while pretraining; null: never. A probe that
+    beats all before it at leaf level saves a checkpoint of its step: `framegate export --checkpoint best`"""
     wandb_project: str | None = "framegate"
     """null: no W&B"""
 
@@ -32,7 +33,7 @@ class Checkpoint(Section):
     every: PositiveInt = 500
     """steps between checkpoints; the end of the run always has one"""
     keep: PositiveInt = 2
-    """how many of the newest stay"""
+    """how many of the newest stay; the best by the online probe stays besides"""
 
 
 class Optim(Section):

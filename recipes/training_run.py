@@ -174,8 +174,8 @@ class TrainingRun:
                 given += 1
                 yield batch
             return
-        except RuntimeError as error:
-            if not str(error).startswith("DataLoader worker (pid"):
+        except (RuntimeError, OSError, EOFError) as error:
+            if not _is_of_dead_worker(error):
                 raise
             self._worker_died = True
         assert loader.batch_sampler is not None and loader.collate_fn is not None
@@ -186,13 +186,20 @@ class TrainingRun:
         """A context for the time that the loop waits for data."""
         return self._interval.waiting
 
-    def check(self, loss: torch.Tensor) -> None:
-        """Note whether ``loss`` is a number, without waiting for the device to compute it."""
-        self._finite &= loss.detach().isfinite().all()
+    def check(self, values: torch.Tensor) -> None:
+        """Note whether ``values``, a loss, are numbers, without waiting for the device to compute them."""
+        self._finite &= values.detach().isfinite().all()
 
     def log_due(self, step: int) -> bool:
-        """Whether a row is to be written after update ``step``."""
-        return step % self.config.log.every == 0 or step == self.total_steps or self.probe_due(step)
+        """Whether a row is to be written after update ``step``.
+
+        Raises:
+            TrainingError: it is, and the loss was not a number since the last: there is nothing to compute figures of.
+        """
+        due = self._logs(step)
+        if due:
+            self._refuse_nan(step)
+        return due
 
     def probe_due(self, step: int) -> bool:
         """Whether the network is to be probed after update ``step``."""
@@ -208,7 +215,6 @@ class TrainingRun:
             images: images of all processes in one update.
             values: ``loss``, ``lr``, ``momentum`` …, numbers or scalar tensors of this process.
         """
-        self._refuse_nan(step)
         row = {"step": step, "epoch": epoch, **{name: _number(value) for name, value in values.items()}}
         if (probed := row.get(BEST_BY)) is not None and (self._best is None or probed > self._best["value"]):
             self._best = {"step": step, "by": BEST_BY, "value": probed}
@@ -225,8 +231,11 @@ class TrainingRun:
     def checkpoint_if_due(self, step: int) -> None:
         """Save every ``checkpoint.every`` updates, where a probe beats all before it, at the end, before stopping."""
         why = self._stop_reason() if step < self.total_steps else None
-        new_best = self.log_due(step) and self._together.any(self._new_best)
+        new_best = self._logs(step) and self._together.any(self._new_best)
         if step % self.config.checkpoint.every == 0 or step == self.total_steps or new_best or why:
+            # An update may have spoilt the weights though its own loss was a number: such a state is not worth keeping.
+            for tensor in (tensor for module in self._modules.values() for tensor in module.state_dict().values()):
+                self.check(tensor)
             self._refuse_nan(step)
             self._save(step)
         self._new_best = False
@@ -324,10 +333,14 @@ class TrainingRun:
         if self.is_main:
             sys.stderr.write(f"{self.config.name}: forced: {what}\n")
 
+    def _logs(self, step: int) -> bool:
+        return step % self.config.log.every == 0 or step == self.total_steps or self.probe_due(step)
+
     def _refuse_nan(self, step: int) -> None:
         if self._together.any(not bool(self._finite)):
             self._leave(
-                f"the loss is not a number at step {step}: lower optim.lr or set optim.clip_grad; {self._saved()}"
+                f"the loss or a weight is not a number at step {step}: "
+                f"lower optim.lr or set optim.clip_grad; {self._saved()}"
             )
 
     def _saved(self) -> str:
@@ -339,6 +352,13 @@ class TrainingRun:
         if self.is_main:
             raise TrainingError(message)
         raise SystemExit(1)
+
+
+def _is_of_dead_worker(error: Exception) -> bool:
+    """Whether a loader's error means that a worker is gone: by its own finding, or by what it left half sent."""
+    if isinstance(error, RuntimeError):
+        return str(error).startswith("DataLoader worker (pid")
+    return not str(error).startswith("Caught ")  # so begins what a dataset raised inside a worker
 
 
 def data_digest(store: Path) -> str:

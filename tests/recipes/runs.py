@@ -117,7 +117,7 @@ def killed_five_times(start_run: Callable[[], subprocess.Popen], runs: Path, *, 
     """Start a run and kill it, five times: at random steps, and twice in the middle of a save."""
     rng = random.Random(seed)
     unfinished = runs / "moco_small" / "checkpoints"
-    for draw in ("step", "save", "step", "save", "step"):
+    for draw in ("step", "early in a save", "step", "late in a save", "step"):
         before = checkpoints(runs)[-1] if checkpoints(runs) else None
         reached = int(before.name.removeprefix("step-")) if before else 0
         process = start_run()
@@ -129,7 +129,8 @@ def killed_five_times(start_run: Callable[[], subprocess.Popen], runs: Path, *, 
             wait_until(
                 lambda left=left: {path.name for path in unfinished.glob(".step-*.part")} - left != set(), process
             )
-            time.sleep(rng.uniform(0, 0.5))
+            # Of the 0.6 s that a save takes with `slow_disk`, the first 0.15 pass with files missing.
+            time.sleep(rng.uniform(0, 0.1) if draw == "early in a save" else rng.uniform(0.15, 0.6))
         kill(process)
         for checkpoint in checkpoints(runs):
             tensors(checkpoint)

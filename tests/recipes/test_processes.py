@@ -50,7 +50,7 @@ def test_another_store_is_refused_wherever_the_old_one_stood(
     reached = checkpoints(tmp_path)[-1].name
     refused = ended(start(smaller, tmp_path, "optim.epochs=6", "--resume"), 2)
     assert "trained on other data: the store has changed since; --force continues all the same" in refused
-    assert f"data.store: {store}" in (tmp_path / "moco_small" / "config.yaml").read_text()
+    assert f"store: {store}" in (tmp_path / "moco_small" / "config.yaml").read_text()
     assert checkpoints(tmp_path)[-1].name == reached
 
     process = start(moved, tmp_path, "optim.epochs=6", "--resume")  # the same rows under another path

@@ -97,11 +97,22 @@ def test_a_file_that_may_not_grow_leaves_the_older_checkpoint_and_nothing_half(t
 @pytest.mark.slow
 @pytest.mark.parametrize("processes", [1, 2])
 def test_a_loss_that_is_no_number_ends_the_run_on_all_processes(store: Path, tmp_path: Path, processes: int) -> None:
-    process = start(store, tmp_path, "optim.lr=1e30", "optim.epochs=8", "--processes", processes)
+    process = start(
+        store,
+        tmp_path,
+        "optim.lr=1e9",
+        "optim.warmup_epochs=8",
+        "optim.epochs=8",
+        "checkpoint.every=1",
+        "--processes",
+        processes,
+    )
     errors = ended(process, 1)
-    (line,) = [line for line in errors.splitlines() if "the loss is not a number" in line]
-    assert "lower optim.lr or set optim.clip_grad; " in line
-    assert "the last good state is step-" in line or "no state was saved yet" in line
+    (line,) = [line for line in errors.splitlines() if "the loss or a weight is not a number" in line]
+    assert "lower optim.lr or set optim.clip_grad; the last good state is " in line
+    saved = checkpoints(tmp_path)
+    assert line.endswith(saved[-1].name)
+    assert all(tensor.isfinite().all() for checkpoint in saved for tensor in tensors(checkpoint).values())
 
 
 @pytest.mark.slow
@@ -136,8 +147,14 @@ def test_a_killed_process_takes_the_others_with_it_and_the_launcher_says_which(s
 
 
 @pytest.mark.slow
-def test_a_dead_data_worker_ends_the_run_after_the_step_with_the_state_saved(store: Path, tmp_path: Path) -> None:
-    def finetune(runs: Path, *extra: str) -> subprocess.Popen:
+@pytest.mark.parametrize("verb", ["finetune"])
+def test_a_dead_data_worker_ends_the_run_after_the_step_with_the_state_saved(
+    store: Path, tmp_path: Path, verb: str
+) -> None:
+    def train(runs: Path, *extra: str) -> subprocess.Popen:
+        if verb == "pretrain":
+            options = ["data.workers=2", "optim.accumulate=2", "optim.epochs=10", "checkpoint.every=1000"]
+            return start(store, runs, *options, *extra)
         options = ["streams.frames.backbone=test_resnet", "optim.epochs=20", "optim.batch_size=4"]
         options += [
             "log.wandb_project=null",
@@ -149,7 +166,7 @@ def test_a_dead_data_worker_ends_the_run_after_the_step_with_the_state_saved(sto
         return framegate("finetune", "fusion_small", f"data.store={store}", f"run_dir={runs}", *options, *extra)
 
     broken, whole = tmp_path / "broken", tmp_path / "whole"
-    process = finetune(broken)
+    process = train(broken)
     wait_for_step(broken, 3, process)
     main = psutil.Process(process.pid)
     workers = [child for child in main.children() if child.cmdline() == main.cmdline()]
@@ -160,7 +177,7 @@ def test_a_dead_data_worker_ends_the_run_after_the_step_with_the_state_saved(sto
     (saved,) = checkpoints(broken)
     assert int(saved.name.removeprefix("step-")) == steps(broken)[-1] < 100
 
-    ended(finetune(broken, "--resume"))
-    ended(finetune(whole))
+    ended(train(broken, "--resume"))
+    ended(train(whole))
     assert losses(broken) == losses(whole)
     assert differing(broken, whole) == []

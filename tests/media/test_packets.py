@@ -50,7 +50,7 @@ def test_an_index_that_takes_every_packet_for_a_keyframe_misleads_nobody(make_vi
 
 def test_the_decoder_gets_nothing_past_the_last_frame_that_is_wanted_of_a_group(make_video) -> None:
     path = make_video(seconds=4, gop=20, options={"bf": "0", "sc_threshold": "0"})
-    with open_media(path) as container:
+    with open_media(path, threads=2) as container:  # two frames at a time: what comes out lags behind what goes in
         reader = ExactReader(container, container.streams.video[0])
         decode, given = reader._decode, []
 

@@ -1,11 +1,15 @@
 """Decoded frames as they are meant to be seen: square pixels, upright, no combs, RGB."""
 
+import math
+
 import av
 import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from framegate.media.errors import MediaError
+
+_LEVEL = 1.0  # degrees of slant that nobody sees
 
 
 class FramePainter:
@@ -24,13 +28,16 @@ class FramePainter:
     def paint(self, frame: av.VideoFrame) -> np.ndarray:
         """(H, W, 3) RGB uint8, turned by the frame's display matrix."""
         if self._size is None:
-            return upright(self._rgb(frame, frame.width, frame.height), display_matrix(frame))
+            return self._shown(self._rgb(frame, frame.width, frame.height), frame)
         width, height = _fit(frame.width * self._aspect, frame.height, self._size)
         if frame.interlaced_frame and height > frame.height // 2:
             picture = _one_field(self._rgb(frame, width, frame.height), height)
         else:  # at half the height or less scaling blends the two fields anyway
             picture = self._rgb(frame, width, height)
-        return upright(picture, display_matrix(frame))
+        return self._shown(picture, frame)
+
+    def _shown(self, picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+        return turned(upright(picture, display_matrix(frame)), slant(frame))
 
     def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
         scaled = self._scaler.reformat(
@@ -42,15 +49,38 @@ class FramePainter:
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     """(a, b, c, d) that takes a coded place to a shown one: x' = a·x + c·y, y' = b·x + d·y.
 
-    Angles are rounded to the nearest quarter turn.
+    Angles are rounded to the nearest quarter turn; `slant` is the rest.
     """
+    a, b, c, d = _matrix(frame)
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1), 0, 0, (-1 if d < 0 else 1)
+    return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
+
+
+def slant(frame: av.VideoFrame) -> float:
+    """Degrees, clockwise and within ±45, by which the display matrix turns beyond a quarter turn; 0 with a mirror."""
+    a, b, c, d = _matrix(frame)
+    if a * d - b * c <= 0:
+        return 0.0
+    degrees = math.degrees(math.atan2(b, a))
+    return degrees - 90 * round(degrees / 90)
+
+
+def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
-    if abs(a) + abs(d) >= abs(b) + abs(c):
-        return (-1 if a < 0 else 1), 0, 0, (-1 if d < 0 else 1)
-    return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
+    return a, b, c, d
+
+
+def turned(picture: np.ndarray, degrees: float) -> np.ndarray:
+    """``picture`` turned clockwise about its middle within its own frame, the corners black, as FFmpeg shows it."""
+    if abs(degrees) <= _LEVEL:
+        return picture
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
+    return cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR)
 
 
 def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:

@@ -92,7 +92,9 @@ def extract(
     frames: Annotated[int | None, typer.Option(help="This many frames a clip, instead of --every.")] = None,
     size: Annotated[int, typer.Option(help="Pixels of a frame's short side.")] = 256,
     quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 90,
-    audio_seconds: Annotated[float, typer.Option(help="Sound kept of each clip.")] = 30.0,
+    audio_seconds: Annotated[
+        float, typer.Option(help="Sound kept of each clip, in windows spread over it; inf: all.")
+    ] = 30.0,
     dedupe: Annotated[float, typer.Option(help="Drop frames that differ less than this, 0 to 1; 0: none.")] = 0.0,
     timeout: Annotated[float, typer.Option(help="Seconds that one file may take.")] = 300.0,
     layout: Annotated[bool, typer.Option(help="Find borders, logos and subtitles.")] = True,
@@ -113,7 +115,7 @@ def extract(
         frames=frames,
         size=size,
         quality=quality,
-        audio_seconds=audio_seconds,
+        audio_seconds=None if audio_seconds == float("inf") else audio_seconds,
         dedupe=dedupe,
         timeout=timeout,
     )

@@ -2,9 +2,11 @@
 
 from pathlib import Path
 
+import av
 import numpy as np
 import pytest
 
+from framegate.media import read_frames
 from framegate.media.decode import ExactReader
 from framegate.media.source import open_media
 
@@ -40,3 +42,19 @@ def test_frames_equal_those_of_the_command_line(make_video, ffmpeg, name: str) -
     assert len(ours) == len(steps)
     for number, picture in ours:
         assert np.abs(picture - theirs[number]).mean() <= 2
+
+
+@pytest.mark.parametrize("degrees", [30, -10, 90, 180])
+def test_a_picture_is_turned_as_the_command_line_turns_it(make_video, ffmpeg, tmp_path: Path, degrees: int) -> None:
+    level, path = make_video("level.mp4", seconds=0.2, picture=moving), tmp_path / "turned.mp4"
+    with av.open(str(level)) as source, av.open(str(path), "w") as out:
+        stream = out.add_stream_from_template(source.streams.video[0])
+        stream.set_display_rotation(degrees)
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                out.mux(packet)
+    ((_, ours),) = read_frames(path, [0.0])
+    raw = ffmpeg("-i", path, "-frames:v", "1", "-f", "rawvideo", "-pix_fmt", "rgb24", "-")
+    theirs = np.frombuffer(raw, np.uint8).reshape(ours.shape).astype(int)
+    assert np.abs(ours - theirs).mean() <= 4  # they turn before the conversion to RGB

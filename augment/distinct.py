@@ -11,7 +11,7 @@ _ROWS, _COLUMNS = 18, 32
 
 
 def thumbnails(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, H, W, 3) uint8 at the size at which only what is large is told apart, (T, 18, 32, 3) float32."""
+    """Frames (T, H, W) uint8 at the size at which only what is large is told apart, (T, 18, 32) float32."""
     small = [cv2.resize(frame, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA) for frame in frames]
     return np.stack(small).astype(np.float32)
 

@@ -5,6 +5,8 @@ Bars come in equal pairs, above and below or left and right: what lies on one si
 
 from __future__ import annotations
 
+import math
+
 import cv2
 import numpy as np
 
@@ -15,23 +17,24 @@ _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its c
 _DROP = 0.4  # in the share of a bar's colour from the bar to the picture
 _PROMINENCE = 1.4  # of a blurred bar's end over the lines around it; pictures without borders stay below 1.2
 _WITNESSES = 6  # frames that must show the copy
-_NEAR = np.ones((5, 5), np.uint8)
+_NEAR = np.ones((3, 3), np.uint8)
+_FRAMES = 12  # that are looked at
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
 _NARROWEST_COPY = 0.035  # of the height or width: less of a copy tells nothing
 _OF_A_STILL = 0.95  # the same where few frames bear witness
 
 
-def find_borders(frames: np.ndarray, distinct: list[int]) -> Box:
+def find_borders(frames: np.ndarray, distinct: np.ndarray) -> Box:
     """The picture inside the borders, in fractions: (0, 0, 1, 1) where there are none.
 
     Args:
         frames: (T, H, W, 3) uint8.
-        distinct: numbers of those that differ, from `distinct_frames`.
+        distinct: (N, H, W) uint8, those that differ, in grey.
     """
-    flat = _inside_flat_bars(frames)
+    flat = _inside_flat_bars(_some(frames, _FRAMES))
     if flat != WHOLE:
         return flat
-    return _inside_a_blurred_copy(frames[distinct])
+    return _inside_a_blurred_copy(_some(distinct, _FRAMES))
 
 
 def _inside_flat_bars(frames: np.ndarray) -> Box:
@@ -47,14 +50,16 @@ def _inside_flat_bars(frames: np.ndarray) -> Box:
 
 def _inside_a_blurred_copy(frames: np.ndarray) -> Box:
     """What lies before a blurred copy of itself: of the frames that straight lines mark off, the likeliest such one."""
-    height, width = frames.shape[1:3]
-    green = frames[..., 1]
-    xs, ys = _blurred_bars(green.swapaxes(1, 2)), _blurred_bars(green)
+    height, width = frames.shape[1:]
+    xs, ys = _blurred_bars(frames.swapaxes(1, 2)), _blurred_bars(frames)
     pairs = [(x, y) for x in (0, *xs) for y in (0, *ys) if x or y]
     boxes = [(x / width, y / height, 1 - x / width, 1 - y / height) for x, y in pairs]
-    few = frames[np.unique(np.linspace(0, len(frames) - 1, _WITNESSES).astype(int))]
+    if not boxes:
+        return WHOLE
+    size = (max(width // 4, 8), max(height // 4, 8))
+    few = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in _some(frames, _WITNESSES)]
     likeness = [_likeness_of_blurred_copy(few, box) for box in boxes]
-    best = max(likeness, default=0.0)
+    best = max(likeness)
     return boxes[likeness.index(best)] if best > (_LIKENESS if len(few) >= 3 else _OF_A_STILL) else WHOLE
 
 
@@ -110,15 +115,16 @@ def _blurred_bars(grey: np.ndarray) -> list[int]:
     return [int(ends[i]) for i in np.argsort(-prominence)[:2] if prominence[i] > _PROMINENCE]
 
 
-def _likeness_of_blurred_copy(frames: np.ndarray, inside: Box) -> float:
+def _likeness_of_blurred_copy(frames: list[np.ndarray], inside: Box) -> float:
     """How far what lies beyond ``inside`` is like the picture inside, squeezed or cropped to the frame and blurred.
 
-    The median over the frames of a correlation, -1 to 1.
+    The median over the frames, (H, W) uint8 each, of a correlation, -1 to 1.
     """
-    height, width = frames.shape[1:3]
-    left, top, right, bottom = (round(edge * size) for edge, size in zip(inside, (width, height) * 2, strict=True))
+    height, width = frames[0].shape
+    left, top = math.ceil(inside[0] * width), math.ceil(inside[1] * height)
+    right, bottom = math.floor(inside[2] * width), math.floor(inside[3] * height)
     beyond = np.ones((height, width), bool)
-    beyond[top:bottom, left:right] = False
+    beyond[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1] = False  # nor the line between, at this size
     likeness = []
     for frame in frames:
         picture = frame[top:bottom, left:right]
@@ -126,14 +132,19 @@ def _likeness_of_blurred_copy(frames: np.ndarray, inside: Box) -> float:
         w, h = round(width * scale), round(height * scale)
         x, y = (right - left - w) // 2, (bottom - top - h) // 2
         copies = [_out_of_focus(part, width, height) for part in (picture, picture[y : y + h, x : x + w])]
-        calm = beyond & (cv2.morphologyEx(frame, cv2.MORPH_GRADIENT, _NEAR).max(axis=2) < 30)  # no text, no logo
+        calm = beyond & (cv2.morphologyEx(frame, cv2.MORPH_GRADIENT, _NEAR) < 30)  # no text, no logo
         likeness.append(max(_correlation(frame[calm], copy[calm]) for copy in copies) if calm.any() else 0.0)
     return float(np.median(likeness))
 
 
 def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    small = cv2.resize(picture, (max(width // 4, 1), max(height // 4, 1)), interpolation=cv2.INTER_AREA)
-    return cv2.resize(cv2.GaussianBlur(small, (0, 0), width / 100), (width, height))
+    """A picture stretched to a size and blurred."""
+    return cv2.GaussianBlur(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), (0, 0), width / 25)
+
+
+def _some(frames: np.ndarray, most: int) -> np.ndarray:
+    """At most so many frames, spread evenly."""
+    return frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

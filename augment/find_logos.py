@@ -20,6 +20,7 @@ _LEVELS = (
     15.0,
     22.0,
 )  # at which what hangs together is taken apart; the first extends groups
+_FOUNDERS = 8  # strong edges that a group has at least
 _RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
 _STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
 _LEAST_CONFIDENCE = 0.55
@@ -31,7 +32,7 @@ def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[F
     """Boxes and confidences of the logos.
 
     Args:
-        frames: (T, H, W, 3) uint8.
+        frames: (T, H, W) uint8.
         distinct: numbers of those that differ, from `distinct_frames`.
         picture: what the borders leave, in fractions.
     """
@@ -110,14 +111,15 @@ def _groups(lasting: np.ndarray) -> list[PixelBox]:
         edges = cv2.compare(left_over, level, cv2.CMP_GT)
         _, labels, boxes, _ = cv2.connectedComponentsWithStats(cv2.dilate(edges, near))
         again = np.zeros(len(boxes), bool)
-        for label, (left, top, w, h, _) in enumerate(boxes[1:].tolist(), start=1):
+        strong = np.bincount(labels[lasting > max(_STRONG, level)], minlength=len(boxes))
+        for label in np.flatnonzero(strong >= _FOUNDERS).tolist():
+            left, top, w, h = boxes[label, :4].tolist()
+            if label == 0 or not _reaches_a_corner(left, top, left + w, top + h, rows, columns):
+                continue
             inside = np.s_[top : top + h, left : left + w]
             member = (labels[inside] == label) & (edges[inside] > 0)
-            strong = (lasting[inside] > _STRONG) & member
-            if strong.sum() < 8:
-                continue
             strength = lasting[inside]
-            ys, xs = np.nonzero(member & (strength > _RELATIVE * float(np.percentile(strength[member], 90))))
+            ys, xs = np.nonzero(member & (strength > _RELATIVE * _high(strength[member])))
             box = (int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1))
             if _is_logo_shaped(*box, rows, columns):
                 groups.append(box)
@@ -148,6 +150,17 @@ def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
             break
         else:
             return groups
+
+
+def _high(strength: np.ndarray) -> float:
+    """What a tenth of the values (N,) exceed."""
+    at = int(0.9 * (len(strength) - 1))
+    return float(np.partition(strength, at)[at])
+
+
+def _reaches_a_corner(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:
+    """Whether a box may hold a logo: it comes as near to the frame's edges as logos are."""
+    return min(left, columns - right) < 0.15 * columns and min(top, rows - bottom) < 0.2 * rows
 
 
 def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:

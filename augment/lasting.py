@@ -18,14 +18,14 @@ _INNER = ((_WHOLE, slice(1, -1)), (slice(1, -1), _WHOLE))  # where a pixel has n
 
 @dataclass(frozen=True, slots=True)
 class LastingEdges:
-    """Maps of edges over some frames, in levels a pixel, of the strongest of the three colours.
+    """Maps of edges over some frames, in levels a pixel.
 
     Attributes:
         lasting: (H, W) float32, a lower bound of the mean gradient's length, so many standard errors below that an edge
             which comes and goes, or turns, has none.
         usual: (H, W) float32, the gradient's root mean square.
-        halves: (2, 2, H, W, 3) float32, the summed gradients of the first half of the frames and of the second: across
-            and down, each colour's.
+        halves: (2, 2, H, W) float32, the summed gradients of the first half of the frames and of the second: across
+            and down.
     """
 
     lasting: np.ndarray
@@ -54,10 +54,10 @@ class LastingEdges:
 
 
 def lasting_edges(frames: np.ndarray) -> LastingEdges:
-    """The edges of frames (T, H, W, 3) uint8."""
-    count, rows, columns = frames.shape[:3]
-    halves = np.zeros((2, 2, rows, columns, 3), np.float32)
-    squares = np.zeros((2, rows, columns, 3), np.float32)
+    """The edges of frames (T, H, W) uint8."""
+    count, rows, columns = frames.shape
+    halves = np.zeros((2, 2, rows, columns), np.float32)
+    squares = np.zeros((2, rows, columns), np.float32)
     across, down = ((_WHOLE, _BEFORE), (_WHOLE, _AFTER)), ((_BEFORE, _WHOLE), (_AFTER, _WHOLE))
     for number, frame in enumerate(frames):
         sums = halves[2 * number // count]
@@ -75,13 +75,7 @@ def lasting_edges(frames: np.ndarray) -> LastingEdges:
     length = cv2.magnitude(cv2.filter2D(mean[0], -1, smoothing.T), cv2.filter2D(mean[1], -1, smoothing)) / (2 * _GAIN)
     power = cv2.blur(squares[0] + squares[1], (3, 3)) / (count * (2 * _GAIN) ** 2)
     error = cv2.sqrt(cv2.max(power - length * length, 0) / (2 * count))
-    return LastingEdges(_strongest(length - _STANDARD_ERRORS * error), cv2.sqrt(_strongest(power)), halves)
-
-
-def _strongest(of_colours: np.ndarray) -> np.ndarray:
-    """The largest of three colours' values at each place."""
-    red, green, blue = cv2.split(of_colours)
-    return cv2.max(cv2.max(red, green), blue)
+    return LastingEdges(length - _STANDARD_ERRORS * error, cv2.sqrt(power), halves)
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 import cv2
 import numpy as np
 
+from framegate.augment.boxes import WHOLE
 from framegate.augment.distinct import distinct_frames, thumbnails
 from framegate.augment.find_borders import find_borders
 from framegate.augment.find_logos import find_logos
@@ -15,7 +16,7 @@ from framegate.media.layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
 _LEAST_SIDE = 16  # below it nothing can be told apart
-_FRAMES = 20
+_FRAMES = 18
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:
@@ -33,10 +34,11 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
     small = np.stack([_shrunk(frames[i]) for i in chosen])
     if min(small.shape[1:3]) < _LEAST_SIDE:
         return Layout()
-    thumbs = thumbnails(small)
-    borders = find_borders(small, distinct_frames(thumbs, (0.0, 0.0, 1.0, 1.0)))
-    logos = find_logos(small, distinct_frames(thumbs, borders), borders)
-    return Layout(borders=borders, logos=logos, subtitles=find_subtitles(small, borders))
+    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small])
+    thumbs = thumbnails(grey)
+    borders = find_borders(small, grey[distinct_frames(thumbs, WHOLE)])
+    logos = find_logos(grey, distinct_frames(thumbs, borders), borders)
+    return Layout(borders=borders, logos=logos, subtitles=find_subtitles(grey, borders))
 
 
 def _shrunk(frame: np.ndarray) -> np.ndarray:

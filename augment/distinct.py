@@ -34,3 +34,8 @@ def distinct_frames(thumbs: np.ndarray, picture: Box) -> list[int]:
         if not kept or (np.abs(inside[kept] - frame) > least).mean(axis=1).min() > 0.05:
             kept.append(number)
     return kept
+
+
+def evenly(frames: np.ndarray, most: int) -> np.ndarray:
+    """At most so many of the frames, spread evenly."""
+    return frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]

@@ -11,6 +11,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
+from framegate.augment.distinct import evenly
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
@@ -31,10 +32,10 @@ def find_borders(frames: np.ndarray, distinct: np.ndarray) -> Box:
         frames: (T, H, W, 3) uint8.
         distinct: (N, H, W) uint8, those that differ, in grey.
     """
-    flat = _inside_flat_bars(_some(frames, _FRAMES))
+    flat = _inside_flat_bars(evenly(frames, _FRAMES))
     if flat != WHOLE:
         return flat
-    return _inside_a_blurred_copy(_some(distinct, _FRAMES))
+    return _inside_a_blurred_copy(evenly(distinct, _FRAMES))
 
 
 def _inside_flat_bars(frames: np.ndarray) -> Box:
@@ -57,7 +58,7 @@ def _inside_a_blurred_copy(frames: np.ndarray) -> Box:
     if not boxes:
         return WHOLE
     size = (max(width // 4, 8), max(height // 4, 8))
-    few = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in _some(frames, _WITNESSES)]
+    few = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in evenly(frames, _WITNESSES)]
     likeness = [_likeness_of_blurred_copy(few, box) for box in boxes]
     best = max(likeness)
     return boxes[likeness.index(best)] if best > (_LIKENESS if len(few) >= 3 else _OF_A_STILL) else WHOLE
@@ -140,11 +141,6 @@ def _likeness_of_blurred_copy(frames: list[np.ndarray], inside: Box) -> float:
 def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """A picture stretched to a size and blurred."""
     return cv2.GaussianBlur(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), (0, 0), width / 25)
-
-
-def _some(frames: np.ndarray, most: int) -> np.ndarray:
-    """At most so many frames, spread evenly."""
-    return frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

@@ -6,10 +6,12 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
+from framegate.augment.distinct import evenly
 from framegate.augment.lasting import LastingEdges, lasting_edges
 
 Found = tuple[float, float, float, float, float]
 
+_FEWEST, _FRAMES = 6, 14  # frames: fewer tell too little, more are not looked at
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
 _LEVELS = (
     2.0,
@@ -32,18 +34,20 @@ def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[F
     """Boxes and confidences of the logos.
 
     Args:
-        frames: (T, H, W) uint8.
+        frames: (T, H, W, 3) uint8.
         distinct: numbers of those that differ, from `distinct_frames`.
         picture: what the borders leave, in fractions.
     """
     rows, columns = frames.shape[1:3]
     bars = _outside(picture, rows, columns)
     moves = len(distinct) >= 3
-    if not moves and not bars.any():
+    if len(frames) < _FEWEST or (not moves and not bars.any()):
         return ()
-    edges = lasting_edges(frames[distinct] if moves else frames)
+    edges = lasting_edges(evenly(frames[distinct] if moves else frames, _FRAMES))
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
         edges.lasting[~bars] = 0
+    if moves and _share_that_lasts(edges, []) > 2 * _STANDS_STILL:
+        return ()
     _clear_border_lines(edges.lasting, picture)
     groups = _merged(_groups(edges.lasting), rows, columns)
     elsewhere = _share_that_lasts(edges, groups)

@@ -37,7 +37,7 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
     grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small])
     thumbs = thumbnails(grey)
     borders = find_borders(small, grey[distinct_frames(thumbs, WHOLE)])
-    logos = find_logos(grey, distinct_frames(thumbs, borders), borders)
+    logos = find_logos(small, distinct_frames(thumbs, borders), borders)
     return Layout(borders=borders, logos=logos, subtitles=find_subtitles(grey, borders))
 
 

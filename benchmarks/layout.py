@@ -80,7 +80,7 @@ def share(case: str, files: list[Path], folder: Path, *, every: float) -> dict:
 
 
 def generate(path: Path, *, lines: int, seconds: int, number: int) -> None:
-    """A moving test picture with noise and a tone, a keyframe every two seconds as broadcasters and platforms have it."""
+    """A moving test picture with noise and a tone, a keyframe every two seconds as platforms have it."""
     size = f"{lines * 16 // 9 // 2 * 2}x{lines}"
     picture = f"testsrc2=size={size}:rate=25,hue=h={60 * number}+20*t,noise=alls=2:allf=t"
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=330"]

@@ -64,7 +64,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
             data=data_digest(config.data.store),
         )
         watch = PretrainWatch(run, config, store)
-        batches = iter(_loader(config, store, order, run))
+        batches = run.batches(_loader(config, store, order, run))
         memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format
 
         wrapped.train()

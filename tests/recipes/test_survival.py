@@ -147,7 +147,7 @@ def test_a_killed_process_takes_the_others_with_it_and_the_launcher_says_which(s
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("verb", ["finetune"])
+@pytest.mark.parametrize("verb", ["pretrain", "finetune"])
 def test_a_dead_data_worker_ends_the_run_after_the_step_with_the_state_saved(
     store: Path, tmp_path: Path, verb: str
 ) -> None:

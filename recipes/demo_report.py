@@ -37,7 +37,8 @@ def write_demo_report(
     page.figure(accuracy_bars(results), "Top-1 accuracy at the leaf, and kNN accuracy of the backbone")
     page.heading("Pretraining")
     page.figure(
-        training_curves(RunFolder(out / "runs" / "pretrain").rows()), "Loss, learning rate, rank of the embedding"
+        training_curves(RunFolder(out / "runs" / "pretrain").rows()),
+        "Loss, learning rate and momentum, images a second and the share of time spent waiting for data",
     )
     page.picture(view_pairs(config, store), "What MoCo learns from: each frame's two views, side by side, in pairs")
     page.heading("Fine-tuning")

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 CONDITIONS = ("clean", "same", "swapped")
 DRAWS = 2000
+BOUNDS = {"no-looks": 1.0, "supervised": 0.5, "supervised-no-looks": 0.5}  # and the share of the epochs they get
 
 
 def balanced(right: np.ndarray, category: np.ndarray) -> float:
@@ -95,19 +96,10 @@ def comparisons(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
     compare("framegate − ½ lightly", framegate, lightly, "gap", 0.0, "lightly MoCo", factor=0.5)
     for figure in ("clean", "swapped", "gap"):
         compare("at equal wall time", of_kind(rows, "equal-time"), lightly, figure, None, "lightly MoCo")
-        for bound in ("no-looks", "supervised", "supervised-no-looks"):
-            compare(f"from the bound {bound}", framegate, of_kind(rows, bound), figure, None, bound)
-        for kind in sorted({row["kind"] for row in rows.values() if row["share"] == 0.5} - {"framegate"}):
-            # Attention needs a symmetric method; where the default is none, its own baseline is the symmetric row.
-            base = of_kind(rows, "symmetric", 0.5) if kind.startswith("attention") else []
-            compare(
-                f"{'symmetric' if base else 'default'} − {kind}",
-                base or half,
-                of_kind(rows, kind, 0.5),
-                figure,
-                None,
-                kind,
-            )
+        for bound, share in BOUNDS.items():
+            compare(f"from the bound {bound}", framegate, of_kind(rows, bound, share), figure, None, bound)
+        for kind in sorted({row["kind"] for row in rows.values() if row["share"] == 0.5} - {"framegate", *BOUNDS}):
+            compare(f"default − {kind}", half, of_kind(rows, kind, 0.5), figure, None, kind)
     start, continued = of_kind(rows, "imagenet"), of_kind(rows, "imagenet-continued")
     compare("continued − ImageNet", continued, start, "clean", 0.0, "ImageNet EfficientNet-Lite0")
     compare("continued − ½ ImageNet", continued, start, "gap", 0.0, "ImageNet EfficientNet-Lite0", factor=0.5)

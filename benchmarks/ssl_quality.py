@@ -25,6 +25,7 @@ import cv2
 import torch
 from quality_data import Stores, evaluate, make_stores
 from quality_pictures import load_pictures
+from quality_peers import query_images
 from quality_report import comparisons, plot, print_comparisons, print_table
 from quality_rows import SIDE, Budget, Row, SkippedError, all_rows, train
 
@@ -162,6 +163,8 @@ def _time_ratio(row: Row, out: Path) -> float:
 def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tuple[str, ...]) -> None:
     """Time lightly and framegate over two epochs each, and say what the rows will cost."""
     stores = data.stores(64)
+    clips = int((stores.planted.videos["split"].to_numpy(zero_copy_only=False) == "train").sum())
+    epoch = query_images(clips, epochs=1, frames_per_epoch=budget.frames)
     short = Budget(epochs=2, frames=budget.frames, bf16=budget.bf16, continued_epochs=1)
     seconds = {}
     for kind in ("lightly", "framegate"):
@@ -169,10 +172,9 @@ def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tupl
         backbone, images = train(
             Row(name=f"estimate-{kind}", kind=kind, seed=0), stores, short, work=out, extra=extra, time_ratio=1
         )
-        seconds[kind] = (time.perf_counter() - begin) / 2
-        print(
-            f"{kind}: {seconds[kind]:.1f} s an epoch of {images // 2} query images ({images / 2 / seconds[kind]:.0f}/s)"
-        )
+        rate = images / (time.perf_counter() - begin)
+        seconds[kind] = epoch / rate
+        print(f"{kind}: {seconds[kind]:.1f} s for the {epoch} query images of an epoch ({rate:.0f}/s)")
     begin = time.perf_counter()
     evaluate(backbone, stores, audit_frames=450)
     measuring = time.perf_counter() - begin

@@ -129,16 +129,19 @@ def test_query_images_count_both_views_of_whole_batches() -> None:
     assert query_images(300, epochs=1, frames_per_epoch=2) == 2 * 512
 
 
-def test_a_symmetric_recipe_gets_half_the_epochs(tmp_path: Path) -> None:
-    from quality_rows import Budget, Row, SkippedError, _config, queries_per_anchor
+def test_every_recipe_gets_the_same_query_images_or_less_than_an_epoch_fewer(tmp_path: Path) -> None:
+    from quality_rows import Budget, Row, SkippedError, _config, _images_per_epoch
 
     budget = Budget(epochs=4, frames=1, bf16=False, continued_epochs=1)
-    work = {"row": Row(name="x", kind="framegate", seed=0), "store": tmp_path, "epochs": 4, "budget": budget}
-    one = _config(**work, work=tmp_path, extra=("method.symmetric=false",))
-    two = _config(**work, work=tmp_path, extra=("method.symmetric=true",))
-    assert one.optim.epochs * queries_per_anchor(one) == two.optim.epochs * queries_per_anchor(two) == 8
+    equal = {"images": 10_000, "clips": 300, "budget": budget, "work": tmp_path}
+    row = Row(name="x", kind="framegate", seed=0)
+    for symmetric, batch, of_an_epoch in (("false", 128, 256), ("true", 128, 512), ("true", 64, 512)):
+        extra = (f"method.symmetric={symmetric}", f"optim.batch_size={batch}")
+        config = _config(row, tmp_path, extra=extra, **equal)
+        assert _images_per_epoch(config, 300) == of_an_epoch
+        assert config.optim.epochs == 10_000 // of_an_epoch
     with pytest.raises(SkippedError, match="unknown key"):
-        _config(**work, work=tmp_path, extra=("method.nonsense=1",))
+        _config(row, tmp_path, extra=("method.nonsense=1",), **equal)
 
 
 def test_the_command_names_its_rows(tmp_path: Path, capsys, monkeypatch) -> None:

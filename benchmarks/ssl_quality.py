@@ -24,8 +24,8 @@ from typing import Any
 import cv2
 import torch
 from quality_data import Stores, evaluate, make_stores
-from quality_pictures import load_pictures
 from quality_peers import query_images
+from quality_pictures import load_pictures
 from quality_report import comparisons, plot, print_comparisons, print_table
 from quality_rows import SIDE, Budget, Row, SkippedError, all_rows, train
 

@@ -143,12 +143,16 @@ def print_comparisons(lines: list[dict[str, Any]]) -> None:
         print(f"{line['case']:44}{beside}{spread}{target}")
 
 
-def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
-    """Accuracy of the audit's linear probe over the overlays' correlation with the class, lightly beside framegate."""
+def plot(rows: dict[str, dict[str, Any]], path: Path) -> bool:
+    """Accuracy of the audit's linear probe over the overlays' correlation with the class, lightly beside framegate.
+
+    Returns:
+        Whether there was something to draw.
+    """
     sides = {kind: of_kind(rows, kind) for kind in ("random", "lightly", "framegate")}
     sides = {kind: found for kind, found in sides.items() if found and found[0]["audit"]["overlays"]["all"]["by_rho"]}
     if not sides:
-        return
+        return False
     figure = Figure(figsize=(10, 3.4), layout="constrained")
     for axes, condition in zip(figure.subplots(1, 3, sharey=True), CONDITIONS, strict=True):
         for kind, found in sides.items():
@@ -159,3 +163,4 @@ def plot(rows: dict[str, dict[str, Any]], path: Path) -> None:
         axes.set(title=f"{condition} overlays in test frames", xlabel="correlation ρ in training frames")
         axes.legend(fontsize="small")
     figure.savefig(path, dpi=120)
+    return True

@@ -24,6 +24,7 @@ from typing import Any
 import cv2
 import torch
 from quality_data import Stores, evaluate, make_stores
+from quality_page import write_page
 from quality_peers import query_images
 from quality_pictures import load_pictures
 from quality_report import comparisons, plot, print_comparisons, print_table
@@ -52,6 +53,7 @@ def main() -> None:
     )
     parser.add_argument("--tag", default="", help="added to the names of rows run with --set")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, help="write the table as Markdown, and the plot beside it")
     parser.add_argument("--quick", action="store_true", help="few pictures, two epochs, three rows")
     options = parser.parse_args()
     if options.set and not options.tag:
@@ -90,6 +92,9 @@ def main() -> None:
     print_comparisons(lines)
     plot(found, out / "correlation.png")
     print(f"\nthis call took {(time.monotonic() - begun) / 60:.1f} minutes; rows are in {out / 'rows'}")
+    if options.page:
+        wanted = [row.name for row in all_rows(seeds, twice=options.thrice)]
+        write_page(options.page, found, lines, missing=[name for name in wanted if name not in found])
     if options.json:
         table = {name: {key: value for key, value in row.items() if key != "right"} for name, row in found.items()}
         options.json.write_text(json.dumps({"rows": lines, "machine": machine(), "table": table}, indent=1))

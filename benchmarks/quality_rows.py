@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,6 +34,7 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
     "attention-drop": ("method.symmetric=true", "views.attention.drop=0.3", "views.attention.from_epoch={quarter}"),
     "attention-crop": ("method.symmetric=true", "views.attention.crop=0.3", "views.attention.from_epoch={quarter}"),
 }
+OTHERS = ("random", "lightly", "supervised", "supervised-no-looks", "imagenet")  # rows without the recipe
 NO_LAYOUT = ("no-one-view-survival",)  # these rows train on a store in which no overlay was found
 
 
@@ -178,6 +181,12 @@ def _images_per_epoch(config: PretrainConfig, clips: int) -> int:
     """Pictures that go through the query encoder with a gradient in one epoch: whole batches alone."""
     anchors = clips * (config.data.frames_per_video or 1)
     return anchors // config.optim.batch_size * config.optim.batch_size * queries_per_anchor(config)
+
+
+def recipe_digest() -> str:
+    """Changes when the recipe's values do, written or default: rows made with other defaults must not share a table."""
+    values = read_recipe(PretrainConfig, RECIPE, []).model_dump(mode="json")
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def queries_per_anchor(config: PretrainConfig) -> int:

@@ -28,7 +28,7 @@ from quality_page import write_page
 from quality_peers import query_images
 from quality_pictures import load_pictures
 from quality_report import comparisons, plot, print_comparisons, print_table
-from quality_rows import SIDE, Budget, Row, SkippedError, all_rows, train
+from quality_rows import OTHERS, SIDE, Budget, Row, SkippedError, all_rows, recipe_digest, train
 
 SEEDS = {"report": [0, 1, 2], "tune": [10, 11, 12]}
 QUICK_ROWS = ("random", "lightly", "framegate")
@@ -125,10 +125,14 @@ def run_row(
 ) -> None:
     """Train and measure a row, unless its file is there; a file made with other settings ends the call."""
     file = _file(out, row, tag)
-    settings = {**vars(budget), "extra": list(extra), "audit_frames": audit_frames}
+    settings: dict[str, Any] = {**vars(budget), "audit_frames": audit_frames}
+    if row.kind not in OTHERS:
+        settings |= {"extra": list(extra), "recipe": recipe_digest()}
     if file.exists():
         if json.loads(file.read_text())["settings"] != settings:
-            raise SystemExit(f"{file} was made with other settings: delete it, or name another --out")
+            raise SystemExit(
+                f"{file} was made with other settings, or by another recipe: delete it, or name another --out"
+            )
         return
     print(f"{file.stem} …", flush=True)
     result: dict[str, Any] = {"row": file.stem, "kind": row.kind + (f"+{tag}" if tag else ""), "seed": row.seed}
@@ -208,8 +212,7 @@ def finished(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def _file(out: Path, row: Row, tag: str) -> Path:
-    ours = row.kind not in ("random", "lightly", "supervised", "supervised-no-looks", "imagenet")
-    return out / "rows" / f"{row.name}{f'+{tag}' if tag and ours else ''}.jsonl"
+    return out / "rows" / f"{row.name}{f'+{tag}' if tag and row.kind not in OTHERS else ''}.jsonl"
 
 
 def machine() -> dict[str, Any]:

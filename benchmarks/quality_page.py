@@ -51,7 +51,19 @@ def write_page(
         ),
         "## Rows",
         _table(
-            ("row", "clean", "same", "swapped", "gap", "linear clean", "swapped", "audit", "read", "near", "minutes"),
+            (
+                "row",
+                "clean",
+                "same",
+                "swapped",
+                "gap",
+                "linear clean",
+                "swapped",
+                "audit",
+                "read",
+                "near",
+                "CPU minutes",
+            ),
             [_cells(name, row) for name, row in measured.items()],
         ),
         "Audit: the score of `framegate audit`, 1 where overlays leave no trace. Read: how often a linear probe names "
@@ -88,7 +100,7 @@ def _cells(name: str, row: dict[str, Any]) -> list[str]:
         f"{name}{share}",
         *(f"{value:.1f}" for value in figures),
         *(f"{value:.3f}" for value in audit),
-        f"{row['train_seconds'] / 60:.1f}",
+        f"{row['train_cpu_seconds'] / 60:.1f}",
     ]
 
 

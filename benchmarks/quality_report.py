@@ -60,7 +60,7 @@ def of_kind(rows: dict[str, dict[str, Any]], kind: str, share: float = 1.0) -> l
 def print_table(rows: dict[str, dict[str, Any]]) -> None:
     """Every row: kNN and linear accuracy, the audit, the time."""
     print(
-        f"\n{'row':28}{'kNN, k = 20, τ = 0.1':^30}{'linear probe':^30}{'audit':^26}{'images':>9}{'seconds':>9}\n"
+        f"\n{'row':28}{'kNN, k = 20, τ = 0.1':^30}{'linear probe':^30}{'audit':^26}{'images':>9}{'CPU s':>9}\n"
         f"{'':28}" + 2 * f"{'clean':>7}{'same':>7}{'swap':>7}{'gap':>7}  " + f"{'score':>7}{'decode':>8}{'near':>8}"
     )
     for name, row in rows.items():
@@ -72,7 +72,7 @@ def print_table(rows: dict[str, dict[str, Any]]) -> None:
         )
         every = row["audit"]["overlays"]["all"]
         audit = f"{row['audit']['score']:7.3f}{every['decodability']:8.3f}{every['same_overlay_neighbours']:8.3f}"
-        print(f"{name:28}{cells}{audit}{row['images']:12}{row['train_seconds']:9.0f}")
+        print(f"{name:28}{cells}{audit}{row['images']:12}{row['train_cpu_seconds']:9.0f}")
 
 
 def comparisons(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:

@@ -138,7 +138,7 @@ def run_row(
     result: dict[str, Any] = {"row": file.stem, "kind": row.kind + (f"+{tag}" if tag else ""), "seed": row.seed}
     result |= {"share": row.share, "image_size": row.image_size, "settings": settings}
     stores = data.stores(row.image_size)
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), _cpu_seconds()
     try:
         backbone, images = train(row, stores, budget, work=out, extra=extra, time_ratio=_time_ratio(row, out))
     except SkippedError as reason:
@@ -148,6 +148,7 @@ def run_row(
         result |= {
             "images": images,
             "train_seconds": trained - begin,
+            "train_cpu_seconds": _cpu_seconds() - cpu,
             **evaluate(backbone, stores, audit_frames=audit_frames),
         }
         result["evaluate_seconds"] = time.perf_counter() - trained
@@ -157,7 +158,10 @@ def run_row(
 
 
 def _time_ratio(row: Row, out: Path) -> float:
-    """Seconds that lightly took over those that framegate took, of the row's seed; 1 for rows that need none."""
+    """Seconds that lightly took over those that framegate took, of the row's seed; 1 for rows that need none.
+
+    Seconds of the processors, since a row may have been trained on a machine that others used too.
+    """
     if row.kind != "equal-time":
         return 1.0
     seconds = {}
@@ -165,8 +169,14 @@ def _time_ratio(row: Row, out: Path) -> float:
         file = out / "rows" / f"{kind}-{row.seed}.jsonl"
         if not file.exists():
             raise SkippedError(f"run {kind}-{row.seed} first: its time is needed")
-        seconds[kind] = json.loads(file.read_text())["train_seconds"]
+        seconds[kind] = json.loads(file.read_text())["train_cpu_seconds"]
     return seconds["lightly"] / seconds["framegate"]
+
+
+def _cpu_seconds() -> float:
+    """What this process and the data workers that have ended have computed."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tuple[str, ...]) -> None:

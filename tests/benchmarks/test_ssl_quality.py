@@ -164,7 +164,7 @@ def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) ->
         chances = {"decodability_chance": 0.1, "neighbours_chance": 0.1}
         every = {"decodability": 0.5, "same_overlay_neighbours": 0.4, "by_rho": at, **chances}
         return {
-            **{"kind": kind, "seed": 0, "share": 1.0, "image_size": 64, "train_seconds": 60.0, "images": 1},
+            **{"kind": kind, "seed": 0, "share": 1.0, "image_size": 64, "train_cpu_seconds": 60.0, "images": 1},
             **{"settings": {"epochs": 40, "bf16": True}, "category": [0, 0, 1, 1], "audit": {"score": 0.25}},
             "right": {"knn": right, "linear": right},
         } | {"audit": {"score": 0.25, "overlays": {"all": every}}}

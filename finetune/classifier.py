@@ -16,7 +16,7 @@ from framegate.finetune.experts import HeadConfig, PathHead, make_head
 from framegate.finetune.folder import build_backbone, describe_backbone, read_config, write_config
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.gates import ContextGate
-from framegate.finetune.hierarchy import Hierarchy
+from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import count_labels, log_prior
 from framegate.finetune.output import ClassifierOutput, Prediction, predictions
 from framegate.finetune.prepare import ClipInput, Preparation
@@ -155,24 +155,41 @@ class GatedFusionClassifier(nn.Module):
         self.counts.copy_(count_labels(labels.to(self.counts.device), self.hierarchy))
 
     def forward(self, batch: ClipBatch) -> ClassifierOutput:
-        """Classify a batch."""
-        states = self.encode(batch)
+        """Classify a batch.
+
+        In training, a model with ``head.rank`` answers over the families along the batch's labels alone (``part``).
+        """
+        part = self.hierarchy.part(batch.labels) if self.training and self.config.head.rank is not None else None
+        return self.fuse(self.encode(batch, part), part)
+
+    def fuse(self, states: StreamStates, part: Part | None = None) -> ClassifierOutput:
+        """Classify from what the streams say; over ``part`` of the tree alone if one is given."""
         fused = self.fusion(states)
         some = states.present.any(dim=1)
         vector = self.gate(fused.vector, some)
-        log_probs = self.head(self.dropout(vector))
+        log_probs = self.head(self.dropout(vector), part)
         prior = log_prior(self.counts, self.hierarchy)
         return ClassifierOutput(
-            log_probs=torch.where(some.unsqueeze(1), log_probs, prior),
+            log_probs=torch.where(some.unsqueeze(1), log_probs, prior if part is None else prior[part.nodes]),
             reliability=fused.reliability,
             score=fused.score,
-            stream_log_probs=states.log_probs,
+            stream_log_probs=states.log_probs if part is None else self._stream_log_probs(states, part),
             present=states.present,
             embedding=vector,
+            part=part,
         )
 
-    def encode(self, batch: ClipBatch) -> StreamStates:
-        """Run the streams that the model and the batch both have."""
+    def _stream_log_probs(self, states: StreamStates, part: Part) -> Tensor:
+        nothing = states.hidden.new_zeros(len(states.hidden), len(part.nodes))
+        hidden = zip(MODALITIES, states.hidden.unbind(dim=1), strict=True)
+        heads = self.stream_heads
+        return torch.stack([heads[name](h, part) if name in heads else nothing for name, h in hidden], dim=1)
+
+    def encode(self, batch: ClipBatch, part: Part | None = None) -> StreamStates:
+        """Run the streams that the model and the batch both have.
+
+        Where the loss is over a ``part`` of the tree, the whole predictions carry no gradient: fusion needs none.
+        """
         size, width, nodes = len(batch), self.config.fusion.width, len(self.hierarchy)
         hidden, quality, log_probs, present = [], [], [], []
         for name, content, mask in zip(
@@ -182,7 +199,8 @@ class GatedFusionClassifier(nn.Module):
                 state = self.streams[name](content, mask)
                 hidden.append(state.hidden)
                 quality.append(state.quality)
-                log_probs.append(self.stream_heads[name](state.hidden))
+                with torch.set_grad_enabled(torch.is_grad_enabled() and part is None):
+                    log_probs.append(self.stream_heads[name](state.hidden))
                 present.append(mask.any(dim=1))
             else:
                 hidden.append(self.counts.new_zeros(size, width))

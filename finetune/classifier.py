@@ -173,25 +173,28 @@ class GatedFusionClassifier(nn.Module):
             log_probs=torch.where(some.unsqueeze(1), log_probs, prior if part is None else prior[part.nodes]),
             reliability=fused.reliability,
             score=fused.score,
-            stream_log_probs=states.log_probs if part is None else self._stream_log_probs(states, part),
+            stream_log_probs=states.log_probs if part is None else self.stream_log_probs(states.hidden, part),
             present=states.present,
             embedding=vector,
             part=part,
         )
 
-    def _stream_log_probs(self, states: StreamStates, part: Part) -> Tensor:
-        nothing = states.hidden.new_zeros(len(states.hidden), len(part.nodes))
-        hidden = zip(MODALITIES, states.hidden.unbind(dim=1), strict=True)
-        heads = self.stream_heads
-        return torch.stack([heads[name](h, part) if name in heads else nothing for name, h in hidden], dim=1)
+    def stream_log_probs(self, hidden: Tensor, part: Part | None = None) -> Tensor:
+        """Each stream's own log p(node) (B, 3, N) from ``hidden`` (B, 3, W); 0 for streams that the model lacks."""
+        each = [
+            self.stream_heads[name](h, part) if name in self.stream_heads else None
+            for name, h in zip(MODALITIES, hidden.unbind(dim=1), strict=True)
+        ]
+        nothing = next(torch.zeros_like(log_probs) for log_probs in each if log_probs is not None)
+        return torch.stack([nothing if log_probs is None else log_probs for log_probs in each], dim=1)
 
     def encode(self, batch: ClipBatch, part: Part | None = None) -> StreamStates:
         """Run the streams that the model and the batch both have.
 
         Where the loss is over a ``part`` of the tree, the whole predictions carry no gradient: fusion needs none.
         """
-        size, width, nodes = len(batch), self.config.fusion.width, len(self.hierarchy)
-        hidden, quality, log_probs, present = [], [], [], []
+        size, width = len(batch), self.config.fusion.width
+        hidden, quality, present = [], [], []
         for name, content, mask in zip(
             MODALITIES, (batch.frames, batch.audio, batch.tokens), batch.masks(), strict=True
         ):
@@ -199,18 +202,18 @@ class GatedFusionClassifier(nn.Module):
                 state = self.streams[name](content, mask)
                 hidden.append(state.hidden)
                 quality.append(state.quality)
-                with torch.set_grad_enabled(torch.is_grad_enabled() and part is None):
-                    log_probs.append(self.stream_heads[name](state.hidden))
                 present.append(mask.any(dim=1))
             else:
                 hidden.append(self.counts.new_zeros(size, width))
                 quality.append(self.counts.new_zeros(size, QUALITIES))
-                log_probs.append(self.counts.new_zeros(size, nodes))
                 present.append(torch.zeros(size, dtype=torch.bool, device=self.counts.device))
+        together = torch.stack(hidden, dim=1)
+        with torch.set_grad_enabled(torch.is_grad_enabled() and part is None):
+            log_probs = self.stream_log_probs(together)
         return StreamStates(
-            hidden=torch.stack(hidden, dim=1),
+            hidden=together,
             quality=torch.stack(quality, dim=1),
-            log_probs=torch.stack(log_probs, dim=1),
+            log_probs=log_probs,
             present=torch.stack(present, dim=1),
         )
 

@@ -72,10 +72,10 @@ class PathExperts(nn.Module):
     def expert_log_probs(self, x: Tensor, part: Part | None = None) -> Tensor:
         """log p_m(node) of each expert, (B, M, N) or (B, M, n)."""
         if self.project is None:
-            scores = _scores(self.scores, x, part, experts=self.experts)
+            scores = _scores(self.scores, x, part, experts=self.experts).unflatten(1, (self.experts, -1))
         else:
-            scores = _scores(self.scores, self.project(x).tanh().view(len(x), self.experts, -1), part)
-        return _log_probs(scores.view(len(x), self.experts, -1), self.hierarchy, part)
+            scores = _scores(self.scores, self.project(x).tanh().unflatten(1, (self.experts, -1)), part)
+        return _log_probs(scores, self.hierarchy, part)
 
 
 def _scores(layer: nn.Linear, x: Tensor, part: Part | None, *, experts: int = 1) -> Tensor:

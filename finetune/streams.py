@@ -135,9 +135,12 @@ class SetStream(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamState:
         """One vector for each clip."""
-        z = self.norm(self.features(x, mask), mask)
-        present = mask.any(dim=1)
-        hidden = self.gate(self.aggregate(z, mask), present)
+        return self.summarise(self.features(x, mask), mask)
+
+    def summarise(self, features: Tensor, mask: Tensor) -> StreamState:
+        """One vector for each clip, of its elements' features (B, T, dim); those of padding mean nothing."""
+        z = self.norm(features, mask)
+        hidden = self.gate(self.aggregate(z, mask), mask.any(dim=1))
         return StreamState(hidden=hidden, quality=quality(z, mask))
 
     def features(self, x: Tensor, mask: Tensor) -> Tensor:

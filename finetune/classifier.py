@@ -7,20 +7,17 @@ from typing import ClassVar, Self
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
+from torch import nn
 from transformers import PreTrainedTokenizerBase
 
-from framegate.finetune.alterations import Alterations
-from framegate.finetune.batch import MODALITIES, ClipBatch, collate
-from framegate.finetune.experts import HeadConfig, PathHead, make_head
+from framegate.finetune.batch import ClipBatch, collate
+from framegate.finetune.experts import HeadConfig
 from framegate.finetune.folder import build_backbone, describe_backbone, read_config, write_config
-from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
-from framegate.finetune.gates import ContextGate
-from framegate.finetune.hierarchy import Hierarchy, Part
-from framegate.finetune.losses import count_labels, log_prior
-from framegate.finetune.output import ClassifierOutput, Prediction, predictions
+from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.hierarchy import Hierarchy
+from framegate.finetune.network import FusionNetwork
+from framegate.finetune.output import Prediction, predictions
 from framegate.finetune.prepare import ClipInput, Preparation
-from framegate.finetune.quality import QUALITIES
 from framegate.finetune.streams import FrameStream, SoundStream, StreamsConfig, TextStream
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.finetune.text import HubTextEncoder, SmallTextEncoder
@@ -38,12 +35,8 @@ class ClassifierConfig:
     head: HeadConfig = field(default_factory=HeadConfig)
 
 
-class GatedFusionClassifier(nn.Module):
+class GatedFusionClassifier(FusionNetwork):
     """A clip's frames, sound and text → log-probabilities over every node of a taxonomy.
-
-        h_m = stream_m(x_m)                     for each modality present
-        v, r = fusion(h, presence, quality, each stream's own prediction)
-        log p(node) = experts(gate(v))
 
     Any subset of the modalities works in every call; with none, the answer is the prior of the training labels.
 
@@ -55,8 +48,6 @@ class GatedFusionClassifier(nn.Module):
         text_encoder: a Hugging Face encoder to use in place of the small one that ``config`` describes.
     """
 
-    counts: Tensor
-
     def __init__(
         self,
         config: ClassifierConfig,
@@ -66,20 +57,10 @@ class GatedFusionClassifier(nn.Module):
         tokenizer: PreTrainedTokenizerBase | None = None,
         text_encoder: HubTextEncoder | None = None,
     ) -> None:
-        super().__init__()
+        streams = dict(_streams(config, backbone, tokenizer, text_encoder))
+        super().__init__(streams, Hierarchy(taxonomy), fusion=config.fusion, head=config.head)
         self.config, self.taxonomy = config, taxonomy
-        self.hierarchy = Hierarchy(taxonomy)
         self.prepare = _preparation(config.streams, backbone, tokenizer)
-        width = config.fusion.width
-        self.streams = nn.ModuleDict(dict(_streams(config, backbone, tokenizer, text_encoder)))
-        self.stream_heads = nn.ModuleDict(
-            {name: PathHead(width, self.hierarchy, rank=config.head.rank) for name in self.streams}
-        )
-        self.fusion = make_fusion(config.fusion, len(MODALITIES), self.hierarchy)
-        self.gate = ContextGate(width)
-        self.dropout = nn.Dropout(0.3)
-        self.head = make_head(config.head, width, self.hierarchy)
-        self.register_buffer("counts", torch.zeros(len(taxonomy)))
 
     @classmethod
     def create(
@@ -143,79 +124,6 @@ class GatedFusionClassifier(nn.Module):
         if self.prepare.tokenizer is not None:
             self.prepare.tokenizer.save_pretrained(folder / "tokenizer")
         save_file({key: tensor.contiguous() for key, tensor in self.state_dict().items()}, folder / "model.safetensors")
-
-    @property
-    def alterations(self) -> Alterations:
-        """What :func:`~framegate.finetune.alterations.alter` does to this model's training batches."""
-        fusion = self.config.fusion
-        return Alterations(dropout=fusion.modality_dropout, swap=fusion.swap, noise=fusion.noise)
-
-    def count_labels(self, labels: Tensor) -> None:
-        """Learn the prior from the training labels (n, K), padded with -1."""
-        self.counts.copy_(count_labels(labels.to(self.counts.device), self.hierarchy))
-
-    def forward(self, batch: ClipBatch) -> ClassifierOutput:
-        """Classify a batch.
-
-        In training, a model with ``head.rank`` answers over the families along the batch's labels alone (``part``).
-        """
-        part = self.hierarchy.part(batch.labels) if self.training and self.config.head.rank is not None else None
-        return self.fuse(self.encode(batch, part), part)
-
-    def fuse(self, states: StreamStates, part: Part | None = None) -> ClassifierOutput:
-        """Classify from what the streams say; over ``part`` of the tree alone if one is given."""
-        fused = self.fusion(states)
-        some = states.present.any(dim=1)
-        vector = self.gate(fused.vector, some)
-        log_probs = self.head(self.dropout(vector), part)
-        prior = log_prior(self.counts, self.hierarchy)
-        return ClassifierOutput(
-            log_probs=torch.where(some.unsqueeze(1), log_probs, prior if part is None else prior[part.nodes]),
-            reliability=fused.reliability,
-            score=fused.score,
-            stream_log_probs=states.log_probs if part is None else self.stream_log_probs(states.hidden, part),
-            present=states.present,
-            embedding=vector,
-            part=part,
-        )
-
-    def stream_log_probs(self, hidden: Tensor, part: Part | None = None) -> Tensor:
-        """Each stream's own log p(node) (B, 3, N) from ``hidden`` (B, 3, W); 0 for streams that the model lacks."""
-        each = [
-            self.stream_heads[name](h, part) if name in self.stream_heads else None
-            for name, h in zip(MODALITIES, hidden.unbind(dim=1), strict=True)
-        ]
-        nothing = next(torch.zeros_like(log_probs) for log_probs in each if log_probs is not None)
-        return torch.stack([nothing if log_probs is None else log_probs for log_probs in each], dim=1)
-
-    def encode(self, batch: ClipBatch, part: Part | None = None) -> StreamStates:
-        """Run the streams that the model and the batch both have.
-
-        Where the loss is over a ``part`` of the tree, the whole predictions carry no gradient: fusion needs none.
-        """
-        size, width = len(batch), self.config.fusion.width
-        hidden, quality, present = [], [], []
-        for name, content, mask in zip(
-            MODALITIES, (batch.frames, batch.audio, batch.tokens), batch.masks(), strict=True
-        ):
-            if name in self.streams and content is not None and mask is not None:
-                state = self.streams[name](content, mask)
-                hidden.append(state.hidden)
-                quality.append(state.quality)
-                present.append(mask.any(dim=1))
-            else:
-                hidden.append(self.counts.new_zeros(size, width))
-                quality.append(self.counts.new_zeros(size, QUALITIES))
-                present.append(torch.zeros(size, dtype=torch.bool, device=self.counts.device))
-        together = torch.stack(hidden, dim=1)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and part is None):
-            log_probs = self.stream_log_probs(together)
-        return StreamStates(
-            hidden=together,
-            quality=torch.stack(quality, dim=1),
-            log_probs=log_probs,
-            present=torch.stack(present, dim=1),
-        )
 
     @torch.inference_mode()
     def predict_batch(self, batch: ClipBatch, *, top: int = 5, threshold: float | None = None) -> list[Prediction]:

@@ -8,19 +8,21 @@ from typing import ClassVar, Self
 import torch
 from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import PreTrainedTokenizerBase
+from transformers import AutoFeatureExtractor, FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.finetune.batch import ClipBatch, collate
 from framegate.finetune.experts import HeadConfig
 from framegate.finetune.folder import build_backbone, describe_backbone, read_config, write_config
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hierarchy import Hierarchy
+from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import Prediction, predictions
 from framegate.finetune.prepare import ClipInput, Preparation
-from framegate.finetune.streams import FrameStream, SoundStream, StreamsConfig, TextStream
+from framegate.finetune.sound import is_timm
+from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.finetune.text import HubTextEncoder, SmallTextEncoder
+from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.tokenizer import load_tokenizer, train_tokenizer
 from framegate.ssl.backbone import Backbone, load_backbone
 
@@ -46,6 +48,7 @@ class GatedFusionClassifier(FusionNetwork):
         backbone: the frame encoder, for a model with frames.
         tokenizer: for a model with text.
         text_encoder: a Hugging Face encoder to use in place of the small one that ``config`` describes.
+        audio_encoder: likewise, in place of a timm CNN; with the ``extractor`` that it reads sound through.
     """
 
     def __init__(
@@ -56,11 +59,13 @@ class GatedFusionClassifier(FusionNetwork):
         backbone: Backbone | None = None,
         tokenizer: PreTrainedTokenizerBase | None = None,
         text_encoder: HubTextEncoder | None = None,
+        audio_encoder: HubSoundEncoder | None = None,
+        extractor: FeatureExtractionMixin | None = None,
     ) -> None:
-        streams = dict(_streams(config, backbone, tokenizer, text_encoder))
+        streams = dict(_streams(config, backbone, tokenizer, text_encoder, audio_encoder))
         super().__init__(streams, Hierarchy(taxonomy), fusion=config.fusion, head=config.head)
         self.config, self.taxonomy = config, taxonomy
-        self.prepare = _preparation(config.streams, backbone, tokenizer)
+        self.prepare = _preparation(config.streams, backbone, tokenizer, extractor)
 
     @classmethod
     def create(
@@ -75,18 +80,21 @@ class GatedFusionClassifier(FusionNetwork):
 
         ``image_size``: pixels a side for the frame backbone; default: its own.
         """
-        frames, text = config.streams.frames, config.streams.text
+        audio, text = config.streams.audio, config.streams.text
         hub = text.backbone if text is not None else None
+        sound_hub = audio.backbone if audio is not None and not is_timm(audio.backbone) else None
         return cls(
             config,
             taxonomy,
-            backbone=load_backbone(frames.backbone, image_size=image_size) if frames is not None else None,
+            backbone=_open_backbone(config.streams.frames, image_size),
             tokenizer=None
             if text is None
             else load_tokenizer(hub)
             if hub
             else train_tokenizer(texts, vocabulary=text.vocabulary),
             text_encoder=HubTextEncoder.load(hub) if hub else None,
+            audio_encoder=HubSoundEncoder.load(sound_hub) if sound_hub else None,
+            extractor=load_extractor(sound_hub, rate=audio.rate) if audio is not None and sound_hub else None,
         )
 
     @classmethod
@@ -94,7 +102,7 @@ class GatedFusionClassifier(FusionNetwork):
         """Open a folder that :meth:`save_pretrained` wrote, in evaluation mode. Runs no code from it."""
         folder = Path(folder)
         described = read_config(folder, ClassifierConfig)
-        config, text = described.config, described.text_encoder
+        config, text, sound = described.config, described.text_encoder, described.audio_encoder
         if config.streams.audio is not None:  # its weights come from the folder
             audio = replace(config.streams.audio, pretrained=False)
             config = replace(config, streams=replace(config.streams, audio=audio))
@@ -104,25 +112,35 @@ class GatedFusionClassifier(FusionNetwork):
             backbone=build_backbone(described.backbone) if described.backbone is not None else None,
             tokenizer=load_tokenizer(str(folder / "tokenizer")) if config.streams.text is not None else None,
             text_encoder=HubTextEncoder.build(text) if text is not None else None,
+            audio_encoder=HubSoundEncoder.build(sound) if sound is not None else None,
+            extractor=AutoFeatureExtractor.from_pretrained(folder / "sound") if sound is not None else None,
         )
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.json``, ``model.safetensors``, ``taxonomy.csv`` and, for a model with text, ``tokenizer/``."""
+        """Write ``config.json``, ``model.safetensors``, ``taxonomy.csv``.
+
+        A model with text has its ``tokenizer/`` there too, and one with a Hugging Face sound encoder its feature
+        extractor, in ``sound/``.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         backbone = self.streams["frames"].encoder if "frames" in self.streams else None
         text = self.streams["text"].encoder if "text" in self.streams else None
+        sound = self.streams["audio"].encoder if "audio" in self.streams else None
         write_config(
             folder,
             config=asdict(self.config),
             backbone=describe_backbone(backbone) if isinstance(backbone, Backbone) else None,
             text_encoder=text.description if isinstance(text, HubTextEncoder) else None,
+            audio_encoder=sound.description if isinstance(sound, HubSoundEncoder) else None,
         )
         self.taxonomy.write(folder / "taxonomy.csv")
         if self.prepare.tokenizer is not None:
             self.prepare.tokenizer.save_pretrained(folder / "tokenizer")
+        if self.prepare.extractor is not None:
+            self.prepare.extractor.save_pretrained(folder / "sound")
         save_file({key: tensor.contiguous() for key, tensor in self.state_dict().items()}, folder / "model.safetensors")
 
     @torch.inference_mode()
@@ -148,6 +166,7 @@ def _streams(
     backbone: Backbone | None,
     tokenizer: PreTrainedTokenizerBase | None,
     text_encoder: HubTextEncoder | None,
+    audio_encoder: HubSoundEncoder | None,
 ) -> Iterable[tuple[str, nn.Module]]:
     width = config.fusion.width
     if (frames := config.streams.frames) is not None:
@@ -155,7 +174,7 @@ def _streams(
             raise ValueError("a classifier with a frames stream needs a backbone")
         yield "frames", FrameStream(backbone, frames, width)
     if (audio := config.streams.audio) is not None:
-        yield "audio", SoundStream(audio, width)
+        yield "audio", SoundStream(audio, width, audio_encoder)
     if (text := config.streams.text) is not None:
         if tokenizer is None:
             raise ValueError("a classifier with a text stream needs a tokenizer")
@@ -165,8 +184,19 @@ def _streams(
         yield "text", TextStream(encoder, text, width)
 
 
+def _open_backbone(frames: FramesConfig | None, image_size: int | None) -> Backbone | None:
+    if frames is None:
+        return None
+    if frames.pretrained:
+        return Backbone(frames.backbone, weights="timm", image_size=image_size or 224)
+    return load_backbone(frames.backbone, image_size=image_size)
+
+
 def _preparation(
-    streams: StreamsConfig, backbone: Backbone | None, tokenizer: PreTrainedTokenizerBase | None
+    streams: StreamsConfig,
+    backbone: Backbone | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+    extractor: FeatureExtractionMixin | None,
 ) -> Preparation:
     audio, text = streams.audio, streams.text
     return Preparation(
@@ -175,4 +205,5 @@ def _preparation(
         window_seconds=audio.window_seconds if audio is not None else 0.0,
         tokenizer=tokenizer if text is not None else None,
         max_tokens=text.max_tokens if text is not None else 0,
+        extractor=extractor,
     )

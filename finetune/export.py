@@ -2,6 +2,7 @@
 
     frames.onnx  frames (B, T, 3, S, S) uint8,     mask (B, T) bool  ->  hidden (B, W), quality (B, 3)
     audio.onnx   audio  (B, T, samples) float32,   mask (B, T) bool  ->  hidden (B, W), quality (B, 3)
+                 (of a Hugging Face encoder: what the feature extractor in sound/ makes of the windows)
     text.onnx    tokens (B, L) int64,              mask (B, L) bool  ->  hidden (B, W), quality (B, 3)
     fusion.onnx  hidden (B, 3, W), quality (B, 3, 3), present (B, 3) bool
                  ->  log_probs (B, N), reliability (B, 3), embedding (B, W)
@@ -25,6 +26,7 @@ from torch import Tensor, nn
 from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.fusion import StreamStates
+from framegate.finetune.hub import window_features
 from framegate.finetune.quality import QUALITIES
 from framegate.finetune.streams import SetStream, TextStream
 from framegate.ssl.export import TOLERANCE, ExportError
@@ -87,6 +89,8 @@ def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
     model.taxonomy.write(folder / "taxonomy.csv")
     if prepare.tokenizer is not None:
         prepare.tokenizer.save_pretrained(folder / "tokenizer")
+    if prepare.extractor is not None:
+        prepare.extractor.save_pretrained(folder / "sound")
 
 
 class _ExportedSet(nn.Module):
@@ -227,7 +231,10 @@ def _clips(model: GatedFusionClassifier, *, count: int, length: int) -> ClipBatc
         size = (count, length, 3, prepare.image_size, prepare.image_size)
         frames = torch.randint(256, size, generator=generator, dtype=torch.uint8)
     if prepare.rate is not None:
-        audio = torch.randn(count, length, round(prepare.window_seconds * prepare.rate), generator=generator) * 0.1
+        windows = torch.randn(count * length, round(prepare.window_seconds * prepare.rate), generator=generator) * 0.1
+        if prepare.extractor is not None:
+            windows = window_features(prepare.extractor, windows, prepare.rate)
+        audio = windows.unflatten(0, (count, length))
     if prepare.tokenizer is not None:
         tokens = torch.randint(len(prepare.tokenizer), (count, length), generator=generator)
     return ClipBatch(

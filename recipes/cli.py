@@ -264,13 +264,18 @@ def evaluate(
     classifier: Classifier,
     store: Store,
     split: Annotated[Literal["train", "val", "test", "all"], typer.Option(help="Which clips.")] = "test",
+    against: Annotated[
+        Path | None, typer.Option(help="Another classifier folder: list what this one corrects and spoils.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Write a CSV with a row for each leaf.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write a page with the confused clips' frames, .html.")] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Measure a classifier on a store's labelled clips, per level and per modality."""
     from framegate.recipes.evaluate import evaluate_classifier
     from framegate.recipes.results import give
 
-    give(evaluate_classifier(classifier, store, split=split), json_file)
+    give(evaluate_classifier(classifier, store, split=split, against=against, classes=classes, page=page), json_file)
 
 
 @app.command(epilog="Example: framegate predict runs/fusion/classifier film.mp4 --out predictions.jsonl")

@@ -7,23 +7,22 @@ from typing import ClassVar, Self
 
 import torch
 from safetensors.torch import load_file, save_file
-from torch import Tensor, nn
-from transformers import PreTrainedTokenizerBase
+from torch import nn
+from transformers import AutoFeatureExtractor, FeatureExtractionMixin, PreTrainedTokenizerBase
 
-from framegate.finetune.alterations import Alterations
-from framegate.finetune.batch import MODALITIES, ClipBatch, collate
-from framegate.finetune.experts import HeadConfig, PathHead, make_head
+from framegate.finetune.batch import ClipBatch, collate
+from framegate.finetune.experts import HeadConfig
 from framegate.finetune.folder import build_backbone, describe_backbone, read_config, write_config
-from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
-from framegate.finetune.gates import ContextGate
+from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hierarchy import Hierarchy
-from framegate.finetune.losses import count_labels, log_prior
-from framegate.finetune.output import ClassifierOutput, Prediction, predictions
+from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
+from framegate.finetune.network import FusionNetwork
+from framegate.finetune.output import Prediction, predictions
 from framegate.finetune.prepare import ClipInput, Preparation
-from framegate.finetune.quality import QUALITIES
-from framegate.finetune.streams import FrameStream, SoundStream, StreamsConfig, TextStream
+from framegate.finetune.sound import is_timm
+from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.finetune.text import HubTextEncoder, SmallTextEncoder
+from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.tokenizer import load_tokenizer, train_tokenizer
 from framegate.ssl.backbone import Backbone, load_backbone
 
@@ -38,12 +37,8 @@ class ClassifierConfig:
     head: HeadConfig = field(default_factory=HeadConfig)
 
 
-class GatedFusionClassifier(nn.Module):
+class GatedFusionClassifier(FusionNetwork):
     """A clip's frames, sound and text → log-probabilities over every node of a taxonomy.
-
-        h_m = stream_m(x_m)                     for each modality present
-        v, r = fusion(h, presence, quality, each stream's own prediction)
-        log p(node) = experts(gate(v))
 
     Any subset of the modalities works in every call; with none, the answer is the prior of the training labels.
 
@@ -53,9 +48,8 @@ class GatedFusionClassifier(nn.Module):
         backbone: the frame encoder, for a model with frames.
         tokenizer: for a model with text.
         text_encoder: a Hugging Face encoder to use in place of the small one that ``config`` describes.
+        audio_encoder: likewise, in place of a timm CNN; with the ``extractor`` that it reads sound through.
     """
-
-    counts: Tensor
 
     def __init__(
         self,
@@ -65,21 +59,13 @@ class GatedFusionClassifier(nn.Module):
         backbone: Backbone | None = None,
         tokenizer: PreTrainedTokenizerBase | None = None,
         text_encoder: HubTextEncoder | None = None,
+        audio_encoder: HubSoundEncoder | None = None,
+        extractor: FeatureExtractionMixin | None = None,
     ) -> None:
-        super().__init__()
+        streams = dict(_streams(config, backbone, tokenizer, text_encoder, audio_encoder))
+        super().__init__(streams, Hierarchy(taxonomy), fusion=config.fusion, head=config.head)
         self.config, self.taxonomy = config, taxonomy
-        self.hierarchy = Hierarchy(taxonomy)
-        self.prepare = _preparation(config.streams, backbone, tokenizer)
-        width = config.fusion.width
-        self.streams = nn.ModuleDict(dict(_streams(config, backbone, tokenizer, text_encoder)))
-        self.stream_heads = nn.ModuleDict(
-            {name: PathHead(width, self.hierarchy, rank=config.head.rank) for name in self.streams}
-        )
-        self.fusion = make_fusion(config.fusion, len(MODALITIES), self.hierarchy)
-        self.gate = ContextGate(width)
-        self.dropout = nn.Dropout(0.3)
-        self.head = make_head(config.head, width, self.hierarchy)
-        self.register_buffer("counts", torch.zeros(len(taxonomy)))
+        self.prepare = _preparation(config.streams, backbone, tokenizer, extractor)
 
     @classmethod
     def create(
@@ -94,18 +80,21 @@ class GatedFusionClassifier(nn.Module):
 
         ``image_size``: pixels a side for the frame backbone; default: its own.
         """
-        frames, text = config.streams.frames, config.streams.text
+        audio, text = config.streams.audio, config.streams.text
         hub = text.backbone if text is not None else None
+        sound_hub = audio.backbone if audio is not None and not is_timm(audio.backbone) else None
         return cls(
             config,
             taxonomy,
-            backbone=load_backbone(frames.backbone, image_size=image_size) if frames is not None else None,
+            backbone=_open_backbone(config.streams.frames, image_size),
             tokenizer=None
             if text is None
             else load_tokenizer(hub)
             if hub
             else train_tokenizer(texts, vocabulary=text.vocabulary),
             text_encoder=HubTextEncoder.load(hub) if hub else None,
+            audio_encoder=HubSoundEncoder.load(sound_hub) if sound_hub else None,
+            extractor=load_extractor(sound_hub, rate=audio.rate) if audio is not None and sound_hub else None,
         )
 
     @classmethod
@@ -113,7 +102,7 @@ class GatedFusionClassifier(nn.Module):
         """Open a folder that :meth:`save_pretrained` wrote, in evaluation mode. Runs no code from it."""
         folder = Path(folder)
         described = read_config(folder, ClassifierConfig)
-        config, text = described.config, described.text_encoder
+        config, text, sound = described.config, described.text_encoder, described.audio_encoder
         if config.streams.audio is not None:  # its weights come from the folder
             audio = replace(config.streams.audio, pretrained=False)
             config = replace(config, streams=replace(config.streams, audio=audio))
@@ -123,78 +112,36 @@ class GatedFusionClassifier(nn.Module):
             backbone=build_backbone(described.backbone) if described.backbone is not None else None,
             tokenizer=load_tokenizer(str(folder / "tokenizer")) if config.streams.text is not None else None,
             text_encoder=HubTextEncoder.build(text) if text is not None else None,
+            audio_encoder=HubSoundEncoder.build(sound) if sound is not None else None,
+            extractor=AutoFeatureExtractor.from_pretrained(folder / "sound") if sound is not None else None,
         )
         model.load_state_dict(load_file(folder / "model.safetensors"))
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.json``, ``model.safetensors``, ``taxonomy.csv`` and, for a model with text, ``tokenizer/``."""
+        """Write ``config.json``, ``model.safetensors``, ``taxonomy.csv``.
+
+        A model with text has its ``tokenizer/`` there too, and one with a Hugging Face sound encoder its feature
+        extractor, in ``sound/``.
+        """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
         backbone = self.streams["frames"].encoder if "frames" in self.streams else None
         text = self.streams["text"].encoder if "text" in self.streams else None
+        sound = self.streams["audio"].encoder if "audio" in self.streams else None
         write_config(
             folder,
             config=asdict(self.config),
             backbone=describe_backbone(backbone) if isinstance(backbone, Backbone) else None,
             text_encoder=text.description if isinstance(text, HubTextEncoder) else None,
+            audio_encoder=sound.description if isinstance(sound, HubSoundEncoder) else None,
         )
         self.taxonomy.write(folder / "taxonomy.csv")
         if self.prepare.tokenizer is not None:
             self.prepare.tokenizer.save_pretrained(folder / "tokenizer")
+        if self.prepare.extractor is not None:
+            self.prepare.extractor.save_pretrained(folder / "sound")
         save_file({key: tensor.contiguous() for key, tensor in self.state_dict().items()}, folder / "model.safetensors")
-
-    @property
-    def alterations(self) -> Alterations:
-        """What :func:`~framegate.finetune.alterations.alter` does to this model's training batches."""
-        fusion = self.config.fusion
-        return Alterations(dropout=fusion.modality_dropout, swap=fusion.swap, noise=fusion.noise)
-
-    def count_labels(self, labels: Tensor) -> None:
-        """Learn the prior from the training labels (n, K), padded with -1."""
-        self.counts.copy_(count_labels(labels.to(self.counts.device), self.hierarchy))
-
-    def forward(self, batch: ClipBatch) -> ClassifierOutput:
-        """Classify a batch."""
-        states = self.encode(batch)
-        fused = self.fusion(states)
-        some = states.present.any(dim=1)
-        vector = self.gate(fused.vector, some)
-        log_probs = self.head(self.dropout(vector))
-        prior = log_prior(self.counts, self.hierarchy)
-        return ClassifierOutput(
-            log_probs=torch.where(some.unsqueeze(1), log_probs, prior),
-            reliability=fused.reliability,
-            score=fused.score,
-            stream_log_probs=states.log_probs,
-            present=states.present,
-            embedding=vector,
-        )
-
-    def encode(self, batch: ClipBatch) -> StreamStates:
-        """Run the streams that the model and the batch both have."""
-        size, width, nodes = len(batch), self.config.fusion.width, len(self.hierarchy)
-        hidden, quality, log_probs, present = [], [], [], []
-        for name, content, mask in zip(
-            MODALITIES, (batch.frames, batch.audio, batch.tokens), batch.masks(), strict=True
-        ):
-            if name in self.streams and content is not None and mask is not None:
-                state = self.streams[name](content, mask)
-                hidden.append(state.hidden)
-                quality.append(state.quality)
-                log_probs.append(self.stream_heads[name](state.hidden))
-                present.append(mask.any(dim=1))
-            else:
-                hidden.append(self.counts.new_zeros(size, width))
-                quality.append(self.counts.new_zeros(size, QUALITIES))
-                log_probs.append(self.counts.new_zeros(size, nodes))
-                present.append(torch.zeros(size, dtype=torch.bool, device=self.counts.device))
-        return StreamStates(
-            hidden=torch.stack(hidden, dim=1),
-            quality=torch.stack(quality, dim=1),
-            log_probs=torch.stack(log_probs, dim=1),
-            present=torch.stack(present, dim=1),
-        )
 
     @torch.inference_mode()
     def predict_batch(self, batch: ClipBatch, *, top: int = 5, threshold: float | None = None) -> list[Prediction]:
@@ -219,6 +166,7 @@ def _streams(
     backbone: Backbone | None,
     tokenizer: PreTrainedTokenizerBase | None,
     text_encoder: HubTextEncoder | None,
+    audio_encoder: HubSoundEncoder | None,
 ) -> Iterable[tuple[str, nn.Module]]:
     width = config.fusion.width
     if (frames := config.streams.frames) is not None:
@@ -226,7 +174,7 @@ def _streams(
             raise ValueError("a classifier with a frames stream needs a backbone")
         yield "frames", FrameStream(backbone, frames, width)
     if (audio := config.streams.audio) is not None:
-        yield "audio", SoundStream(audio, width)
+        yield "audio", SoundStream(audio, width, audio_encoder)
     if (text := config.streams.text) is not None:
         if tokenizer is None:
             raise ValueError("a classifier with a text stream needs a tokenizer")
@@ -236,8 +184,19 @@ def _streams(
         yield "text", TextStream(encoder, text, width)
 
 
+def _open_backbone(frames: FramesConfig | None, image_size: int | None) -> Backbone | None:
+    if frames is None:
+        return None
+    if frames.pretrained:
+        return Backbone(frames.backbone, weights="timm", image_size=image_size or 224)
+    return load_backbone(frames.backbone, image_size=image_size)
+
+
 def _preparation(
-    streams: StreamsConfig, backbone: Backbone | None, tokenizer: PreTrainedTokenizerBase | None
+    streams: StreamsConfig,
+    backbone: Backbone | None,
+    tokenizer: PreTrainedTokenizerBase | None,
+    extractor: FeatureExtractionMixin | None,
 ) -> Preparation:
     audio, text = streams.audio, streams.text
     return Preparation(
@@ -246,4 +205,5 @@ def _preparation(
         window_seconds=audio.window_seconds if audio is not None else 0.0,
         tokenizer=tokenizer if text is not None else None,
         max_tokens=text.max_tokens if text is not None else 0,
+        extractor=extractor,
     )

@@ -41,12 +41,15 @@ def training_loss(
     """
     labelled = (labels >= 0).any(dim=1)
     fused = _mean(
-        hierarchical_loss(output.log_probs, labels, hierarchy, config, counts=counts),
+        hierarchical_loss(output.log_probs, labels, hierarchy, config, counts=counts, part=output.part),
         labelled & output.present.any(dim=1),
     )
     streams = torch.stack(
         [
-            _mean(hierarchical_loss(log_probs, labels, hierarchy, config, counts=counts), labelled & own[:, m])
+            _mean(
+                hierarchical_loss(log_probs, labels, hierarchy, config, counts=counts, part=output.part),
+                labelled & own[:, m],
+            )
             for m, log_probs in enumerate(output.stream_log_probs.unbind(dim=1))
         ]
     )

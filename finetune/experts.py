@@ -1,16 +1,24 @@
-"""Heads: from a fused vector to log p(node) over the taxonomy."""
+"""Heads: from a fused vector to log p(node) over the taxonomy.
+
+A training step needs the families along the batch's labels alone: given that :class:`Part` of the tree, a head reads
+and scores no other nodes. At 60,000 leaves that is a tenth of them or less.
+"""
 
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from framegate.finetune.hierarchy import Hierarchy
+from framegate.finetune.hierarchy import Hierarchy, Part
 
 
 @dataclass(frozen=True, kw_only=True)
 class HeadConfig:
-    """``experts``: how many path models are mixed. ``rank``: width of the shared low-rank scores; None: full rank."""
+    """``experts``: how many path models are mixed. ``rank``: for large vocabularies, the width of the low-rank scores.
+
+    With a rank, a training step also scores no more than the families along its labels; None is full rank, all nodes.
+    """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: Literal["experts", "linear"] = "experts"
@@ -21,22 +29,20 @@ class HeadConfig:
 class PathHead(nn.Module):
     """One path model: a linear score for each node, a softmax among siblings, summed along the path.
 
-    Shape: (B, F) -> log p(node) (B, N). With ``rank`` R the weights are R(F + N) instead of FN.
+    Shape: (B, F) -> log p(node) (B, N), or (B, n) of a part of the tree. With ``rank`` R the weights are R(F + N)
+    instead of FN.
     """
 
     def __init__(self, dim: int, hierarchy: Hierarchy, *, rank: int | None = None) -> None:
         super().__init__()
         self.hierarchy = hierarchy
-        nodes = len(hierarchy)
-        self.scores = (
-            nn.Linear(dim, nodes)
-            if rank is None
-            else nn.Sequential(nn.Linear(dim, rank, bias=False), nn.Linear(rank, nodes))
-        )
+        self.project = None if rank is None else nn.Linear(dim, rank, bias=False)
+        self.scores = nn.Linear(dim if rank is None else rank, len(hierarchy))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """log p(node), (B, N)."""
-        return self.hierarchy.log_probs(self.scores(x).float())
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        """log p(node), of the whole tree or of ``part`` alone."""
+        features = x if self.project is None else self.project(x)
+        return _log_probs(_scores(self.scores, features, part), self.hierarchy, part)
 
 
 class PathExperts(nn.Module):
@@ -48,7 +54,7 @@ class PathExperts(nn.Module):
     With ``rank`` R, expert m scores the nodes as U tanh(V_m x) with U shared (a mixture of softmaxes, Yang et al.
     2018): R(MF + N) weights instead of MFN.
 
-    Shape: (B, F) -> log p(node) (B, N).
+    Shape: (B, F) -> log p(node) (B, N), or (B, n) of a part of the tree.
     """
 
     def __init__(self, dim: int, hierarchy: Hierarchy, *, experts: int, rank: int | None = None) -> None:
@@ -58,16 +64,30 @@ class PathExperts(nn.Module):
         self.project = None if rank is None else nn.Linear(dim, experts * rank)
         self.scores = nn.Linear(dim, experts * len(hierarchy)) if rank is None else nn.Linear(rank, len(hierarchy))
 
-    def forward(self, x: Tensor) -> Tensor:
-        """log p(node), (B, N)."""
+    def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
+        """log p(node), of the whole tree or of ``part`` alone."""
         log_weight = self.gate(x).float().log_softmax(dim=-1)  # (B, M)
-        return (log_weight.unsqueeze(-1) + self.expert_log_probs(x)).logsumexp(dim=1)
+        return (log_weight.unsqueeze(-1) + self.expert_log_probs(x, part)).logsumexp(dim=1)
 
-    def expert_log_probs(self, x: Tensor) -> Tensor:
-        """log p_m(node) of each expert, (B, M, N)."""
-        features = x if self.project is None else self.project(x).tanh().view(len(x), self.experts, -1)
-        logits = self.scores(features).view(len(x), self.experts, len(self.hierarchy))
-        return self.hierarchy.log_probs(logits.float())
+    def expert_log_probs(self, x: Tensor, part: Part | None = None) -> Tensor:
+        """log p_m(node) of each expert, (B, M, N) or (B, M, n)."""
+        if self.project is None:
+            scores = _scores(self.scores, x, part, experts=self.experts).unflatten(1, (self.experts, -1))
+        else:
+            scores = _scores(self.scores, self.project(x).tanh().unflatten(1, (self.experts, -1)), part)
+        return _log_probs(scores, self.hierarchy, part)
+
+
+def _scores(layer: nn.Linear, x: Tensor, part: Part | None, *, experts: int = 1) -> Tensor:
+    """The ``layer`` (its outputs experts × nodes) at the nodes of ``part``: only their weights are read."""
+    if part is None:
+        return layer(x)
+    weight, bias = layer.weight.view(experts, -1, layer.in_features), layer.bias.view(experts, -1)
+    return F.linear(x, weight.index_select(1, part.nodes).flatten(0, 1), bias.index_select(1, part.nodes).flatten())
+
+
+def _log_probs(scores: Tensor, hierarchy: Hierarchy, part: Part | None) -> Tensor:
+    return (hierarchy if part is None else part.hierarchy).log_probs(scores.float())
 
 
 def make_head(config: HeadConfig, dim: int, hierarchy: Hierarchy) -> PathHead | PathExperts:

@@ -29,11 +29,12 @@ class BackboneDescription:
 
 @dataclass(frozen=True, kw_only=True)
 class Description(Generic[C]):
-    """What ``config.json`` holds. ``text_encoder`` is a Hugging Face config; None for the small encoder or no text."""
+    """What ``config.json`` holds. The encoders are Hugging Face configs; None for framegate's own, or no stream."""
 
     config: C
     backbone: BackboneDescription | None
     text_encoder: dict[str, Any] | None
+    audio_encoder: dict[str, Any] | None = None
 
 
 def describe_backbone(backbone: Backbone) -> BackboneDescription:
@@ -58,10 +59,15 @@ def build_backbone(description: BackboneDescription) -> Backbone:
 
 
 def write_config(
-    folder: Path, *, config: dict[str, Any], backbone: BackboneDescription | None, text_encoder: dict[str, Any] | None
+    folder: Path,
+    *,
+    config: dict[str, Any],
+    backbone: BackboneDescription | None,
+    text_encoder: dict[str, Any] | None,
+    audio_encoder: dict[str, Any] | None,
 ) -> None:
     """Write ``config.json``."""
-    content = Description(config=config, backbone=backbone, text_encoder=text_encoder)
+    content = Description(config=config, backbone=backbone, text_encoder=text_encoder, audio_encoder=audio_encoder)
     text = TypeAdapter(Description[dict[str, Any]]).dump_json(content, indent=2)
     (folder / "config.json").write_bytes(text + b"\n")
 

@@ -3,10 +3,13 @@
     log p(node) = Σ log p(ancestor | its parent), over the path from the root to the node
 
 so a parent's probability is the sum of its children's, and the leaves' sum to one (Redmon & Farhadi 2017, §4).
-All by scatter operations over N nodes: no table of classes × classes.
+All by scatter operations over N nodes: no table of classes × classes. Training needs only the families along the
+labels' paths, which :meth:`Hierarchy.part` cuts out; decoding needs them all.
 """
 
 from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Self
 
 import torch
 from torch import Tensor, nn
@@ -30,19 +33,51 @@ class Hierarchy(nn.Module):
 
     def __init__(self, taxonomy: Taxonomy) -> None:
         super().__init__()
-        self.depth = taxonomy.depth
-        parent = torch.from_numpy(taxonomy.parents)
-        paths = torch.full((len(taxonomy), self.depth), -1)
+        paths = torch.full((len(taxonomy), taxonomy.depth), -1)
         for node in range(len(taxonomy)):
             path = taxonomy.path(node)
             paths[node, : len(path)] = torch.tensor(path)
+        self._hold(torch.from_numpy(taxonomy.parents), paths, torch.from_numpy(taxonomy.leaves))
+
+    def _hold(self, parent: Tensor, paths: Tensor, leaves: Tensor) -> None:
+        self.depth = paths.shape[1]
         family = torch.unique(parent, return_inverse=True)[1]
         self.families = int(family.max()) + 1
         self.register_buffer("parent", parent, persistent=False)
         self.register_buffer("family", family, persistent=False)
-        self.register_buffer("level", torch.from_numpy(taxonomy.levels), persistent=False)
+        self.register_buffer("level", (paths >= 0).sum(dim=1), persistent=False)
         self.register_buffer("paths", paths, persistent=False)
-        self.register_buffer("leaves", torch.from_numpy(taxonomy.leaves), persistent=False)
+        self.register_buffer("leaves", leaves, persistent=False)
+
+    def part(self, labels: Tensor) -> "Part":
+        """The families along the paths of ``labels`` (B, K), padded with -1, and all roots.
+
+        It holds every sibling and every ancestor of each of its nodes, so its probabilities equal the whole tree's.
+        """
+        path = self.paths[labels[labels >= 0]]
+        needed = self.family.new_zeros(self.families, dtype=torch.bool)
+        needed[self.family[self.parent < 0]] = True
+        needed[self.family[path[path >= 0]]] = True
+        nodes = needed[self.family].nonzero().squeeze(1)
+        place = torch.full_like(self.parent, -1)
+        place[nodes] = torch.arange(len(nodes), device=nodes.device)
+
+        def local(whole: Tensor) -> Tensor:
+            return torch.where(whole >= 0, place[whole.clamp(min=0)], -1)
+
+        leaves = place[self.leaves]
+        return Part(
+            nodes=nodes,
+            labels=local(labels),
+            hierarchy=self._of(local(self.parent[nodes]), local(self.paths[nodes]), leaves[leaves >= 0]),
+        )
+
+    @classmethod
+    def _of(cls, parent: Tensor, paths: Tensor, leaves: Tensor) -> Self:
+        hierarchy = cls.__new__(cls)
+        nn.Module.__init__(hierarchy)
+        hierarchy._hold(parent, paths, leaves)
+        return hierarchy
 
     def __len__(self) -> int:
         return len(self.parent)
@@ -95,6 +130,21 @@ class Hierarchy(nn.Module):
         for nodes, parents in reversed(list(self._below_the_roots())):
             total = total.index_add(-1, parents, total.index_select(-1, nodes))
         return total
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """Some families of a tree as a tree of their own.
+
+    Attributes:
+        nodes: the whole tree's indices of its n nodes, (n,) int64, rising.
+        labels: what the part was cut out for, as indices among ``nodes``, (B, K), padded with -1.
+        hierarchy: the tree over ``nodes``; its ``leaves`` are the whole tree's leaves among them.
+    """
+
+    nodes: Tensor
+    labels: Tensor
+    hierarchy: Hierarchy
 
 
 def best_leaf(log_probs: Tensor, hierarchy: Hierarchy) -> Tensor:

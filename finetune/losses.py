@@ -17,7 +17,7 @@ from typing import ClassVar, Literal
 import torch
 from torch import Tensor
 
-from framegate.finetune.hierarchy import Hierarchy
+from framegate.finetune.hierarchy import Hierarchy, Part
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,23 +93,25 @@ def hierarchical_loss(
     config: LossConfig,
     *,
     counts: Tensor | None = None,
+    part: Part | None = None,
 ) -> Tensor:
     """The loss of each clip (B,): the mean over its labels, 0 for a clip without any.
 
     Args:
-        log_probs: log p(node), (B, N).
+        log_probs: log p(node), (B, N), or of the ``part`` alone (B, n).
         labels: node indices (B, K), -1 where a clip has fewer labels.
         hierarchy: the tree.
         config: which loss; its ``balance`` needs ``counts``.
         counts: training clips at or below each node (N,), from :func:`count_labels`.
+        part: the part of the tree along ``labels`` that ``log_probs`` are of; None: the whole.
     """
-    adjust = config.balance == "logit_adjust" and counts is not None
+    prior = (counts + 1).log() if config.balance == "logit_adjust" and counts is not None else None
     terms = path_terms(
         log_probs,
-        labels,
-        hierarchy,
+        labels if part is None else part.labels,
+        hierarchy if part is None else part.hierarchy,
         label_smoothing=config.label_smoothing,
-        log_prior=(counts + 1).log() if adjust and counts is not None else None,
+        log_prior=prior if prior is None or part is None else prior[part.nodes],
     )
     weights = level_weights(labels, hierarchy, kind=config.hierarchy, alpha=config.alpha)
     each = (weights * terms).sum(dim=-1)

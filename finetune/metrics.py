@@ -1,10 +1,13 @@
 """How good log p(node) is, level by level and over the whole tree."""
 
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import torch
 from sklearn.metrics import average_precision_score, recall_score
+from torchmetrics.functional.classification import binary_calibration_error
 
 from framegate.finetune.taxonomy import Taxonomy
 
@@ -25,12 +28,26 @@ class LevelMetrics:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BinMetrics:
+    """Top-1 among the ``n`` clips of ``classes`` leaves."""
+
+    top1: float
+    classes: int
+    n: int
+
+
+@dataclass(frozen=True, kw_only=True)
 class Metrics:
-    """``levels`` by ``"1"``, ``"2"``, …, ``"leaf"``; hierarchical F1 in 0..1; tree distance in edges."""
+    """``levels`` by ``"1"``, ``"2"``, …, ``"leaf"``; hierarchical F1 and GAP@20 in 0..1; tree distance in edges.
+
+    ``bins``: leaf accuracy by how many training clips a leaf had, see :func:`frequency_bins`; empty where unknown.
+    """
 
     levels: dict[str, LevelMetrics]
     hierarchical_f1: float
     tree_distance: float
+    gap20: float
+    bins: dict[str, BinMetrics]
     n: int
 
     def as_json(self) -> dict[str, Any]:
@@ -38,20 +55,29 @@ class Metrics:
         return asdict(self)
 
 
-def evaluate(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> Metrics:
-    """All figures for n clips with one label each.
+def evaluate(
+    probs: np.ndarray,
+    labels: np.ndarray,
+    taxonomy: Taxonomy,
+    *,
+    all_labels: Sequence[Sequence[int]] | None = None,
+    counts: np.ndarray | None = None,
+) -> Metrics:
+    """All figures for n clips.
 
     Args:
         probs: p(node), (n, N), as of ``ClassifierOutput.log_probs.exp()``.
-        labels: nodes (n,), leaves or, where only that is known, inner nodes.
+        labels: nodes (n,), leaves or, where only that is known, inner nodes; of multi-label clips the first.
         taxonomy: the tree of N nodes.
+        all_labels: every label of each clip, for GAP; default: ``labels`` alone.
+        counts: training clips at or below each node (N,), for the bins.
 
     Raises:
         ValueError: there are no clips.
     """
     if not len(labels):
         raise ValueError("there are no labelled clips to evaluate")
-    truth = _ancestor_table(taxonomy)[labels]  # (n, depth): the label's ancestor at each level, -1 where unknown
+    truth = ancestor_table(taxonomy)[labels]  # (n, depth): the label's ancestor at each level, -1 where unknown
     levels = {
         str(level): level_metrics(probs, truth[:, level - 1], np.flatnonzero(taxonomy.levels == level))
         for level in range(1, taxonomy.depth + 1)
@@ -61,7 +87,15 @@ def evaluate(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> Metri
     if (at_leaves >= 0).any():
         levels["leaf"] = level_metrics(probs, at_leaves, taxonomy.leaves)
     f1, distance = tree_metrics(probs, labels, taxonomy)
-    return Metrics(levels=levels, hierarchical_f1=f1, tree_distance=distance, n=len(labels))
+    every = [(int(label),) for label in labels] if all_labels is None else all_labels
+    return Metrics(
+        levels=levels,
+        hierarchical_f1=f1,
+        tree_distance=distance,
+        gap20=global_average_precision(probs, every, taxonomy.leaves),
+        bins={} if counts is None else frequency_bins(probs, at_leaves, taxonomy.leaves, counts),
+        n=len(labels),
+    )
 
 
 def level_metrics(probs: np.ndarray, truth: np.ndarray, nodes: np.ndarray) -> LevelMetrics:
@@ -88,29 +122,76 @@ def mean_average_precision(scores: np.ndarray, target: np.ndarray) -> float:
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 15) -> float:
     """Expected calibration error: mean |confidence − accuracy| over equal-width bins, weighted by their clips."""
-    place = np.minimum((confidence * bins).astype(int), bins - 1)
-    gap = np.bincount(place, weights=confidence - right, minlength=bins)
-    return float(np.abs(gap).sum() / len(right))
+    found = binary_calibration_error(
+        torch.from_numpy(np.clip(confidence, 0, 1)), torch.from_numpy(np.asarray(right, np.int64)), n_bins=bins
+    )
+    return float(found)
+
+
+def global_average_precision(
+    probs: np.ndarray, labels: Sequence[Sequence[int]], leaves: np.ndarray, *, k: int = 20
+) -> float:
+    """GAP@k, YouTube-8M's: the average precision of all clips' k best leaves pooled, by their probability.
+
+    What is not among a clip's best k counts as missed; NaN where no clip has a leaf for a label.
+    """
+    wanted = [set(nodes) & set(leaves.tolist()) for nodes in labels]
+    total = sum(min(k, len(nodes)) for nodes in wanted)
+    if not total:
+        return float("nan")
+    scores = probs[:, leaves]
+    best = np.argsort(-scores, axis=1, kind="stable")[:, :k]
+    right = np.array([[leaf in nodes for leaf in leaves[row]] for row, nodes in zip(best, wanted, strict=True)])
+    if not right.any():
+        return 0.0
+    pooled = average_precision_score(right.ravel(), np.take_along_axis(scores, best, axis=1).ravel())
+    return float(pooled * right.sum() / total)
+
+
+def frequency_bins(
+    probs: np.ndarray, truth: np.ndarray, leaves: np.ndarray, counts: np.ndarray
+) -> dict[str, BinMetrics]:
+    """Leaf accuracy by training clips a leaf, cut as ImageNet-LT is: ``head`` > 100, ``medium`` 20–100, ``few`` < 20.
+
+    Bins without test clips are left out. ``truth`` (n,) are leaves, -1 unknown; ``counts`` (N,).
+    """
+    known = truth >= 0
+    right = leaves[probs[known][:, leaves].argmax(axis=1)] == truth[known]
+    trained = counts[truth[known]]
+    found = {}
+    for name, rows in (("head", trained > 100), ("medium", (trained >= 20) & (trained <= 100)), ("few", trained < 20)):
+        if rows.any():
+            classes = len(np.unique(truth[known][rows]))
+            found[name] = BinMetrics(top1=float(right[rows].mean()), classes=classes, n=int(rows.sum()))
+    return found
 
 
 def tree_metrics(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[float, float]:
     """Hierarchical F1 (Kiritchenko et al. 2005) of the best leaves, and their mean distance to the labels in edges.
 
-    F1 compares the sets of ancestors of prediction and label, the nodes themselves included, pooled over clips. A label
-    that is an inner node is compared with the prediction's ancestor at its level: below it nothing is known.
+    See :func:`path_counts`, whose counts are pooled over the clips.
     """
-    table = _ancestor_table(taxonomy)
+    common, n_predicted, n_true = path_counts(probs, labels, taxonomy)
+    f1 = 2 * common.sum() / (n_predicted.sum() + n_true.sum())
+    return float(f1), float((n_predicted + n_true - 2 * common).mean())
+
+
+def path_counts(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many nodes the paths of prediction and label share, and how many each has: three times (n,).
+
+    Paths are sets of ancestors, the nodes themselves included. A label that is an inner node is compared with the
+    prediction's ancestor at its level: below it nothing is known.
+    """
+    table = ancestor_table(taxonomy)
     truth = table[labels]
     best = taxonomy.leaves[probs[:, taxonomy.leaves].argmax(axis=1)]
     is_leaf = np.isin(labels, taxonomy.leaves)[:, None]
     predicted = np.where(is_leaf | (truth >= 0), table[best], -1)
     common = ((predicted == truth) & (truth >= 0)).sum(axis=1)
-    n_predicted, n_true = (predicted >= 0).sum(axis=1), (truth >= 0).sum(axis=1)
-    f1 = 2 * common.sum() / (n_predicted.sum() + n_true.sum())
-    return float(f1), float((n_predicted + n_true - 2 * common).mean())
+    return common, (predicted >= 0).sum(axis=1), (truth >= 0).sum(axis=1)
 
 
-def _ancestor_table(taxonomy: Taxonomy) -> np.ndarray:
+def ancestor_table(taxonomy: Taxonomy) -> np.ndarray:
     """(N, depth) int64: each node's path from its root, padded with -1."""
     table = np.full((len(taxonomy), taxonomy.depth), -1, dtype=np.int64)
     for node in range(len(taxonomy)):

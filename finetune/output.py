@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 
 from framegate.finetune.batch import MODALITIES
-from framegate.finetune.hierarchy import Hierarchy, best_leaf, most_specific, top_leaves
+from framegate.finetune.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
 from framegate.finetune.taxonomy import Taxonomy
 
 
@@ -22,6 +22,7 @@ class ClassifierOutput:
         stream_log_probs: each stream's own log p(node), (B, 3, N); means nothing where absent.
         present: (B, 3) bool: present, and a stream of this model.
         embedding: the fused vector (B, W).
+        part: the part of the tree, of n nodes in place of N, that both log-probabilities are of; None: the whole.
     """
 
     log_probs: Tensor
@@ -30,6 +31,7 @@ class ClassifierOutput:
     stream_log_probs: Tensor
     present: Tensor
     embedding: Tensor
+    part: Part | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import PreTrainedTokenizerBase
+from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.augment.crops import cut, whole_pixels
 from framegate.finetune.batch import ClipSample
+from framegate.finetune.hub import window_features
 from framegate.finetune.sound import split_windows
 from framegate.finetune.tokenizer import encode
 
@@ -34,7 +35,8 @@ class ClipInput:
 class Preparation:
     """How this model's inputs are made; saved with the model, so that training and prediction agree.
 
-    ``image_size`` in pixels, ``rate`` in Hz. None marks a modality that the model has no stream for: it is left out.
+    ``image_size`` in pixels, ``rate`` in Hz; ``extractor`` makes of sound windows what a Hugging Face encoder reads,
+    None leaves them waveforms. None marks a modality that the model has no stream for: it is left out.
     """
 
     image_size: int | None
@@ -42,6 +44,7 @@ class Preparation:
     window_seconds: float
     tokenizer: PreTrainedTokenizerBase | None
     max_tokens: int
+    extractor: FeatureExtractionMixin | None = None
 
     def __call__(self, clip: ClipInput, *, labels: tuple[int, ...] = ()) -> ClipSample:
         """The sample of a clip; ``labels`` are nodes of the taxonomy."""
@@ -60,11 +63,14 @@ class Preparation:
         return torch.from_numpy(squares).permute(0, 3, 1, 2).contiguous()
 
     def windows(self, sound: np.ndarray, rate: int) -> Tensor | None:
-        """(W, samples) float32 at the model's rate."""
+        """(W, samples) float32 at the model's rate, or what its extractor makes of them."""
         if self.rate is None:
             return None
         wave = torch.from_numpy(np.ascontiguousarray(sound, dtype=np.float32))
-        return split_windows(wave, rate, to_rate=self.rate, seconds=self.window_seconds)
+        windows = split_windows(wave, rate, to_rate=self.rate, seconds=self.window_seconds)
+        if windows is None or self.extractor is None:
+            return windows
+        return window_features(self.extractor, windows, self.rate)
 
     def tokens(self, text: str) -> Tensor | None:
         """(L,) int64."""

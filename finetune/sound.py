@@ -49,6 +49,11 @@ class LogMel(nn.Module):
         return self.decibel(self.mel(windows)) / 50 + 1
 
 
+def is_timm(backbone: str) -> bool:
+    """Whether a sound encoder's name is one of timm's; else it is a folder or name of the Hugging Face hub."""
+    return timm.is_model(backbone)
+
+
 class SoundEncoder(nn.Module):
     """Log-mel, then a timm CNN with one input channel.
 

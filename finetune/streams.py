@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from framegate.finetune.gates import ContextGate
+from framegate.finetune.hub import HubSoundEncoder
 from framegate.finetune.nextvlad import NeXtVLAD
 from framegate.finetune.norm import MaskedBatchNorm
 from framegate.finetune.quality import quality
@@ -41,10 +42,14 @@ class Aggregation:
 
 @dataclass(frozen=True, kw_only=True)
 class FramesConfig:
-    """``backbone``: a backbone folder or timm name. ``lr``: None for the recipe's."""
+    """``backbone``: a backbone folder or timm name. ``pretrained``: of a name, take timm's weights.
+
+    ``lr``: None for the recipe's.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
     backbone: str = "resnet18"
+    pretrained: bool = False
     train: Trained = "frozen"
     lr: float | None = None
     aggregation: Aggregation = Aggregation()
@@ -52,7 +57,11 @@ class FramesConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class AudioConfig:
-    """``backbone``: a timm CNN, which gets log-mels as pictures of one channel; ``rate`` in Hz."""
+    """``backbone``: a timm CNN, which gets log-mels as pictures of one channel, or a Hugging Face encoder.
+
+    The latter by local path or hub name (AST, Wav2Vec2, Whisper …), with its own feature extractor in place of
+    ``mels``. ``pretrained``: take timm's weights. ``rate`` in Hz; ``window_seconds`` of sound are one element.
+    """
 
     __pydantic_config__: ClassVar = _STRICT
     backbone: str = "test_resnet"  # timm's smallest ResNet, 0.4M parameters: right for hundreds of clips on a CPU
@@ -135,9 +144,12 @@ class SetStream(nn.Module):
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamState:
         """One vector for each clip."""
-        z = self.norm(self.features(x, mask), mask)
-        present = mask.any(dim=1)
-        hidden = self.gate(self.aggregate(z, mask), present)
+        return self.summarise(self.features(x, mask), mask)
+
+    def summarise(self, features: Tensor, mask: Tensor) -> StreamState:
+        """One vector for each clip, of its elements' features (B, T, dim); those of padding mean nothing."""
+        z = self.norm(features, mask)
+        hidden = self.gate(self.aggregate(z, mask), mask.any(dim=1))
         return StreamState(hidden=hidden, quality=quality(z, mask))
 
     def features(self, x: Tensor, mask: Tensor) -> Tensor:
@@ -158,10 +170,17 @@ class FrameStream(SetStream):
 
 
 class SoundStream(SetStream):
-    """Sound windows (B, W, samples) or their log-mels (B, W, mels, steps) through a CNN and NeXtVLAD."""
+    """Sound windows (B, W, samples), or pictures of them (B, W, …), through an encoder and NeXtVLAD.
 
-    def __init__(self, config: AudioConfig, width: int) -> None:
-        encoder = SoundEncoder(config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels)
+    ``encoder``: None for the CNN that ``config`` names.
+    """
+
+    def __init__(self, config: AudioConfig, width: int, encoder: HubSoundEncoder | None = None) -> None:
+        if encoder is not None and config.train == "last":
+            raise ValueError(f"streams.audio.train: of '{config.backbone}' no last stage is known; say frozen or all")
+        encoder = encoder or SoundEncoder(
+            config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels
+        )
         super().__init__(encoder, width, aggregation=config.aggregation, train=config.train, encoded_dims=None)
 
 

@@ -1,10 +1,7 @@
-"""Text encoders: a small transformer trained from scratch, or any Hugging Face encoder."""
-
-from typing import Any
+"""A small text encoder, trained from scratch."""
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoConfig, AutoModel, PreTrainedModel
 
 
 class SmallTextEncoder(nn.Module):
@@ -31,39 +28,6 @@ class SmallTextEncoder(nn.Module):
         x = self.words(tokens) + self.positions.weight[: tokens.shape[1]]
         nothing = ~mask.any(dim=1, keepdim=True)  # a row to attend to nothing would be NaN
         return self.blocks(x, src_key_padding_mask=~(mask | nothing))
-
-
-class HubTextEncoder(nn.Module):
-    """Any Hugging Face encoder with a ``last_hidden_state``.
-
-    Shape: as :class:`SmallTextEncoder`, with ``dim`` the encoder's own.
-    """
-
-    def __init__(self, model: PreTrainedModel) -> None:
-        super().__init__()
-        self.model = model
-        self.dim: int = model.config.hidden_size
-
-    @classmethod
-    def load(cls, reference: str) -> "HubTextEncoder":
-        """Open a local folder or a hub name, with its weights."""
-        return cls(AutoModel.from_pretrained(reference))
-
-    @classmethod
-    def build(cls, description: dict[str, Any]) -> "HubTextEncoder":
-        """Build the architecture of ``description`` with random weights, to be filled from a state dict."""
-        options = dict(description)
-        return cls(AutoModel.from_config(AutoConfig.for_model(options.pop("model_type"), **options)))
-
-    @property
-    def description(self) -> dict[str, Any]:
-        """What :meth:`build` needs."""
-        config: dict[str, Any] = self.model.config.to_dict()
-        return config
-
-    def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
-        """The encoder's last hidden state."""
-        return self.model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

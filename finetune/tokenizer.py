@@ -7,6 +7,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
+from framegate.finetune.hub import from_hub
+
 PAD, START = "[PAD]", "[START]"
 
 
@@ -31,8 +33,12 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int = 2048) -> PreTrain
 
 
 def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
-    """The tokenizer of a Hugging Face encoder, or of a classifier folder, by local path or hub name."""
-    return AutoTokenizer.from_pretrained(reference)
+    """The tokenizer of a Hugging Face encoder, or of a classifier folder, by local path or hub name.
+
+    Raises:
+        EncoderError: there is none.
+    """
+    return from_hub(AutoTokenizer.from_pretrained, reference)
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, *, max_tokens: int) -> Tensor | None:

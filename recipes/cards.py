@@ -1,5 +1,6 @@
 """Model cards: what a folder of weights is, how it was made, and how to open it."""
 
+import re
 from typing import Any
 
 from framegate.recipes.audit_page import audit_card
@@ -62,3 +63,10 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 ```yaml
 {dump_recipe(config)}```
 """
+
+
+def with_usage(card: str, usage: str) -> str:
+    """The card, its first Python block replaced; or with one more where it has none."""
+    block = f"```python\n{usage}\n```"
+    changed, count = re.subn(r"```python\n.*?\n```", lambda _: block, card, count=1, flags=re.DOTALL)
+    return changed if count else f"{card}\n{block}\n"

@@ -208,21 +208,30 @@ def audit(
 
 @app.command(epilog="Example: framegate export runs/first --out backbone --checkpoint best --format onnx")
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="A pretraining run's folder, or a backbone folder.")],
+    run: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A pretraining or fine-tuning run, or its backbone or classifier.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder to write.")],
     format: Annotated[
-        Literal["timm", "torchvision", "onnx"], typer.Option(help="What shall open it; torchvision: ResNets only.")
-    ] = "timm",
+        Literal["timm", "torchvision", "framegate", "onnx"] | None,
+        typer.Option(help="What shall open it; default: timm, of a classifier framegate. torchvision: ResNets only."),
+    ] = None,
     checkpoint: Annotated[
         str, typer.Option(help="Of a run: last, best (by the online probe), or step-NNNNNNN.")
     ] = "last",
     json_file: JsonFile = None,
 ) -> None:
-    """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime."""
+    """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime; or a run's classifier."""
     from framegate.recipes.export import export as write
+    from framegate.recipes.export import find_classifier
     from framegate.recipes.results import give
 
-    give(write(run, out, format=format, checkpoint=checkpoint), json_file)
+    if (classifier := find_classifier(run)) is not None:
+        from framegate.recipes.export_classifier import export_classifier
+
+        give(export_classifier(classifier, out, format=format or "framegate"), json_file)
+    else:
+        give(write(run, out, format=format or "timm", checkpoint=checkpoint), json_file)
 
 
 @app.command(epilog="Example: framegate finetune fusion_small data.store=store streams.frames.backbone=backbone")
@@ -255,13 +264,18 @@ def evaluate(
     classifier: Classifier,
     store: Store,
     split: Annotated[Literal["train", "val", "test", "all"], typer.Option(help="Which clips.")] = "test",
+    against: Annotated[
+        Path | None, typer.Option(help="Another classifier folder: list what this one corrects and spoils.")
+    ] = None,
+    classes: Annotated[Path | None, typer.Option(help="Write a CSV with a row for each leaf.")] = None,
+    page: Annotated[Path | None, typer.Option(help="Write a page with the confused clips' frames, .html.")] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Measure a classifier on a store's labelled clips, per level and per modality."""
     from framegate.recipes.evaluate import evaluate_classifier
     from framegate.recipes.results import give
 
-    give(evaluate_classifier(classifier, store, split=split), json_file)
+    give(evaluate_classifier(classifier, store, split=split, against=against, classes=classes, page=page), json_file)
 
 
 @app.command(epilog="Example: framegate predict runs/fusion/classifier film.mp4 --out predictions.jsonl")

@@ -1,27 +1,66 @@
 """Measure a classifier folder on a store."""
 
+import math
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import FrameStore
+from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes
-from framegate.recipes.evaluation import evaluation, labelled_rows
+from framegate.recipes.compare import compare
+from framegate.recipes.evaluation import clip_programmes, evaluation, hits, labelled_rows, run_clips
+from framegate.recipes.evaluation_page import write_evaluation_page
 from framegate.recipes.labels import check_labels
 from framegate.recipes.results import Result, table
 
 
-def evaluate_classifier(folder: Path, store: Path, *, split: str = "test") -> Result:
+def evaluate_classifier(
+    folder: Path,
+    store: Path,
+    *,
+    split: str = "test",
+    against: Path | None = None,
+    classes: Path | None = None,
+    page: Path | None = None,
+) -> Result:
     """The figures of contracts' ``evaluate``, for one split of the store.
 
+    Args:
+        folder: a classifier folder.
+        store: a frame store.
+        split: whose clips.
+        against: another classifier over the same taxonomy, to list what this one corrects and spoils.
+        classes: CSV to write, a row a leaf.
+        page: HTML page to write, with the confused pairs' frames.
+
     Raises:
-        FolderError: the folder is no classifier.
-        LabelError: the split has no labels, or some that the classifier's taxonomy does not know.
+        FolderError: a folder is no classifier.
+        LabelError: the split has no labels, or some that the classifiers' taxonomies do not know.
     """
     model, clips = open_classifier(folder, FrameStore(store))
-    figures = evaluation(model, clips, labelled_rows(clips, split))
-    return Result(figures, _text(figures))
+    rows = labelled_rows(clips, split)
+    figures, outputs = evaluation(model, clips, rows)
+    comparison = None
+    if against is not None:
+        other, its_clips = open_classifier(against, clips.store)
+        others = hits(other, run_clips(other, its_clips, rows), its_clips)
+        level = "leaf" if "leaf" in figures["levels"] else max(figures["levels"])
+        comparison = compare(rows, hits(model, outputs, clips)[level], others[level], clip_programmes(clips, rows))
+        figures["against"] = {"classifier": str(against), **comparison.as_json(clips.store.videos["id"].to_pylist())}
+    tables = _tables(figures)
+    if classes is not None:
+        write_class_table(classes, model, clips, outputs)
+    if page is not None:
+        write_evaluation_page(
+            page, model, clips, outputs, tables=tables, comparison=comparison, against=str(against or "")
+        )
+    lines = [f"{figures['n']} clips of {figures['intervals']['programmes']} programmes"]
+    for heading, header, cells in tables:
+        lines += ["", heading, table(header, cells)]
+    return Result(_finite(figures), "\n".join(lines))
 
 
 def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassifier, StoreClips]:
@@ -44,18 +83,66 @@ def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassif
     return model, clips
 
 
-def _text(figures: dict) -> str:
+def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
+    """Heading, header and rows of each table."""
     names = ("top1", "top5", "balanced_accuracy", "map", "ece")
-    levels = table(
-        ["level", *names],
-        [[level, *(f"{values[name]:.3f}" for name in names)] for level, values in figures["levels"].items()],
-    )
-    modalities = table(
-        ["modality", "only", "without", "corrupted"],
-        [
-            [name, *(f"{figures['modalities'][how][name]:.3f}" for how in ("only", "without", "corrupted"))]
-            for name in figures["modalities"]["only"]
-        ],
-    )
-    tree = f"hierarchical F1 {figures['hierarchical_f1']:.3f}, tree distance {figures['tree_distance']:.2f} edges"
-    return f"{figures['n']} clips\n{levels}\n{tree}\n\n{modalities}"
+    spans, modalities = figures["intervals"], figures["modalities"]
+    tree = [
+        ["hierarchical F1", f"{figures['hierarchical_f1']:.3f}", _span(spans["hierarchical_f1"])],
+        ["tree distance, edges", f"{figures['tree_distance']:.2f}", _span(spans["tree_distance"])],
+        ["GAP@20", f"{figures['gap20']:.3f}", ""],
+        *([f"top1, {name} leaves", f"{b['top1']:.3f}", f"{b['n']} clips"] for name, b in figures["bins"].items()),
+    ]
+    broken = [
+        [f"{name}: {kind}", f"{values['top1']:.3f}", f"{values['reliability']:.3f}"]
+        for name, kinds in modalities["corruptions"].items()
+        for kind, values in kinds.items()
+    ]
+    found = [
+        (
+            "Levels (95% intervals over programmes)",
+            ["level", *names, "top1 from, to"],
+            [
+                [level, *(f"{values[name]:.3f}" for name in names), _span(spans["top1"][level])]
+                for level, values in figures["levels"].items()
+            ],
+        ),
+        ("Over the tree", ["figure", "value", "from, to"], tree),
+        (
+            "Top-1 with modalities left out",
+            ["modality", "only", "without"],
+            [[n, f"{modalities['only'][n]:.3f}", f"{modalities['without'][n]:.3f}"] for n in modalities["only"]],
+        ),
+        ("Top-1 with a modality broken", ["what is broken", "top1", "its reliability"], broken),
+    ]
+    if "overlays" in figures:
+        overlays = figures["overlays"]
+        rows = [
+            *([f"level {level}", f"{value:.3f}"] for level, value in overlays["levels"].items()),
+            *([f"only {name}", f"{value:.3f}"] for name, value in overlays["only"].items()),
+            *([f"without {name}", f"{value:.3f}"] for name, value in overlays["without"].items()),
+        ]
+        found.append((f"With the overlays of {overlays['clips']} clips swapped", ["", "top1"], rows))
+    if "against" in figures:
+        other = figures["against"]
+        rows = [
+            ["its top1", f"{other['top1']:.3f}", ""],
+            ["this one's less its", f"{other['difference']:+.3f}", _span((other["low"], other["high"]))],
+            ["corrected", str(len(other["corrected"])), ""],
+            ["spoilt", str(len(other["spoilt"])), ""],
+        ]
+        found.append((f"Against {other['classifier']}", ["", "value", "from, to"], rows))
+    return found
+
+
+def _finite(value: Any) -> Any:
+    """The same with null where a figure is not a number: JSON has no word for it."""
+    if isinstance(value, dict):
+        return {key: _finite(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(inner) for inner in value]
+    return None if isinstance(value, float) and math.isnan(value) else value
+
+
+def _span(interval: tuple[float, float]) -> str:
+    return f"{interval[0]:.3f}, {interval[1]:.3f}"

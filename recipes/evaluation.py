@@ -1,21 +1,22 @@
 """Measure a classifier: per level, per modality, and with modalities removed or broken."""
 
-from collections.abc import Callable, Sequence, Set
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
-from torch import nn
-from torch.utils.data import DataLoader, Subset
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
 
-from framegate.finetune.batch import MODALITIES, ClipBatch, ClipSample, collate
+from framegate.finetune.batch import MODALITIES, ClipSample, collate
+from framegate.finetune.bootstrap import ratio_interval
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.metrics import Metrics, evaluate
-from framegate.recipes.clips import StoreClips, noise_input
+from framegate.finetune.fusion import StreamStates
+from framegate.finetune.metrics import Metrics, ancestor_table, evaluate, path_counts
+from framegate.recipes.clips import StoreClips
+from framegate.recipes.corruptions import CORRUPTIONS, Change, corrupt, swap_overlays
 from framegate.recipes.labels import LabelError
-
-Alteration = Callable[[ClipBatch], ClipBatch]
 
 
 @dataclass(frozen=True)
@@ -31,8 +32,39 @@ class ClipOutputs:
     present: np.ndarray
 
     def metrics(self, model: GatedFusionClassifier, labels: Sequence[tuple[int, ...]]) -> Metrics:
-        """All figures, each clip counted by its first label."""
-        return evaluate(self.probabilities, np.array([labels[row][0] for row in self.rows]), model.taxonomy)
+        """All figures, each clip counted by its first label but in GAP."""
+        return evaluate(
+            self.probabilities,
+            np.array([labels[row][0] for row in self.rows]),
+            model.taxonomy,
+            all_labels=[labels[row] for row in self.rows],
+            counts=model.counts.cpu().numpy(),
+        )
+
+
+@dataclass(frozen=True)
+class EncodedClips:
+    """What the streams make of n clips: ``hidden`` (n, 3, W), ``quality`` (n, 3, Q), ``present`` (n, 3), on the CPU."""
+
+    rows: np.ndarray
+    hidden: Tensor
+    quality: Tensor
+    present: Tensor
+
+    def keep(self, wanted: Sequence[str]) -> "EncodedClips":
+        """With only some modalities."""
+        kept = torch.tensor([name in wanted for name in MODALITIES])
+        return EncodedClips(self.rows, self.hidden, self.quality, self.present & kept)
+
+    def with_modality(self, name: str, other: "EncodedClips") -> "EncodedClips":
+        """With one modality as ``other`` has it."""
+        its = torch.tensor([name == modality for modality in MODALITIES])
+        return EncodedClips(
+            self.rows,
+            torch.where(its.unsqueeze(-1), other.hidden, self.hidden),
+            torch.where(its.unsqueeze(-1), other.quality, self.quality),
+            torch.where(its, other.present, self.present),
+        )
 
 
 def labelled_rows(clips: StoreClips, split: str) -> np.ndarray:
@@ -48,66 +80,165 @@ def labelled_rows(clips: StoreClips, split: str) -> np.ndarray:
     return np.array(rows)
 
 
+class _Rows(Dataset):
+    def __init__(self, clips: StoreClips, rows: np.ndarray, change: Change | None) -> None:
+        self.clips, self.rows, self.change = clips, rows, change
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, item: int) -> ClipSample:
+        row = int(self.rows[item])
+        sample = self.clips[row]
+        return sample if self.change is None else self.change(row, sample)
+
+
 @torch.no_grad()
-def run_clips(
-    model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray, *, change: Alteration | None = None
-) -> ClipOutputs:
-    """The classifier's output for each clip, each batch changed by ``change`` first."""
+def encode_clips(
+    model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray, *, change: Change | None = None
+) -> EncodedClips:
+    """What the streams make of each clip, each changed by ``change`` first."""
     model.eval()
-    device = next(model.parameters()).device
-    probabilities, reliability, present = [], [], []
-    for batch in DataLoader(Subset(clips, rows.tolist()), batch_size=64, collate_fn=collate):
-        output = model((change(batch) if change else batch).to(device))
-        probabilities.append(output.log_probs.exp().cpu())
-        reliability.append(output.reliability.cpu())
-        present.append(output.present.cpu())
-    return ClipOutputs(
-        rows, torch.cat(probabilities).numpy(), torch.cat(reliability).numpy(), torch.cat(present).numpy()
+    device = model.counts.device
+    states = [
+        model.encode(batch.to(device))
+        for batch in DataLoader(_Rows(clips, rows, change), batch_size=32, collate_fn=collate)
+    ]
+    return EncodedClips(
+        rows,
+        torch.cat([state.hidden for state in states]).cpu(),
+        torch.cat([state.quality for state in states]).cpu(),
+        torch.cat([state.present for state in states]).cpu(),
     )
 
 
-def evaluation(model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> dict[str, Any]:
-    """The figures of ``framegate evaluate``; under ``modalities``, the deepest level's top-1 accuracy.
+@torch.no_grad()
+def answer(model: GatedFusionClassifier, encoded: EncodedClips) -> ClipOutputs:
+    """The classifier's answers from its streams'."""
+    model.eval()
+    device = model.counts.device
+    probabilities, reliability = [], []
+    for rows in torch.arange(len(encoded.rows)).split(64):
+        present = encoded.present[rows].to(device)
+        hidden = encoded.hidden[rows].to(device) * present.unsqueeze(-1)
+        quality = encoded.quality[rows].to(device) * present.unsqueeze(-1)
+        log_probs = model.stream_log_probs(hidden)
+        output = model.fuse(StreamStates(hidden=hidden, present=present, quality=quality, log_probs=log_probs))
+        probabilities.append(output.log_probs.exp().cpu())
+        reliability.append(output.reliability.cpu())
+    return ClipOutputs(
+        encoded.rows, torch.cat(probabilities).numpy(), torch.cat(reliability).numpy(), encoded.present.numpy()
+    )
 
-    ``only`` keeps one modality, ``without`` removes it, ``corrupted`` replaces it by noise; modalities that the model
-    has no stream for are left out.
+
+def run_clips(model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray) -> ClipOutputs:
+    """The classifier's output for each clip."""
+    return answer(model, encode_clips(model, clips, rows))
+
+
+def evaluation(
+    model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray, *, seed: int = 0
+) -> tuple[dict[str, Any], ClipOutputs]:
+    """The figures of ``framegate evaluate``, and the outputs that they are of.
+
+    Under ``modalities`` stands the deepest level's top-1 accuracy with one modality alone (``only``), without it, with
+    noise in its place (``corrupted``); ``corruptions`` has every way of breaking it, with the reliability that it keeps
+    on the clips that have it. ``overlays`` has the same with the frames' overlays swapped between programmes, where
+    layout finding saw any. ``intervals`` are 95% bootstrap intervals over programmes.
     """
-
-    def top1(change: Alteration) -> float:
-        levels = run_clips(model, clips, rows, change=change).metrics(model, clips.labels).levels
-        return levels["leaf" if "leaf" in levels else max(levels)].top1
-
+    encoded = encode_clips(model, clips, rows)
+    outputs = answer(model, encoded)
+    metrics = outputs.metrics(model, clips.labels)
+    deepest = "leaf" if "leaf" in metrics.levels else max(metrics.levels)
     streams = [name for name in MODALITIES if name in model.streams]
-    figures = run_clips(model, clips, rows).metrics(model, clips.labels).as_json()
-    figures["modalities"] = {
-        "only": {name: top1(_keep({name})) for name in streams},
-        "without": {name: top1(_keep({*MODALITIES} - {name})) for name in streams},
-        "corrupted": {name: top1(_corrupt(model, clips, name, seed)) for name in streams},
+
+    def top1(changed: EncodedClips) -> float:
+        right = hits(model, answer(model, changed), clips)[deepest]
+        return float(np.nanmean(right))
+
+    def measured(changed: EncodedClips, name: str) -> dict[str, float]:
+        output, number = answer(model, changed), MODALITIES.index(name)
+        had = outputs.present[:, number]
+        trust = float(output.reliability[had, number].mean()) if had.any() else float("nan")
+        return {"top1": float(np.nanmean(hits(model, output, clips)[deepest])), "reliability": trust}
+
+    corruptions = {
+        name: {
+            "none": measured(encoded, name),
+            **{
+                kind: measured(
+                    encoded.with_modality(
+                        name, encode_clips(model, clips, rows, change=corrupt(clips, rows, name, kind, seed=seed))
+                    ),
+                    name,
+                )
+                for kind in CORRUPTIONS[name]
+            },
+        }
+        for name in streams
     }
-    return figures
+    figures = metrics.as_json()
+    figures["intervals"] = intervals(model, outputs, clips)
+    figures["modalities"] = {
+        "only": {name: top1(encoded.keep([name])) for name in streams},
+        "without": {name: top1(encoded.keep([m for m in MODALITIES if m != name])) for name in streams},
+        "corrupted": {name: corruptions[name]["noise"]["top1"] for name in streams},
+        "corruptions": corruptions,
+    }
+    if "frames" in streams:
+        change, altered = swap_overlays(clips, rows, seed=seed)
+        if altered:
+            swapped = encoded.with_modality("frames", encode_clips(model, clips, rows, change=change))
+            levels = hits(model, answer(model, swapped), clips)
+            figures["overlays"] = {
+                "clips": altered,
+                "levels": {
+                    level: float(np.nanmean(right)) for level, right in levels.items() if level in metrics.levels
+                },
+                "only": {"frames": top1(swapped.keep(["frames"]))},
+                "without": {
+                    name: top1(swapped.keep([m for m in MODALITIES if m != name]))
+                    for name in streams
+                    if name != "frames"
+                },
+            }
+    return figures, outputs
 
 
-def _keep(wanted: Set[str]) -> Alteration:
-    kept = torch.tensor([[name in wanted for name in MODALITIES]])
-    return lambda batch: batch.keep(kept.expand(len(batch), -1))
+def hits(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) -> dict[str, np.ndarray]:
+    """By level and for the leaf, (n,): 1 where the best class is right, 0 where wrong, NaN where nobody knows."""
+    tree = model.taxonomy
+    labels = np.array([clips.labels[row][0] for row in outputs.rows])
+    truth, found = ancestor_table(tree)[labels], {}
+    targets = {str(level): truth[:, level - 1] for level in range(1, tree.depth + 1)}
+    targets["leaf"] = np.where(np.isin(labels, tree.leaves), labels, -1)
+    for level, target in targets.items():
+        nodes = tree.leaves if level == "leaf" else np.flatnonzero(tree.levels == int(level))
+        best = nodes[outputs.probabilities[:, nodes].argmax(axis=1)]
+        found[level] = np.where(target >= 0, best == target, np.nan)
+    return found
 
 
-def _corrupt(model: GatedFusionClassifier, clips: StoreClips, modality: str, seed: int) -> Alteration:
-    """Replaces a modality, where a clip has it, by noise."""
-    rng = np.random.default_rng(seed)
-    titles = [title for title in clips.store.videos["title"].to_pylist() if title] or ["noise"]
-    field = {"frames": "frames", "audio": "audio", "text": "tokens"}[modality]
+def intervals(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) -> dict[str, Any]:
+    """95% intervals over programmes: (low, high) of top-1 by level, of hierarchical F1 and of the tree distance."""
+    programmes = clip_programmes(clips, outputs.rows)
+    labels = np.array([clips.labels[row][0] for row in outputs.rows])
+    common, predicted, true = path_counts(outputs.probabilities, labels, model.taxonomy)
+    top1 = {
+        level: ratio_interval(np.nan_to_num(right), (~np.isnan(right)).astype(float), programmes)
+        for level, right in hits(model, outputs, clips).items()
+        if not np.isnan(right).all()
+    }
+    return {
+        "programmes": len(np.unique(programmes)),
+        "top1": top1,
+        "hierarchical_f1": ratio_interval(2.0 * common, (predicted + true).astype(float), programmes),
+        "tree_distance": ratio_interval(
+            (predicted + true - 2 * common).astype(float), np.ones(len(labels)), programmes
+        ),
+    }
 
-    def noise() -> ClipSample:
-        sample = model.prepare(noise_input(clips.sampling, rng, prepare=model.prepare, text=str(rng.choice(titles))))
-        if modality == "frames" and clips.features is not None:
-            encoder: nn.Module = model.streams["frames"].encoder  # type: ignore[assignment]
-            sample = replace(sample, frames=encoder(sample.frames))
-        return sample
 
-    def change(batch: ClipBatch) -> ClipBatch:
-        here = batch.present[:, MODALITIES.index(modality)]
-        broken = collate([noise() if present else ClipSample() for present in here.tolist()])
-        return replace(batch, **{name: getattr(broken, name) for name in (field, f"{field}_mask")})
-
-    return change
+def clip_programmes(clips: StoreClips, rows: np.ndarray) -> np.ndarray:
+    """The programme of each of ``rows``, (n,) str."""
+    return np.array(clips.store.videos["programme"].to_pylist())[rows]

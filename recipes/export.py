@@ -1,14 +1,14 @@
 """Write the backbone of a pretraining run, finished or not, or of a backbone folder, in a format of choice."""
 
 import json
-import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Literal
 
-from framegate.recipes.cards import backbone_card
+from framegate.media import FrameStore, MediaError
+from framegate.recipes.cards import backbone_card, with_usage
 from framegate.recipes.checkpoints import choose_checkpoint
 from framegate.recipes.config import read_recipe
+from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.results import Result
 from framegate.recipes.run_folder import RunError, RunFolder
@@ -16,16 +16,14 @@ from framegate.ssl.backbone import Backbone, load_backbone
 from framegate.ssl.export import export_backbone, export_onnx, export_torchvision
 from framegate.ssl.weights import load_weights
 
-Format = Literal["timm", "torchvision", "onnx"]
-
-_WRITERS: dict[Format, Callable[..., None]] = {
+_WRITERS: dict[str, Callable[..., None]] = {
     "timm": export_backbone,
     "torchvision": export_torchvision,
     "onnx": export_onnx,
 }
 
 
-def export(source: Path, out: Path, *, format: Format = "timm", checkpoint: str = "last") -> Result:
+def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "last") -> Result:
     """A backbone from one place and form to another.
 
     Args:
@@ -38,8 +36,11 @@ def export(source: Path, out: Path, *, format: Format = "timm", checkpoint: str 
     Raises:
         BackboneError: the folder's weights do not fit.
         ExportError: the backbone cannot be written in this format.
-        RunError: the folder is neither, or the run has no such checkpoint.
+        RunError: the folder is neither, the run has no such checkpoint, or there is no such format; or the store is
+            gone that a run with ``views.attention`` needs.
     """
+    if format not in _WRITERS:
+        raise RunError(f"{source}: a backbone has no format '{format}' (it has: {', '.join(_WRITERS)})")
     if (source / "config.yaml").is_file():
         backbone, card, origin = _from_run(source, checkpoint)
     elif (source / "config.json").is_file():
@@ -47,11 +48,27 @@ def export(source: Path, out: Path, *, format: Format = "timm", checkpoint: str 
         readme = source / "README.md"
         card = readme.read_text(encoding="utf-8") if readme.is_file() else f"# {backbone.name}\n"
     else:
-        raise RunError(f"{source} is neither a run folder (config.yaml) nor a backbone folder (config.json)")
-    _WRITERS[format](backbone, out, card=_with_usage(card, _usage(format, backbone)))
+        raise RunError(f"{source} is no run folder (config.yaml), nor a backbone or classifier folder (config.json)")
+    _WRITERS[format](backbone, out, card=with_usage(card, _usage(format, backbone)))
     return Result(
         {"backbone": str(out), "format": format, "checkpoint": str(origin)}, f"{out}: {format}, from {origin}"
     )
+
+
+def find_classifier(source: Path) -> Path | None:
+    """The classifier folder that a fine-tuning run or the folder itself holds; None where ``source`` is neither.
+
+    Raises:
+        RunError: it is a fine-tuning run that has not ended.
+    """
+    if (source / "config.json").is_file() and (source / "taxonomy.csv").is_file():
+        return source
+    recipe = source / "config.yaml"
+    if not recipe.is_file() or "\nfusion:" not in recipe.read_text(encoding="utf-8"):
+        return None
+    if not (source / "classifier" / "config.json").is_file():
+        raise RunError(f"{source}: the run has no classifier yet; end it with framegate finetune … --resume")
+    return source / "classifier"
 
 
 def _from_run(run: Path, which: str) -> tuple[Backbone, str, Path]:
@@ -60,6 +77,9 @@ def _from_run(run: Path, which: str) -> tuple[Backbone, str, Path]:
     chosen = choose_checkpoint(folder.checkpoints, which)
     backbone = Backbone(config.backbone.name, image_size=config.backbone.image_size)
     load_weights(backbone.model, chosen)  # of all that the method has, the query encoder's network
+    if config.views.attention:
+        store = _store_of(config)
+        describe_plain_frames(backbone, store, training_frames(config, store))
     step = int(chosen.name.removeprefix("step-"))
     rows = [row for row in folder.rows() if row["step"] <= step]
     audited = json.loads(folder.audit.read_text(encoding="utf-8")) if folder.audit.is_file() else None
@@ -70,7 +90,17 @@ def _from_run(run: Path, which: str) -> tuple[Backbone, str, Path]:
     )
 
 
-def _usage(format: Format, backbone: Backbone) -> str:
+def _store_of(config: PretrainConfig) -> FrameStore:
+    try:
+        return FrameStore(config.data.store)
+    except MediaError as error:
+        raise RunError(
+            f"{error}\nof a run with views.attention, a checkpoint's batch norms describe changed views; to describe "
+            "frames as they are takes the store it was trained on"
+        ) from error
+
+
+def _usage(format: str, backbone: Backbone) -> str:
     mean, std = backbone.mean.flatten().tolist(), backbone.std.flatten().tolist()
     size = backbone.image_size
     match format:
@@ -90,13 +120,6 @@ def _usage(format: Format, backbone: Backbone) -> str:
                 f"# images: (any number, {len(mean)}, {size}, {size}) float32 in 0-1; they are normalised inside\n"
                 'features = session.run(["features"], {"images": images})[0]'
             )
-
-
-def _with_usage(card: str, usage: str) -> str:
-    """The card, its first Python block replaced; or with one more where it has none."""
-    block = f"```python\n{usage}\n```"
-    changed, count = re.subn(r"```python\n.*?\n```", lambda _: block, card, count=1, flags=re.DOTALL)
-    return changed if count else f"{card}\n{block}\n"
 
 
 def _short(values: list[float]) -> str:

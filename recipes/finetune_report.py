@@ -87,10 +87,14 @@ def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> 
 
 
 def clip_cards(
-    model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs, *, count: int = 12
+    model: GatedFusionClassifier,
+    clips: StoreClips,
+    outputs: ClipOutputs,
+    *,
+    numbers: Sequence[int] | None = None,
 ) -> list[ClipCard]:
-    """Some clips, evenly spread, with their frames, texts, predictions and reliabilities."""
-    chosen = spread(range(len(outputs.rows)), count)
+    """Clips with frames, texts, predictions and reliabilities: those at ``numbers``, or a dozen, evenly spread."""
+    chosen = spread(range(len(outputs.rows)), 12) if numbers is None else numbers
     tree = model.taxonomy
     cards = []
     for number in chosen:

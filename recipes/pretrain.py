@@ -12,24 +12,22 @@ import os
 import sys
 from pathlib import Path
 
-import numpy as np
 import torch
 from torch.utils.data import DataLoader
 
-from framegate.augment import TwoViews, plain_view
+from framegate.augment import TwoViews
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import backbone_card
 from framegate.recipes.methods import make_method
 from framegate.recipes.optimizers import make_optimizer, set_lr
+from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretrain_watch import PretrainWatch
 from framegate.recipes.training_run import TrainingError, TrainingRun, data_digest
-from framegate.ssl.backbone import Backbone
 from framegate.ssl.export import export_backbone
 from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.recalibrate import recalibrate_batch_norm
 from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
 
 
@@ -102,7 +100,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
 
         if run.is_main:
             if config.views.attention:
-                _describe_plain_frames(method.backbone, order, store, run)
+                describe_plain_frames(method.backbone, store, order.frames, device=run.accelerator.device)
             audited = watch.at_end(order.total_steps, method.backbone)
             card = backbone_card(config, run.folder.rows(), audited=audited)
             export_backbone(method.backbone, run.folder.path / "backbone", card=card)
@@ -118,20 +116,8 @@ def _refuse_cpu_sync(config: PretrainConfig, run: TrainingRun) -> None:
         )
 
 
-def _describe_plain_frames(backbone: Backbone, order: FrameOrder, store: FrameStore, run: TrainingRun) -> None:
-    """Batch norm statistics of plain frames: queries with dropped and zoomed parts have left theirs."""
-    frames = order.frames[np.linspace(0, len(order.frames) - 1, min(2048, len(order.frames))).astype(int)]
-    batches = (
-        torch.from_numpy(np.stack([plain_view(store.jpeg(int(frame)), backbone.image_size) for frame in part]))
-        for part in np.array_split(frames, max(1, len(frames) // 128))
-    )
-    recalibrate_batch_norm(backbone, (batch.permute(0, 3, 1, 2).to(run.accelerator.device) for batch in batches))
-
-
 def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:
-    split = store.videos["split"].to_numpy(zero_copy_only=False)
-    chosen = np.ones(len(split), dtype=bool) if config.data.split == "all" else split == config.data.split
-    frames = np.flatnonzero(chosen[store.video_of])
+    frames = training_frames(config, store)
     order = FrameOrder(
         video_of=store.video_of[frames],
         frames=frames,

@@ -31,13 +31,13 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-def make_model(*, streams=(0, 1, 2), fusion="reliability", head="experts"):
+def make_model(*, streams=(0, 1, 2), fusion="reliability", head="experts", rank=None):
     torch.manual_seed(0)
     parts = [part if m in streams else None for m, part in enumerate((FRAMES, AUDIO, TEXT))]
     config = ClassifierConfig(
         streams=StreamsConfig(frames=parts[0], audio=parts[1], text=parts[2]),
         fusion=FusionConfig(name=fusion, width=16),
-        head=HeadConfig(name=head),
+        head=HeadConfig(name=head, rank=rank),
     )
     return GatedFusionClassifier.create(config, TAXONOMY, texts=TEXTS, image_size=32)
 
@@ -85,6 +85,29 @@ def test_every_subset_of_modalities_trains_and_predicts(fusion):
         assert sum(prediction.reliabilities.values()) == pytest.approx(1, abs=1e-5)
         assert all(prediction.reliabilities[name] == 0 for name in set(MODALITIES) - set(prediction.present))
         assert list(prediction.probabilities) == sorted(prediction.probabilities, reverse=True)
+
+
+@pytest.mark.parametrize("head", ["experts", "linear"])
+def test_a_low_rank_model_trains_on_its_labels_families_as_on_the_whole_tree(head):
+    model = make_model(head=head, rank=4).train()
+    batch = make_batch(model, size=2)
+    batch = replace(batch, labels=torch.tensor([[TAXONOMY.resolve("x")], [TAXONOMY.resolve("a")]]))
+
+    def loss_and_gradients():
+        torch.manual_seed(5)  # of the dropout
+        output = model(batch)
+        loss = training_loss(output, batch.labels, batch.present, model.hierarchy, LossConfig()).total
+        trained = [p for p in model.parameters() if p.requires_grad]
+        return output, loss, torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
+
+    output, loss, gradients = loss_and_gradients()
+    assert output.log_probs.shape[-1] == output.stream_log_probs.shape[-1] == 5  # b1 and b2 are no part
+    model.hierarchy.part = lambda labels: None
+    output, whole, expected = loss_and_gradients()
+    assert output.log_probs.shape[-1] == len(TAXONOMY)
+    torch.testing.assert_close(loss, whole)
+    for one, other in zip(gradients, expected, strict=True):
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-6)
 
 
 @pytest.mark.parametrize("subset", SUBSETS)

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 import torch
 from torch.nn import functional as F
@@ -174,3 +176,42 @@ def test_decoding(hierarchy):
     scores, nodes = top_leaves(log_probs, hierarchy, 3)
     assert [ids[n] for n in nodes[0]] == ["x1", "x2", "x4"]
     torch.testing.assert_close(scores[0], torch.tensor([0.35, 0.3, 0.2]))
+
+
+LABELS = torch.tensor([[TAXONOMY.resolve(label) for label in row] for row in (("x1", "a"), ("x3", "x3"))] + [[-1, -1]])
+
+
+def test_a_part_of_the_tree_holds_the_labels_families_and_nothing_else(hierarchy, logits):
+    part = hierarchy.part(LABELS[:1])
+    assert [TAXONOMY.ids[node] for node in part.nodes] == ["a", "b", "a1", "a2", "x1", "x2"]
+    assert part.nodes[part.labels].equal(LABELS[:1])
+    assert [TAXONOMY.ids[part.nodes[leaf]] for leaf in part.hierarchy.leaves] == ["x1", "x2"]
+    whole = hierarchy.log_probs(logits)[:, part.nodes]
+    torch.testing.assert_close(part.hierarchy.log_probs(logits[:, part.nodes]), whole)
+
+
+def test_a_part_without_labels_is_the_roots(hierarchy):
+    assert [TAXONOMY.ids[node] for node in hierarchy.part(LABELS[2:]).nodes] == ["a", "b"]
+
+
+@pytest.mark.parametrize("make", [PathHead, partial(PathExperts, experts=3)])
+@pytest.mark.parametrize("rank", [None, 4])
+@pytest.mark.parametrize(
+    "options", [{}, {"hierarchy": "levels", "label_smoothing": 0.1}, {"balance": "logit_adjust"}, {"hierarchy": "hxe"},
+                {"balance": "class_balanced"}],
+)  # fmt: skip
+def test_the_loss_over_a_part_equals_the_whole_trees_with_its_gradients(hierarchy, make, rank, options):
+    torch.manual_seed(0)
+    head, x = make(8, hierarchy, rank=rank).double(), torch.randn(3, 8, dtype=torch.float64)
+    counts = count_labels(torch.tensor([[TAXONOMY.resolve("x1")]] * 8 + [[TAXONOMY.resolve("b1")]] * 2), hierarchy)
+    part = hierarchy.part(LABELS)
+    losses, gradients = [], []
+    for chosen in (None, part):
+        each = hierarchical_loss(
+            head(x, chosen).double(), LABELS, hierarchy, LossConfig(**options), counts=counts, part=chosen
+        )
+        losses.append(each.detach())
+        gradients.append(torch.autograd.grad(each.sum(), list(head.parameters())))
+    torch.testing.assert_close(losses[0], losses[1], rtol=0, atol=1e-6)  # log-probabilities are float32
+    for whole, its in zip(*gradients, strict=True):
+        torch.testing.assert_close(whole, its, rtol=0, atol=1e-6)

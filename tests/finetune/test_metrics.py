@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from framegate.finetune.metrics import calibration_error, evaluate
+from framegate.finetune.bootstrap import ratio_interval
+from framegate.finetune.metrics import calibration_error, evaluate, global_average_precision
 from framegate.finetune.taxonomy import Node, Taxonomy
 
 TAXONOMY = Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"), Node("b1", "b"), Node("b2", "b")))
@@ -60,3 +61,39 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
 def test_no_clips_is_an_error():
     with pytest.raises(ValueError, match="no labelled clips"):
         evaluate(np.zeros((0, 6)), np.zeros(0, dtype=int), TAXONOMY)
+
+
+def test_gap_is_the_average_precision_of_all_predictions_together():
+    probs = np.zeros((2, 6))
+    probs[0, [A1, A2, B1, B2]] = 0.6, 0.2, 0.1, 0.1
+    probs[1, [A1, A2, B1, B2]] = 0.5, 0.3, 0.15, 0.05
+    labels = np.array([A1, A2])
+    # By falling confidence: .6 right (1/1), .5 wrong, .3 right (2/3); both labels are found.
+    assert evaluate(probs, labels, TAXONOMY).gap20 == pytest.approx((1 + 2 / 3) / 2)
+    assert global_average_precision(probs, [(A1,), (A2,)], TAXONOMY.leaves, k=1) == pytest.approx(1 / 2)
+    assert global_average_precision(probs, [(A1, A2), (A2,)], TAXONOMY.leaves) > 0.8
+    assert np.isnan(global_average_precision(probs, [(A,), ()], TAXONOMY.leaves))
+
+
+def test_bins_follow_the_training_clips_of_each_leaf():
+    labels, counts = np.array([A1, A2, B1, B2]), np.array([300, 60, 200, 100, 50, 19])
+    bins = evaluate(sure_of(A1, A1, B1, B1), labels, TAXONOMY, counts=counts).bins
+    assert {name: (b.top1, b.classes, b.n) for name, b in bins.items()} == {
+        "head": (1, 1, 1),
+        "medium": (0.5, 2, 2),
+        "few": (0, 1, 1),
+    }
+    assert set(evaluate(sure_of(A1), labels[:1], TAXONOMY, counts=counts).bins) == {"head"}
+
+
+def test_an_interval_is_of_programmes_not_of_clips():
+    rng = np.random.default_rng(0)
+    programmes = np.repeat(np.arange(40), 25)
+    right = np.repeat(rng.random(40) < 0.5, 25).astype(float)  # all clips of a programme alike
+    ones = np.ones_like(right)
+    low, high = ratio_interval(right, ones, programmes)
+    assert low < right.mean() < high
+    assert high - low == pytest.approx(2 * 1.96 * 0.5 / 40**0.5, rel=0.15)
+    alone = ratio_interval(right, ones, np.arange(1000))
+    assert alone[1] - alone[0] == pytest.approx(2 * 1.96 * 0.5 / 1000**0.5, rel=0.15)
+    assert np.isnan(ratio_interval(right, ones, np.zeros(1000))).all()

@@ -1,6 +1,6 @@
 import torch
 
-from framegate.finetune.text import HubTextEncoder, SmallTextEncoder, masked_mean
+from framegate.finetune.text import SmallTextEncoder, masked_mean
 from framegate.finetune.tokenizer import encode, load_tokenizer, train_tokenizer
 
 TEXTS = [
@@ -48,16 +48,3 @@ def test_padding_does_not_change_a_text():
     short, long = masked_mean(encoder(tokens, mask), mask), masked_mean(encoder(*padded), padded[1])
     torch.testing.assert_close(long, short)
     assert short[2].eq(0).all()
-
-
-def test_a_hugging_face_encoder_is_built_again_from_its_description():
-    from transformers import BertConfig, BertModel
-
-    torch.manual_seed(0)
-    config = BertConfig(hidden_size=16, num_hidden_layers=1, num_attention_heads=2, intermediate_size=16, vocab_size=60)
-    encoder = HubTextEncoder(BertModel(config)).eval()
-    again = HubTextEncoder.build(encoder.description).eval()
-    again.load_state_dict(encoder.state_dict())
-    tokens, mask = torch.randint(0, 60, (2, 5)), torch.ones(2, 5, dtype=torch.bool)
-    torch.testing.assert_close(again(tokens, mask), encoder(tokens, mask))
-    assert encoder(tokens, mask).shape == (2, 5, encoder.dim)

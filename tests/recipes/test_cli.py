@@ -7,6 +7,7 @@ import sys
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import timm
 import torch
@@ -150,6 +151,26 @@ def test_export_takes_a_checkpoint_by_name_and_a_backbone_folder(run: Path, fram
         assert framegate("export", run, "--out", tmp_path / "x", *wrong) == 2
         assert message in capsys.readouterr().err
     assert not (tmp_path / "x").exists()
+
+
+def test_export_of_a_classifier_is_a_copy_or_onnx(classifier: Path, framegate, tmp_path: Path, capsys) -> None:
+    for source in (classifier, classifier.parent):
+        assert framegate("export", source, "--out", tmp_path / "copy") == 0
+        assert {path.name for path in (tmp_path / "copy").iterdir()} == {path.name for path in classifier.iterdir()}
+    assert framegate("export", classifier, "--out", tmp_path / "x", "--format", "timm") == 2
+    assert "has no format 'timm' (it has: framegate, onnx)" in capsys.readouterr().err
+    assert not (tmp_path / "x").exists()
+
+
+@pytest.mark.slow
+def test_the_card_of_an_onnx_classifier_shows_how_to_run_it(classifier: Path, framegate, tmp_path: Path) -> None:
+    assert framegate("export", classifier.parent, "--out", tmp_path / "onnx", "--format", "onnx") == 0
+    card = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")
+    code = card.split("```python\n")[1].split("```")[0].replace("PATH", str(tmp_path / "onnx"))
+    names = {"frames": np.zeros((1, 2, 3, 32, 32), np.uint8)}
+    exec(code, names)
+    assert np.exp(names["log_probs"])[0, :4].sum() <= 1 + 1e-4
+    assert names["reliability"].tolist() == [[1, 0, 0]]
 
 
 def test_evaluate(classifier: Path, store: Path, framegate, tmp_path: Path) -> None:

@@ -1,0 +1,49 @@
+"""A row for each class: how well it is recognised, and what it is taken for."""
+
+import csv
+import io
+from pathlib import Path
+
+import numpy as np
+from sklearn.metrics import average_precision_score, precision_recall_fscore_support
+
+from framegate.finetune.batch import MODALITIES
+from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.recipes.clips import StoreClips
+from framegate.recipes.evaluation import ClipOutputs
+from framegate.recipes.run_folder import write_text
+
+COLUMNS = (
+    *("id", "path", "train", "test", "precision", "recall", "f1", "average_precision", "taken_for", "taken_for_share"),
+    *(f"reliability_{name}" for name in MODALITIES),
+)
+
+
+def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs) -> None:
+    """Write a CSV of the leaves: training and test clips, precision, recall, F1, average precision, confusions.
+
+    Figures of leaves without test clips are empty; ``taken_for`` is the leaf that most of the wrong answers name.
+    """
+    tree = model.taxonomy
+    labels = np.array([clips.labels[row][0] for row in outputs.rows])
+    known = np.isin(labels, tree.leaves)
+    labels, probs = labels[known], outputs.probabilities[known]
+    best = tree.leaves[probs[:, tree.leaves].argmax(axis=1)]
+    precision, recall, f1, _ = precision_recall_fscore_support(labels, best, labels=tree.leaves, zero_division=0)
+    counts = model.counts.cpu().numpy()
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for number, leaf in enumerate(tree.leaves):
+        own = labels == leaf
+        row: list[object] = [tree.ids[leaf], tree.name_path(int(leaf)), int(counts[leaf]), int(own.sum())]
+        if own.any():
+            wrong = np.bincount(best[own & (best != leaf)], minlength=len(tree))
+            other = int(wrong.argmax())
+            confused = ["", ""] if not wrong.any() else [tree.ids[other], f"{wrong[other] / own.sum():.4f}"]
+            figures = (precision[number], recall[number], f1[number], average_precision_score(own, probs[:, leaf]))
+            trust = outputs.reliability[known][own].mean(axis=0)
+            row += [*(f"{value:.4f}" for value in figures), *confused, *(f"{value:.4f}" for value in trust)]
+        writer.writerow(row + [""] * (len(COLUMNS) - len(row)))
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_text(path, text.getvalue())

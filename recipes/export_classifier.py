@@ -1,0 +1,76 @@
+"""Write the classifier of a fine-tuning run, or of a classifier folder, in a format of choice."""
+
+import shutil
+from pathlib import Path
+
+from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.export import export_onnx
+from framegate.recipes.cards import with_usage
+from framegate.recipes.clips import Sampling
+from framegate.recipes.results import Result
+from framegate.recipes.run_folder import RunError, replace_folder
+
+FORMATS = ("framegate", "onnx")
+
+_ONNX_USAGE = """import numpy, onnxruntime
+sessions = {{name: onnxruntime.InferenceSession(f"PATH/{{name}}.onnx") for name in ({names}, "fusion")}}
+hidden = numpy.zeros((1, 3, {width}), numpy.float32)  # of frames, audio and text; a clip may lack any of them
+quality, present = numpy.zeros((1, 3, 3), numpy.float32), numpy.zeros((1, 3), bool)
+# {shapes}
+number = ["frames", "audio", "text"].index("{first}")
+mask = numpy.ones({first_input}.shape[:2], bool)  # True where an element is real
+hidden[:, number], quality[:, number] = sessions["{first}"].run(None, {{"{first_input}": {first_input}, "mask": mask}})
+present[:, number] = True
+log_probs, reliability, embedding = sessions["fusion"].run(
+    None, {{"hidden": hidden, "quality": quality, "present": present}}
+)  # log p of every row of taxonomy.csv; with nothing present, the prior"""
+
+
+def export_classifier(source: Path, out: Path, *, format: str) -> Result:
+    """A classifier folder from one place and form to another; an older one in ``out`` is replaced.
+
+    Args:
+        source: a classifier folder.
+        out: the folder to write.
+        format: ``framegate``: what `GatedFusionClassifier.from_pretrained` opens; ``onnx``: see
+            `framegate.finetune.export`.
+
+    Raises:
+        ExportError: the classifier does not translate to ONNX.
+        FolderError: the folder's weights do not fit.
+        RunError: a classifier has no such format.
+    """
+    if format not in FORMATS:
+        raise RunError(f"{source} is a classifier: it has no format '{format}' (it has: {', '.join(FORMATS)})")
+    aside = out.with_name(f".{out.name}.part")
+    shutil.rmtree(aside, ignore_errors=True)
+    if format == "framegate":
+        shutil.copytree(source, aside)
+    else:
+        model = GatedFusionClassifier.from_pretrained(source)
+        readme = source / "README.md"
+        card = readme.read_text(encoding="utf-8") if readme.is_file() else f"# {source.resolve().name}\n"
+        export_onnx(model, aside)
+        Sampling.load(source).save(aside)
+        (aside / "README.md").write_text(with_usage(card, _onnx_usage(model)), encoding="utf-8")
+    replace_folder(aside, out)
+    return Result({"classifier": str(out), "format": format}, f"{out}: {format}, from {source}")
+
+
+def _onnx_usage(model: GatedFusionClassifier) -> str:
+    prepare, shapes = model.prepare, []
+    if (size := prepare.image_size) is not None:
+        shapes.append(f"frames: (clips, any number, 3, {size}, {size}) uint8 RGB, the middle square of each")
+    if (rate := prepare.rate) is not None:
+        samples = round(prepare.window_seconds * rate)
+        shapes.append(f"audio: (clips, any number, {samples}) float32 in -1..1, windows of mono sound at {rate} Hz")
+    if prepare.tokenizer is not None:
+        shapes.append(f"tokens: (clips, at most {prepare.max_tokens}) int64, by tokenizer/")
+    first = next(iter(model.streams))
+    return _ONNX_USAGE.format(
+        names=", ".join(f'"{name}"' for name in model.streams),
+        width=model.config.fusion.width,
+        shapes="\n# ".join(shapes),
+        first=first,
+        first_input="tokens" if first == "text" else first,
+    )

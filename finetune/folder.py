@@ -76,9 +76,9 @@ class Description(Generic[C]):
 def describe_backbone(backbone: Backbone) -> BackboneDescription:
     """What is needed to build ``backbone`` again, wherever its weights came from."""
     timm_config: dict[str, Any] = backbone.model.pretrained_cfg
-    from_folder = backbone.name.startswith("local-dir:")
+    elsewhere = ":" in backbone.name  # local-dir:PATH, hf-hub:OWNER/NAME: neither is needed again
     return BackboneDescription(
-        architecture=timm_config["architecture"] if from_folder else backbone.name,
+        architecture=timm_config["architecture"] if elsewhere else backbone.name,
         image_size=backbone.image_size,
         mean=tuple(backbone.get_buffer("mean").flatten().tolist()),
         std=tuple(backbone.get_buffer("std").flatten().tolist()),

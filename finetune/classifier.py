@@ -12,7 +12,7 @@ from transformers import AutoFeatureExtractor, FeatureExtractionMixin, PreTraine
 
 from framegate.finetune.batch import ClipBatch, collate
 from framegate.finetune.experts import HeadConfig
-from framegate.finetune.folder import build_backbone, describe_backbone, read_config, write_config
+from framegate.finetune.folder import build_backbone, describe_backbone, local_classifier, read_config, write_config
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
@@ -99,8 +99,14 @@ class GatedFusionClassifier(FusionNetwork):
 
     @classmethod
     def from_pretrained(cls, folder: str | Path) -> Self:
-        """Open a folder that :meth:`save_pretrained` wrote, in evaluation mode. Runs no code from it."""
-        folder = Path(folder)
+        """Open a folder that :meth:`save_pretrained` wrote, or ``hf-hub:OWNER/NAME``, in evaluation mode.
+
+        Runs no code from it.
+
+        Raises:
+            FolderError: it is no classifier.
+        """
+        folder = local_classifier(folder)
         described = read_config(folder, ClassifierConfig)
         config, text, sound = described.config, described.text_encoder, described.audio_encoder
         if config.streams.audio is not None:  # its weights come from the folder
@@ -147,8 +153,16 @@ class GatedFusionClassifier(FusionNetwork):
     def predict_batch(self, batch: ClipBatch, *, top: int = 5, threshold: float | None = None) -> list[Prediction]:
         """Predict a batch; see :func:`~framegate.finetune.output.predictions`. Leaves the model in evaluation mode."""
         self.eval()
-        output = self(batch.to(self.counts.device))
-        return predictions(output, self.taxonomy, self.hierarchy, top=top, threshold=threshold)
+        batch = batch.to(self.counts.device)
+        attention = None
+        stream = dict(self.streams.items()).get("frames")
+        if isinstance(stream, FrameStream) and batch.frames is not None and batch.frames_mask is not None:
+            batch = replace(batch, frames=stream.features(batch.frames, batch.frames_mask))
+            weights = stream.attention(batch.frames, batch.frames_mask)  # type: ignore[arg-type]
+            attention = [row[mask].tolist() for row, mask in zip(weights, batch.frames_mask, strict=True)]  # type: ignore[arg-type]
+        return predictions(
+            self(batch), self.taxonomy, self.hierarchy, top=top, threshold=threshold, attention=attention
+        )
 
     def predict(
         self, clips: Sequence[ClipInput], *, top: int = 5, threshold: float | None = None, batch_size: int = 16

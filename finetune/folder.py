@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
+from huggingface_hub import HfApi, snapshot_download
 from pydantic import TypeAdapter, ValidationError
 
 from framegate.ssl.backbone import Backbone
@@ -15,6 +16,41 @@ C = TypeVar("C")
 
 class FolderError(ValueError):
     """A folder that holds no classifier."""
+
+
+HUB = "hf-hub:"
+"""Before the name of a classifier on the Hugging Face hub, as timm has it."""
+
+
+def local_classifier(reference: str | Path) -> Path:
+    """The folder that ``reference`` names; of ``hf-hub:OWNER/NAME``, its copy in the hub's cache, fetched if need be.
+
+    Raises:
+        FolderError: the hub has no such classifier, or cannot be reached.
+    """
+    name = str(reference)
+    if not name.startswith(HUB):
+        return Path(reference)
+    try:
+        return Path(snapshot_download(name.removeprefix(HUB), ignore_patterns=["*.py", "*.bin", "*.pt", "*.pth"]))
+    except (OSError, ValueError) as error:
+        raise FolderError(f"{name}: {str(error).strip().splitlines()[0]}") from error
+
+
+def push_classifier(folder: Path, name: str, *, private: bool = True) -> str:
+    """Upload a classifier folder to the hub as ``OWNER/NAME``, and give its address; who is logged in must own it.
+
+    Raises:
+        FolderError: the folder holds no classifier, or the hub does not take it.
+    """
+    if not (folder / "model.safetensors").is_file() or not (folder / "taxonomy.csv").is_file():
+        raise FolderError(f"{folder}: no classifier to push; a classifier folder is what fine-tuning writes")
+    hub = HfApi()
+    try:
+        hub.create_repo(name, private=private, exist_ok=True)
+        return str(hub.upload_folder(folder_path=folder, repo_id=name, commit_message="framegate classifier"))
+    except (OSError, ValueError) as error:
+        raise FolderError(f"{HUB}{name}: {str(error).strip().splitlines()[0]}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,9 +76,9 @@ class Description(Generic[C]):
 def describe_backbone(backbone: Backbone) -> BackboneDescription:
     """What is needed to build ``backbone`` again, wherever its weights came from."""
     timm_config: dict[str, Any] = backbone.model.pretrained_cfg
-    from_folder = backbone.name.startswith("local-dir:")
+    elsewhere = ":" in backbone.name  # local-dir:PATH, hf-hub:OWNER/NAME: neither is needed again
     return BackboneDescription(
-        architecture=timm_config["architecture"] if from_folder else backbone.name,
+        architecture=timm_config["architecture"] if elsewhere else backbone.name,
         image_size=backbone.image_size,
         mean=tuple(backbone.get_buffer("mean").flatten().tolist()),
         std=tuple(backbone.get_buffer("std").flatten().tolist()),

@@ -66,6 +66,10 @@ class NeXtVLAD(nn.Module):
         hidden = self.hidden_norm(self.hidden(self.dropout(descriptor)), some)
         return self.gate(hidden, some) * some.unsqueeze(-1)
 
+    def attention(self, x: Tensor, mask: Tensor) -> Tensor:
+        """How much of each frame goes into the descriptor: the mean over groups of α_g, (B, M) in 0..1."""
+        return torch.sigmoid(self.attend(self.expand(x))).mean(dim=-1) * mask
+
     def describe(self, x: Tensor, mask: Tensor) -> Tensor:
         """The VLAD descriptor (B, K · λN/G), of unit length per cluster."""
         batch, frames, _ = x.shape

@@ -1,5 +1,6 @@
 """What the classifier says of a batch, and of a clip."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -45,6 +46,7 @@ class Prediction:
         reliabilities: of each modality, 0 where absent.
         present: the modalities that the prediction rests on; empty: it is the prior.
         embedding: the fused vector.
+        attention: how much of each of the clip's frames its description takes in, in 0..1; empty without frames.
     """
 
     path: tuple[str, ...]
@@ -54,6 +56,12 @@ class Prediction:
     reliabilities: dict[str, float]
     present: tuple[str, ...]
     embedding: np.ndarray
+    attention: tuple[float, ...] = ()
+
+    def best_frames(self, count: int = 3) -> list[int]:
+        """The places of the frames that most attention went to, the best first."""
+        order = np.argsort(-np.array(self.attention), kind="stable")
+        return [int(place) for place in order[:count]]
 
     def as_json(self, *, embedding: bool = False) -> dict[str, Any]:
         """The fields of a line of predictions, but for the clip's ``id``."""
@@ -69,11 +77,17 @@ class Prediction:
 
 
 def predictions(
-    output: ClassifierOutput, taxonomy: Taxonomy, hierarchy: Hierarchy, *, top: int = 5, threshold: float | None = None
+    output: ClassifierOutput,
+    taxonomy: Taxonomy,
+    hierarchy: Hierarchy,
+    *,
+    top: int = 5,
+    threshold: float | None = None,
+    attention: Sequence[Sequence[float]] | None = None,
 ) -> list[Prediction]:
     """Decode a batch: to the best leaf, or with ``threshold`` to the most specific node more probable than that.
 
-    A clip for which no node reaches the threshold gets an empty path.
+    A clip for which no node reaches the threshold gets an empty path. ``attention``: of each clip's real frames.
     """
     log_probs = output.log_probs.float()
     if threshold is None:
@@ -97,6 +111,7 @@ def predictions(
                 reliabilities=dict(zip(MODALITIES, output.reliability[row].tolist(), strict=True)),
                 present=tuple(m for m, here in zip(MODALITIES, output.present[row].tolist(), strict=True) if here),
                 embedding=output.embedding[row].detach().float().cpu().numpy(),
+                attention=() if attention is None else tuple(attention[row]),
             )
         )
     return found

@@ -152,6 +152,10 @@ class SetStream(nn.Module):
         hidden = self.gate(self.aggregate(z, mask), mask.any(dim=1))
         return StreamState(hidden=hidden, quality=quality(z, mask))
 
+    def attention(self, features: Tensor, mask: Tensor) -> Tensor:
+        """How much of each element the aggregation takes in, (B, T) in 0..1."""
+        return self.aggregate.attention(self.norm(features, mask), mask)
+
     def features(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, dim): ``x`` itself if it was encoded before, else the encoder's output at the real elements."""
         if x.dim() == self.encoded_dims:
@@ -178,10 +182,10 @@ class SoundStream(SetStream):
     def __init__(self, config: AudioConfig, width: int, encoder: HubSoundEncoder | None = None) -> None:
         if encoder is not None and config.train == "last":
             raise ValueError(f"streams.audio.train: of '{config.backbone}' no last stage is known; say frozen or all")
-        encoder = encoder or SoundEncoder(
+        chosen: nn.Module = encoder or SoundEncoder(
             config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels
         )
-        super().__init__(encoder, width, aggregation=config.aggregation, train=config.train, encoded_dims=None)
+        super().__init__(chosen, width, aggregation=config.aggregation, train=config.train, encoded_dims=None)
 
 
 class TextStream(nn.Module):

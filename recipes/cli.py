@@ -219,6 +219,9 @@ def export(
     checkpoint: Annotated[
         str, typer.Option(help="Of a run: last, best (by the online probe), or step-NNNNNNN.")
     ] = "last",
+    push: Annotated[
+        str | None, typer.Option(metavar="OWNER/NAME", help="Upload a classifier to the Hugging Face hub, privately.")
+    ] = None,
     json_file: JsonFile = None,
 ) -> None:
     """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime; or a run's classifier."""
@@ -229,7 +232,9 @@ def export(
     if (classifier := find_classifier(run)) is not None:
         from framegate.recipes.export_classifier import export_classifier
 
-        give(export_classifier(classifier, out, format=format or "framegate"), json_file)
+        give(export_classifier(classifier, out, format=format or "framegate", push=push), json_file)
+    elif push is not None:
+        raise typer.BadParameter("only classifiers are pushed", param_hint="--push")
     else:
         give(write(run, out, format=format or "timm", checkpoint=checkpoint), json_file)
 

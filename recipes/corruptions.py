@@ -54,7 +54,8 @@ def corrupt(clips: StoreClips, rows: np.ndarray, modality: Modality, kind: str, 
             broken = next((other for other in others if other is not None), content)
         else:
             broken = _broken(clips, row, modality, kind, content, np.random.default_rng([seed, row]))
-        return replace(sample, **{_FIELD[modality]: broken})
+        changed: dict[str, Any] = {_FIELD[modality]: broken}
+        return replace(sample, **changed)
 
     return change
 

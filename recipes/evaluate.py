@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.folder import local_classifier
 from framegate.media import FrameStore
 from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes
@@ -70,6 +71,7 @@ def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassif
         FolderError: the folder is no classifier.
         LabelError: the store has labels that the classifier's taxonomy does not know.
     """
+    folder = local_classifier(folder)
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     check_labels(store, model.taxonomy)

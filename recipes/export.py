@@ -114,7 +114,7 @@ def _usage(format: str, backbone: Backbone) -> str:
                 'model.load_state_dict(load_file("PATH/model.safetensors"), strict=True)\n'
                 f"# pixels: (rgb / 255 - mean) / std, with mean {_short(mean)} and std {_short(std)}"
             )
-        case "onnx":
+        case _:
             return (
                 'import onnxruntime\nsession = onnxruntime.InferenceSession("PATH/model.onnx")\n'
                 f"# images: (any number, {len(mean)}, {size}, {size}) float32 in 0-1; they are normalised inside\n"

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.export import export_onnx
+from framegate.finetune.folder import push_classifier
 from framegate.recipes.cards import with_usage
 from framegate.recipes.clips import Sampling
 from framegate.recipes.results import Result
@@ -26,7 +27,7 @@ log_probs, reliability, embedding = sessions["fusion"].run(
 )  # log p of every row of taxonomy.csv; with nothing present, the prior"""
 
 
-def export_classifier(source: Path, out: Path, *, format: str) -> Result:
+def export_classifier(source: Path, out: Path, *, format: str, push: str | None = None) -> Result:
     """A classifier folder from one place and form to another; an older one in ``out`` is replaced.
 
     Args:
@@ -34,12 +35,15 @@ def export_classifier(source: Path, out: Path, *, format: str) -> Result:
         out: the folder to write.
         format: ``framegate``: what `GatedFusionClassifier.from_pretrained` opens; ``onnx``: see
             `framegate.finetune.export`.
+        push: ``OWNER/NAME`` on the Hugging Face hub to upload the folder to, private; opens as ``hf-hub:OWNER/NAME``.
 
     Raises:
         ExportError: the classifier does not translate to ONNX.
         FolderError: the folder's weights do not fit.
         RunError: a classifier has no such format.
     """
+    if push is not None and format != "framegate":
+        raise RunError("only format framegate goes to the hub: leave --format or --push out")
     if format not in FORMATS:
         raise RunError(f"{source} is a classifier: it has no format '{format}' (it has: {', '.join(FORMATS)})")
     aside = out.with_name(f".{out.name}.part")
@@ -54,7 +58,11 @@ def export_classifier(source: Path, out: Path, *, format: str) -> Result:
         Sampling.load(source).save(aside)
         (aside / "README.md").write_text(with_usage(card, _onnx_usage(model)), encoding="utf-8")
     replace_folder(aside, out)
-    return Result({"classifier": str(out), "format": format}, f"{out}: {format}, from {source}")
+    values, text = {"classifier": str(out), "format": format}, f"{out}: {format}, from {source}"
+    if push is not None:
+        values["hub"] = push_classifier(out, push)
+        text += f"\n{values['hub']}"
+    return Result(values, text)
 
 
 def _onnx_usage(model: GatedFusionClassifier) -> str:

@@ -1,10 +1,12 @@
 """Classify raw videos, or the clips of a manifest."""
 
 import json
+import shutil
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Generator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -13,9 +15,9 @@ from torch.utils.data import DataLoader, Subset
 
 from framegate.finetune.batch import collate
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.folder import local_classifier
 from framegate.media import Clip, ExtractOptions, FrameStore, clips_from_files, extract, read_manifest
-from framegate.recipes.clips import Sampling, StoreClips
-from framegate.recipes.extract import progress_note
+from framegate.recipes.clips import Sampling, StoreClips, spread
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
 
@@ -32,7 +34,7 @@ def predict_inputs(
     allow_outside: bool = False,
     workers: int | None = None,
 ) -> Result:
-    """Write a line of JSON for each clip that can be read, in the order of the input.
+    """Write a line of JSON for each clip that can be read, in the order of the input; decoding runs ahead of the model.
 
     A file that is broken or missing is reported on stderr and left out; what can be read of a damaged one is used.
 
@@ -49,28 +51,56 @@ def predict_inputs(
         FolderError: the folder is no classifier.
         ManifestError: rows of the manifest are wrong.
     """
+    folder = local_classifier(folder)
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     sampling = Sampling.load(folder)
     clips = _clips(inputs, allow_outside=allow_outside)
-    with tempfile.TemporaryDirectory(prefix="framegate-predict-") as scratch:
-        store = Path(scratch) / "store"
-        with WorkProgress("extract", total=len(clips)) as progress:
-            extract(
-                clips,
-                store,
-                options=ExtractOptions(audio_seconds=sampling.audio_seconds),
-                workers=workers,
-                on_progress=lambda now: progress.update(now.done, progress_note(now)),
-            )
-        failures = [json.loads(line) for line in (store / "failures.jsonl").read_text(encoding="utf-8").splitlines()]
-        lines = _predict(model, FrameStore(store), sampling, clips, top=top, embedding=embedding)
-        for failure in failures:
-            sys.stderr.write(f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}\n")
-        with _writer(out) as file:
-            count = sum(bool(file.write(json.dumps(line, ensure_ascii=False) + "\n")) for line in lines)
+    extra = {clip.id: clip.extra for clip in clips}
+    options = ExtractOptions(audio_seconds=sampling.audio_seconds)
+    count, failures = 0, []
+    with (
+        tempfile.TemporaryDirectory(prefix="framegate-predict-") as scratch,
+        closing(read_ahead(clips, Path(scratch), options=options, workers=workers)) as stores,
+        WorkProgress("predict", total=len(clips)) as progress,
+        _writer(out) as file,
+    ):
+        for store, its_failures in stores:
+            for failure in its_failures:
+                sys.stderr.write(f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}\n")
+            failures += its_failures
+            for clip, line in _predict(model, store, sampling, top=top, embedding=embedding):
+                file.write(json.dumps({**extra[clip], **line}, ensure_ascii=False) + "\n")
+                count += 1
+            progress.update(count + sum(failure["status"] == "failed" for failure in failures))
     text = f"{out}: {count} predictions, {len(failures)} files with failures" if out else ""
     return Result({"predictions": count, "failures": failures}, text)
+
+
+def read_ahead(
+    clips: Sequence[Clip], scratch: Path, *, options: ExtractOptions, workers: int | None = None, size: int = 64
+) -> Generator[tuple[FrameStore, list[dict[str, Any]]], None, None]:
+    """Stores of ``size`` clips each and their failures; while one is being used, the next is being decoded.
+
+    A store is gone once the next is asked for.
+    """
+    parts = [clips[start : start + size] for start in range(0, len(clips), size)]
+
+    def read(number: int) -> FrameStore:
+        folder = scratch / f"store-{number}"
+        extract(parts[number], folder, options=options, workers=workers)
+        return FrameStore(folder)
+
+    with ThreadPoolExecutor(max_workers=1) as reader:  # extraction itself runs in processes of its own
+        ahead = reader.submit(read, 0) if parts else None
+        for number in range(len(parts)):
+            assert ahead is not None
+            store = ahead.result()
+            if number + 1 < len(parts):
+                ahead = reader.submit(read, number + 1)
+            lines = (store.path / "failures.jsonl").read_text(encoding="utf-8").splitlines()
+            yield store, [json.loads(line) for line in lines]
+            shutil.rmtree(store.path)
 
 
 def _clips(inputs: Sequence[Path], *, allow_outside: bool) -> list[Clip]:
@@ -80,21 +110,21 @@ def _clips(inputs: Sequence[Path], *, allow_outside: bool) -> list[Clip]:
 
 
 def _predict(
-    model: GatedFusionClassifier,
-    store: FrameStore,
-    sampling: Sampling,
-    clips: list[Clip],
-    *,
-    top: int,
-    embedding: bool,
-) -> Iterator[dict[str, Any]]:
-    extra = {clip.id: clip.extra for clip in clips}
-    samples = StoreClips(store, model.prepare, sampling, labels=[()] * store.videos.num_rows)
-    ids = iter(store.videos["id"].to_pylist())
-    for batch in DataLoader(Subset(samples, range(store.videos.num_rows)), batch_size=16, collate_fn=collate):
+    model: GatedFusionClassifier, store: FrameStore, sampling: Sampling, *, top: int, embedding: bool
+) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The id and the line of each clip."""
+    rows = range(store.videos.num_rows)
+    samples = StoreClips(store, model.prepare, sampling, labels=[()] * len(rows))
+    remaining = iter(rows)
+    for batch in DataLoader(Subset(samples, rows), batch_size=16, collate_fn=collate):
         for prediction in model.predict_batch(batch, top=top):
-            clip = next(ids)
-            yield {**extra[clip], "id": clip, **prediction.as_json(embedding=embedding)}
+            row = next(remaining)
+            clip, numbers = store.video(row).id, spread(store.frame_range(row), sampling.frames)
+            best = [
+                {"time": float(store.times[numbers[place]]), "attention": prediction.attention[place]}
+                for place in prediction.best_frames()
+            ]
+            yield clip, {"id": clip, **prediction.as_json(embedding=embedding), "best_frames": best}
 
 
 @contextmanager

@@ -1,16 +1,19 @@
 import itertools
+import shutil
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
+from huggingface_hub import HfApi, snapshot_download
 
 from framegate.finetune.alterations import Alterations, alter
 from framegate.finetune.batch import MODALITIES, ClipSample, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.criterion import training_loss
 from framegate.finetune.experts import HeadConfig
-from framegate.finetune.folder import FolderError
+from framegate.finetune.folder import FolderError, push_classifier
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.prepare import ClipInput
@@ -157,6 +160,51 @@ def test_a_saved_model_answers_the_same(tmp_path):
         "taxonomy.csv",
         "tokenizer",
     }
+
+
+def test_the_attention_tells_the_frames_apart_and_weighs_what_the_description_takes_in():
+    model = make_model(streams=(0, 2)).eval()
+    batch = make_batch(model, size=3)
+    for row, prediction in enumerate(model.predict_batch(batch)):
+        frames = int(batch.frames_mask[row].sum())
+        assert len(prediction.attention) == frames
+        best = prediction.best_frames(2)
+        assert best == sorted(range(frames), key=lambda place: -prediction.attention[place])[:2]
+        aggregate = model.streams["frames"].aggregate
+        with torch.no_grad():  # a group that nothing is let through to has no part in the description
+            aggregate.attend.bias.fill_(-50.0)
+        assert max(model.predict_batch(batch)[row].attention) < 1e-6
+        assert aggregate.describe(torch.randn(1, 2, 96), torch.ones(1, 2, dtype=torch.bool)).abs().max() < 1e-3
+        with torch.no_grad():
+            aggregate.attend.bias.zero_()
+    assert model.predict([ClipInput(text="погода")])[0].attention == ()
+
+
+def test_a_classifier_goes_to_the_hub_and_comes_back(tmp_path, monkeypatch):
+    """The hub is a cache folder here; what is uploaded is laid out as its client lays out downloads."""
+    cache, revision = tmp_path / "cache", "0" * 40
+
+    def upload_folder(self, *, folder_path, repo_id, commit_message):
+        home = cache / f"models--{repo_id.replace('/', '--')}"
+        shutil.copytree(folder_path, home / "snapshots" / revision)
+        (home / "refs").mkdir()
+        (home / "refs" / "main").write_text(revision)
+        return f"https://hub/{repo_id}"
+
+    monkeypatch.setattr(HfApi, "create_repo", lambda self, name, **options: None)
+    monkeypatch.setattr(HfApi, "upload_folder", upload_folder)
+    offline = partial(snapshot_download, cache_dir=cache, local_files_only=True)
+    monkeypatch.setattr("framegate.finetune.folder.snapshot_download", offline)
+    model = make_model(streams=(2,))
+    model.eval().save_pretrained(tmp_path / "classifier")
+    assert push_classifier(tmp_path / "classifier", "someone/news") == "https://hub/someone/news"
+    again = GatedFusionClassifier.from_pretrained("hf-hub:someone/news")
+    texts = [ClipInput(text="погода")]
+    assert again.predict(texts)[0].as_json(embedding=True) == model.predict(texts)[0].as_json(embedding=True)
+    with pytest.raises(FolderError, match="hf-hub:someone/else: "):
+        GatedFusionClassifier.from_pretrained("hf-hub:someone/else")
+    with pytest.raises(FolderError, match="no classifier to push"):
+        push_classifier(tmp_path, "someone/news")
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path):

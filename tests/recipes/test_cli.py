@@ -206,6 +206,12 @@ def test_predict_from_a_manifest_keeps_order_and_reports_broken_files(
     assert abs(sum(whole["reliabilities"].values()) - 1) < 1e-5
     assert len(whole["top"]) == 5
     assert {"id", "score"} == whole["top"][0].keys()
+    weights = [frame["attention"] for frame in whole["best_frames"]]
+    assert len(weights) == 3
+    assert weights == sorted(weights, reverse=True)
+    assert all(0 < weight < 1 for weight in weights)
+    assert all(frame["time"] >= 0 for frame in whole["best_frames"])
+    assert words["best_frames"] == []
     errors = capsys.readouterr().err
     assert "broken.mp4" in errors
     assert "missing.mp4" in errors

@@ -1,6 +1,7 @@
 """Evaluation: what is measured of a classifier whose modalities are removed, broken, or carry others' overlays."""
 
 import csv
+import itertools
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -12,12 +13,13 @@ import torch
 from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore, decode_jpeg
 from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes, spread, torch_rows
 from framegate.recipes.compare import compare
 from framegate.recipes.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
-from framegate.recipes.evaluation import answer, encode_clips, hits, labelled_rows, run_clips
+from framegate.recipes.evaluation import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
 from framegate.recipes.labels import store_taxonomy
 
 FIELDS = {"frames": "frames", "audio": "audio", "text": "tokens"}
@@ -191,3 +193,28 @@ def test_a_page_shows_titles_as_text(classifier: Path, opened, tmp_path: Path, m
     page = (tmp_path / "e.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)" in page
     assert not any(tag in page for tag in ("<script", "<b>", "<i>", "<u>"))
+
+
+@pytest.mark.parametrize("streams", [s for n in (1, 2, 3) for s in itertools.combinations(MODALITIES, n)])
+def test_a_model_of_any_streams_is_evaluated_by_them_alone(opened, streams: tuple[str, ...]) -> None:
+    _, clips, rows = opened
+    torch.manual_seed(0)
+    whole = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), text=TextConfig(width=32, vocabulary=300))
+    dropped = {name: None for name in MODALITIES if name not in streams}
+    config = ClassifierConfig(streams=replace(whole, **dropped), fusion=FusionConfig(width=16))
+    tree = store_taxonomy(clips.store, None)
+    model = GatedFusionClassifier.create(config, tree, texts=["a title"], image_size=32).eval()
+    model.count_labels(torch_rows(clips.labels))
+    figures, outputs = evaluation(
+        model, StoreClips(clips.store, model.prepare, clips.sampling, labels=clips.labels), rows[:4]
+    )
+    for how in ("only", "without", "corrupted", "corruptions"):
+        assert set(figures["modalities"][how]) == set(streams)
+    assert ("overlays" in figures) == ("frames" in streams)
+    assert outputs.present.any(axis=0).tolist() == [name in streams for name in MODALITIES]
+    if len(streams) == 1:  # without its only modality it has the prior to go by
+        prior = model.predict([ClipInput()])[0]
+        assert prior.present == ()
+        truth = [tree.ids[clips.labels[row][0]] for row in rows[:4]]
+        expected = np.mean([prior.path_ids[-1] == leaf for leaf in truth])
+        assert figures["modalities"]["without"][streams[0]] == expected

@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from framegate.finetune.alterations import Alterations
 from framegate.finetune.batch import MODALITIES, ClipBatch
+from framegate.finetune.calibration import calibrated
 from framegate.finetune.experts import HeadConfig, PathHead, make_head
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.gates import ContextGate
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.losses import count_labels, log_prior
+from framegate.finetune.mixup import Mixup
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.quality import QUALITIES
 
@@ -33,6 +35,7 @@ class FusionNetwork(nn.Module):
     """
 
     counts: Tensor
+    temperature: Tensor
 
     def __init__(
         self, streams: Mapping[str, nn.Module], hierarchy: Hierarchy, *, fusion: FusionConfig, head: HeadConfig
@@ -46,6 +49,7 @@ class FusionNetwork(nn.Module):
         self.dropout = nn.Dropout(0.3)
         self.head = make_head(head, fusion.width, hierarchy)
         self.register_buffer("counts", torch.zeros(len(hierarchy)))
+        self.register_buffer("temperature", torch.ones(hierarchy.depth))
 
     @property
     def alterations(self) -> Alterations:
@@ -57,25 +61,39 @@ class FusionNetwork(nn.Module):
         """Learn the prior from the training labels (n, K), padded with -1."""
         self.counts.copy_(count_labels(labels.to(self.counts.device), self.hierarchy))
 
-    def forward(self, batch: ClipBatch) -> ClassifierOutput:
-        """Classify a batch."""
-        states = self.encode(batch)
+    def forward(self, batch: ClipBatch, mixup: Mixup | None = None) -> ClassifierOutput:
+        """Classify a batch, its clips' streams mixed with each other's by ``mixup``.
+
+        In evaluation mode the answer is calibrated by ``temperature`` (D,), see ``calibration.py``; what the streams
+        say by themselves is not.
+        """
+        states = self.encode(batch, mixup)
         fused = self.fusion(states)
         some = states.present.any(dim=1)
         vector = self.gate(fused.vector, some)
         log_probs = self.head(self.dropout(vector))
-        prior = log_prior(self.counts, self.hierarchy)
+        if not self.training:
+            log_probs = calibrated(log_probs, self.temperature, self.hierarchy)
         return ClassifierOutput(
-            log_probs=torch.where(some.unsqueeze(1), log_probs, prior),
+            log_probs=torch.where(some.unsqueeze(1), log_probs, states.prior),
             reliability=fused.reliability,
             score=fused.score,
+            trust=fused.trust,
+            verdict=None if fused.verdict is None else self._over_the_tree(fused.verdict),
             stream_log_probs=states.log_probs,
             present=states.present,
             embedding=vector,
         )
 
-    def encode(self, batch: ClipBatch) -> StreamStates:
-        """Run the streams that the model and the batch both have."""
+    def _over_the_tree(self, of_leaves: Tensor) -> Tensor:
+        """log p(node) (B, N) from log p(leaf) (B, L)."""
+        leaves = self.hierarchy.leaves
+        return self.hierarchy.from_leaves(
+            of_leaves.new_zeros(len(of_leaves), len(self.hierarchy)).index_copy(-1, leaves, of_leaves)
+        )
+
+    def encode(self, batch: ClipBatch, mixup: Mixup | None = None) -> StreamStates:
+        """Run the streams that the model and the batch both have, and mix what they give."""
         size, width, nodes = len(batch), self.fusion_config.width, len(self.hierarchy)
         hidden, quality, log_probs, present = [], [], [], []
         for name, content, mask in zip(
@@ -83,9 +101,10 @@ class FusionNetwork(nn.Module):
         ):
             if name in self.streams and content is not None and mask is not None:
                 state = self.streams[name](content, mask)
-                hidden.append(state.hidden)
+                vector = mixup.mix(state.hidden) if mixup is not None else state.hidden
+                hidden.append(vector)
                 quality.append(state.quality)
-                log_probs.append(self.stream_heads[name](state.hidden))
+                log_probs.append(self.stream_heads[name](vector))
                 present.append(mask.any(dim=1))
             else:
                 hidden.append(self.counts.new_zeros(size, width))
@@ -97,4 +116,5 @@ class FusionNetwork(nn.Module):
             quality=torch.stack(quality, dim=1),
             log_probs=torch.stack(log_probs, dim=1),
             present=torch.stack(present, dim=1),
+            prior=log_prior(self.counts, self.hierarchy),
         )

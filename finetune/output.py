@@ -22,6 +22,8 @@ class ClassifierOutput:
         stream_log_probs: each stream's own log p(node), (B, 3, N); means nothing where absent.
         present: (B, 3) bool: present, and a stream of this model.
         embedding: the fused vector (B, W).
+        trust: the probability that each modality is the clip's own, (B, 3); None from fusions that know none.
+        verdict: log p(node) by the streams' own predictions alone, each as far as it is trusted, (B, N); None likewise.
     """
 
     log_probs: Tensor
@@ -30,6 +32,8 @@ class ClassifierOutput:
     stream_log_probs: Tensor
     present: Tensor
     embedding: Tensor
+    trust: Tensor | None = None
+    verdict: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,6 +14,7 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.metrics import Metrics, evaluate
 from framegate.recipes.clips import StoreClips, noise_input
 from framegate.recipes.labels import LabelError
+from framegate.recipes.validation import uncalibrated
 
 Alteration = Callable[[ClipBatch], ClipBatch]
 
@@ -70,7 +71,7 @@ def evaluation(model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray
     """The figures of ``framegate evaluate``; under ``modalities``, the deepest level's top-1 accuracy.
 
     ``only`` keeps one modality, ``without`` removes it, ``corrupted`` replaces it by noise; modalities that the model
-    has no stream for are left out.
+    has no stream for are left out. ``ece_uncalibrated`` is what the error would be at temperature 1.
     """
 
     def top1(change: Alteration) -> float:
@@ -79,6 +80,10 @@ def evaluation(model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray
 
     streams = [name for name in MODALITIES if name in model.streams]
     figures = run_clips(model, clips, rows).metrics(model, clips.labels).as_json()
+    with uncalibrated(model):
+        before = run_clips(model, clips, rows).metrics(model, clips.labels)
+    for level, values in before.levels.items():
+        figures["levels"][level]["ece_uncalibrated"] = values.ece
     figures["modalities"] = {
         "only": {name: top1(_keep({name})) for name in streams},
         "without": {name: top1(_keep({*MODALITIES} - {name})) for name in streams},

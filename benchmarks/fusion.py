@@ -3,7 +3,7 @@
 Makes a corpus of 1,500 clips (500 of them test) and the features of frozen encoders in FOLDER, once (see
 `fusion_data.py`); then every fusion trains on the features alone, on clean clips and on the hard variant, in which each
 modality of each clip is noise or another clip's by chance, in training and test, and nothing says so. Each row
-leaves a file in FOLDER/rows, so the table stops and goes on row by row. Other `--seeds` than the default are for tuning.
+leaves a file in FOLDER/rows, so the table stops and goes on row by row. Seeds other than the default are for tuning.
 
 All fusions have the same streams, heads of the streams, broken training clips and schedule; `concat-plain` is
 concatenation without any of framegate's: no heads of the streams, no broken clips.

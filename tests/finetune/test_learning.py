@@ -112,3 +112,35 @@ def test_a_modality_of_another_clip_loses_reliability(trained):
     with torch.no_grad():
         clean, swapped = model(batch), model(replace(batch, frames=batch.frames[other]))
     assert swapped.reliability[differs, 0].mean() < 0.8 * clean.reliability[differs, 0].mean()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_longer_padding_changes_nothing_of_the_whole_network(training):
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    network = make_network().double()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    batch = make_batch(12, generator=generator, centres=torch.randn(2, LEAVES, DIM, generator=generator))
+    real = torch.arange(4) < torch.randint(0, 5, (12, 1), generator=generator)
+    batch = replace(batch, frames=batch.frames.double(), audio=batch.audio.double(), audio_mask=real)
+
+    def padded(x: Tensor, filling: float) -> Tensor:
+        return torch.cat([x, torch.full((12, 3, *x.shape[2:]), filling, dtype=x.dtype)], dim=1)
+
+    masks = {name: padded(getattr(batch, name), False) for name in ("frames_mask", "audio_mask", "tokens_mask")}
+    longer = replace(
+        batch,
+        frames=padded(batch.frames, 1e6),
+        audio=padded(batch.audio, -1e6),
+        tokens=padded(batch.tokens, 3),
+        **masks,
+    )
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    network.train(training)
+    short = network(batch)
+    network.load_state_dict(before)
+    long = network(longer)
+    for name in ("log_probs", "reliability", "trust", "verdict", "embedding"):
+        torch.testing.assert_close(getattr(long, name), getattr(short, name), rtol=0, atol=1e-12)

@@ -38,6 +38,6 @@ def fit_temperature(log_probs: Tensor, labels: Tensor, hierarchy: Hierarchy) -> 
         loss.backward()
         return loss
 
-    optimizer.step(closure)  # type: ignore[arg-type]  # its stub wants a float
+    optimizer.step(closure)
     # A handful of clips that are all right would have the sharpest answer there is.
     return log_temperature.detach().exp().clamp(0.05, 20.0).float()

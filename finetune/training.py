@@ -81,6 +81,7 @@ def _layers_below_the_top(model: nn.Module, stream: str) -> list[tuple[nn.Parame
     if not hasattr(network, "group_matcher"):
         return []
     parameters = dict(network.named_parameters())
-    layers: dict[int, list[str]] = group_parameters(network, network.group_matcher(coarse=False))
+    matcher = network.group_matcher(coarse=False)  # type: ignore[operator]  # timm's models all have one
+    layers: dict[int, list[str]] = group_parameters(network, matcher)
     top = max(layers)
     return [(parameters[name], top - layer) for layer, names in layers.items() for name in names if name in parameters]

@@ -136,8 +136,9 @@ def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Prepar
 @torch.no_grad()
 def noise_features(model: GatedFusionClassifier, sampling: Sampling, *, seed: int, clips: int = 32) -> NoiseBank:
     """What a frozen frame backbone makes of noise: pictures of random pixels of any contrast, and flat ones."""
-    encoder, size = model.streams["frames"].encoder, model.prepare.image_size
-    rng = np.random.default_rng(seed)
+    encoder = model.streams["frames"].encoder
+    assert isinstance(encoder, Backbone)
+    size, rng = encoder.image_size, np.random.default_rng(seed)
     encoder.eval()
     rows = []
     for number in range(clips):

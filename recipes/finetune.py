@@ -11,6 +11,7 @@ without any label into training.
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -91,7 +92,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         wrapped, optimizer = run.accelerator.prepare(model, _optimizer(config, model))
         ema = config.optim.ema
         average = moving_average(model, ema) if ema is not None else None
-        kept: GatedFusionClassifier = average.module if average is not None else model
+        kept = model if average is None else cast(GatedFusionClassifier, average.module)
         best = BestWeights(model) if config.optim.patience is not None else None
         noise = noise_features(kept, sampling, seed=config.seed) if features is not None else None
         run.begin(
@@ -147,7 +148,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
             run.checkpoint_if_due(done)
 
         if run.is_main:
-            answering: GatedFusionClassifier = best.model if best is not None else kept  # type: ignore[assignment]
+            answering = kept if best is None else cast(GatedFusionClassifier, best.model)
             calibrate(answering, clips)
             _save(config, answering, sampling, run)
             write_finetune_report(run.folder, answering, clips)
@@ -233,7 +234,7 @@ def _loader(
     return DataLoader(
         clips,
         batch_sampler=MicroBatches(
-            order,
+            order,  # type: ignore[arg-type]  # all that it takes of an order is its batches and their size
             first_step=run.first_step,
             accumulate=config.optim.accumulate,
             rank=run.rank,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,7 +11,7 @@ from pathlib import Path
 import pyarrow as pa
 import torch
 from quality_data import Stores
-from quality_peers import BATCH, query_images, train_lightly, train_supervised
+from quality_peers import query_images, train_lightly, train_supervised
 from safetensors.torch import save_file
 
 from framegate.recipes.config import RecipeError, flat, read_recipe
@@ -29,10 +31,10 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
     "no-one-view-survival": ("views.overlays.survive=1", "views.overlays.assume=false"),
     "no-same-look-negatives": ("data.same_look=0",),
     "no-split-batch-norm": ("method.batch_norm=plain",),
-    "symmetric": ("method.symmetric=true",),
     "attention-drop": ("method.symmetric=true", "views.attention.drop=0.3", "views.attention.from_epoch={quarter}"),
     "attention-crop": ("method.symmetric=true", "views.attention.crop=0.3", "views.attention.from_epoch={quarter}"),
 }
+OTHERS = ("random", "lightly", "supervised", "supervised-no-looks", "imagenet")  # rows without the recipe
 NO_LAYOUT = ("no-one-view-survival",)  # these rows train on a store in which no overlay was found
 
 
@@ -80,8 +82,8 @@ def all_rows(seeds: list[int], *, twice: list[str]) -> list[Row]:
     rows += [
         Row(name=f"equal-time-{first}", kind="equal-time", seed=first),
         Row(name=f"no-looks-{first}", kind="no-looks", seed=first),
-        Row(name=f"supervised-{first}", kind="supervised", seed=first),
-        Row(name=f"supervised-no-looks-{first}", kind="supervised-no-looks", seed=first),
+        Row(name=f"supervised-{first}", kind="supervised", seed=first, share=0.5),
+        Row(name=f"supervised-no-looks-{first}", kind="supervised-no-looks", seed=first, share=0.5),
         Row(name="imagenet", kind="imagenet", seed=first, image_size=128),
         Row(name=f"imagenet-continued-{first}", kind="imagenet-continued", seed=first, image_size=128),
     ]
@@ -99,6 +101,7 @@ def train(
     peers = {"epochs": epochs, "frames_per_epoch": budget.frames, "seed": row.seed, "bf16": budget.bf16}
     clips = int((stores.planted.videos["split"].to_numpy(zero_copy_only=False) == "train").sum())
     images = query_images(clips, epochs=epochs, frames_per_epoch=budget.frames)
+    equal = {"images": images, "clips": clips, "budget": budget, "work": work}
     match row.kind:
         case "random":
             torch.manual_seed(row.seed)
@@ -117,44 +120,48 @@ def train(
                 f"backbone.weights={imagenet_weights(work)}",
                 "optim.lr=0.03",
             )
-            return _framegate(row, stores.planted.path, budget.continued_epochs, budget, work, (*start, *extra), clips)
+            equal["images"] = query_images(clips, epochs=budget.continued_epochs, frames_per_epoch=budget.frames)
+            return _framegate(row, stores.planted.path, extra=(*start, *extra), **equal)
         case "no-looks":
-            return _framegate(row, stores.plain.path, epochs, budget, work, extra, clips)
+            return _framegate(row, stores.plain.path, extra=extra, **equal)
         case "equal-time":
-            return _framegate(row, stores.planted.path, max(1, round(epochs * time_ratio)), budget, work, extra, clips)
+            if time_ratio > 1:
+                raise SkippedError("framegate took less time than lightly: see the rows at equal query images")
+            equal["images"] = round(images * time_ratio)
+            return _framegate(row, stores.planted.path, extra=extra, **equal)
         case _:
             store = stores.planted.path
             if row.kind in NO_LAYOUT:
                 store = _without_layout(store)
-            return _framegate(row, store, epochs, budget, work, (*extra, *row.extra), clips)
+            return _framegate(row, store, extra=(*extra, *row.extra), **equal)
 
 
 def _framegate(
-    row: Row, store: Path, epochs: int, budget: Budget, work: Path, extra: tuple[str, ...], clips: int
+    row: Row, store: Path, *, images: int, clips: int, budget: Budget, work: Path, extra: tuple[str, ...]
 ) -> tuple[Backbone, int]:
-    """The recipe itself, at as many query images as ``epochs`` of a symmetric method have."""
+    """The recipe itself, at ``images`` query images, or as many whole epochs as are fewer."""
     shutil.rmtree(work / "runs" / row.name, ignore_errors=True)
-    config = _config(row, store, epochs, budget, work, extra)
+    equal = {"images": images, "clips": clips, "budget": budget, "work": work}
+    config = _config(row, store, extra=extra, **equal)
     if row.kind in ABLATIONS and row.kind not in NO_LAYOUT:
-        default = flat(
-            _config(row, store, epochs, budget, work, extra[: len(extra) - len(row.extra)]).model_dump(mode="json")
-        )
+        default = flat(_config(row, store, extra=extra[: len(extra) - len(row.extra)], **equal).model_dump(mode="json"))
         changed = {key for key, value in flat(config.model_dump(mode="json")).items() if default.get(key) != value}
         if not changed - {"optim.epochs"}:
             raise SkippedError("this is the default already")
     run = pretrain(config)
     backbone = load_backbone(str(run / "backbone"))
     shutil.rmtree(run / "checkpoints", ignore_errors=True)
-    steps = config.optim.epochs * (clips * min(budget.frames, 4) // config.optim.batch_size)
-    return backbone, steps * config.optim.batch_size * queries_per_anchor(config)
+    return backbone, config.optim.epochs * _images_per_epoch(config, clips)
 
 
-def _config(row: Row, store: Path, epochs: int, budget: Budget, work: Path, extra: tuple[str, ...]) -> PretrainConfig:
+def _config(
+    row: Row, store: Path, *, images: int, clips: int, budget: Budget, work: Path, extra: tuple[str, ...]
+) -> PretrainConfig:
     def read(epochs: int) -> PretrainConfig:
         overrides = [
             *(f"name={row.name}", f"run_dir={work / 'runs'}", f"seed={row.seed}", f"data.store={store}"),
             *("data.split=train", f"data.frames_per_video={budget.frames}", f"backbone.image_size={row.image_size}"),
-            *("backbone.name=resnet18", f"optim.batch_size={BATCH}", f"optim.epochs={epochs}"),
+            *("backbone.name=resnet18", f"optim.epochs={epochs}"),
             *(
                 f"compute.precision={'bf16' if budget.bf16 else 'fp32'}",
                 "log.wandb_project=null",
@@ -167,8 +174,19 @@ def _config(row: Row, store: Path, epochs: int, budget: Budget, work: Path, extr
         except RecipeError as error:
             raise SkippedError(str(error)) from error
 
-    config = read(epochs)
-    return config if queries_per_anchor(config) == 2 else read(2 * epochs)
+    return read(max(1, images // _images_per_epoch(read(1), clips)))
+
+
+def _images_per_epoch(config: PretrainConfig, clips: int) -> int:
+    """Pictures that go through the query encoder with a gradient in one epoch: whole batches alone."""
+    anchors = clips * (config.data.frames_per_video or 1)
+    return anchors // config.optim.batch_size * config.optim.batch_size * queries_per_anchor(config)
+
+
+def recipe_digest() -> str:
+    """Changes when the recipe's values do, written or default: rows made with other defaults must not share a table."""
+    values = read_recipe(PretrainConfig, RECIPE, []).model_dump(mode="json")
+    return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def queries_per_anchor(config: PretrainConfig) -> int:

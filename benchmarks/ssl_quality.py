@@ -24,9 +24,11 @@ from typing import Any
 import cv2
 import torch
 from quality_data import Stores, evaluate, make_stores
+from quality_page import write_page
+from quality_peers import query_images
 from quality_pictures import load_pictures
 from quality_report import comparisons, plot, print_comparisons, print_table
-from quality_rows import SIDE, Budget, Row, SkippedError, all_rows, train
+from quality_rows import OTHERS, SIDE, Budget, Row, SkippedError, all_rows, recipe_digest, train
 
 SEEDS = {"report": [0, 1, 2], "tune": [10, 11, 12]}
 QUICK_ROWS = ("random", "lightly", "framegate")
@@ -51,6 +53,7 @@ def main() -> None:
     )
     parser.add_argument("--tag", default="", help="added to the names of rows run with --set")
     parser.add_argument("--json", type=Path)
+    parser.add_argument("--page", type=Path, help="write the table as Markdown, and the plot beside it")
     parser.add_argument("--quick", action="store_true", help="few pictures, two epochs, three rows")
     options = parser.parse_args()
     if options.set and not options.tag:
@@ -89,6 +92,9 @@ def main() -> None:
     print_comparisons(lines)
     plot(found, out / "correlation.png")
     print(f"\nthis call took {(time.monotonic() - begun) / 60:.1f} minutes; rows are in {out / 'rows'}")
+    if options.page:
+        wanted = [row.name for row in all_rows(seeds, twice=options.thrice)]
+        write_page(options.page, found, lines, missing=[name for name in wanted if name not in found])
     if options.json:
         table = {name: {key: value for key, value in row.items() if key != "right"} for name, row in found.items()}
         options.json.write_text(json.dumps({"rows": lines, "machine": machine(), "table": table}, indent=1))
@@ -119,16 +125,20 @@ def run_row(
 ) -> None:
     """Train and measure a row, unless its file is there; a file made with other settings ends the call."""
     file = _file(out, row, tag)
-    settings = {**vars(budget), "extra": list(extra), "audit_frames": audit_frames}
+    settings: dict[str, Any] = {**vars(budget), "audit_frames": audit_frames}
+    if row.kind not in OTHERS:
+        settings |= {"extra": list(extra), "recipe": recipe_digest()}
     if file.exists():
         if json.loads(file.read_text())["settings"] != settings:
-            raise SystemExit(f"{file} was made with other settings: delete it, or name another --out")
+            raise SystemExit(
+                f"{file} was made with other settings, or by another recipe: delete it, or name another --out"
+            )
         return
     print(f"{file.stem} …", flush=True)
     result: dict[str, Any] = {"row": file.stem, "kind": row.kind + (f"+{tag}" if tag else ""), "seed": row.seed}
     result |= {"share": row.share, "image_size": row.image_size, "settings": settings}
     stores = data.stores(row.image_size)
-    begin = time.perf_counter()
+    begin, cpu = time.perf_counter(), _cpu_seconds()
     try:
         backbone, images = train(row, stores, budget, work=out, extra=extra, time_ratio=_time_ratio(row, out))
     except SkippedError as reason:
@@ -138,6 +148,7 @@ def run_row(
         result |= {
             "images": images,
             "train_seconds": trained - begin,
+            "train_cpu_seconds": _cpu_seconds() - cpu,
             **evaluate(backbone, stores, audit_frames=audit_frames),
         }
         result["evaluate_seconds"] = time.perf_counter() - trained
@@ -147,7 +158,10 @@ def run_row(
 
 
 def _time_ratio(row: Row, out: Path) -> float:
-    """Seconds that lightly took over those that framegate took, of the row's seed; 1 for rows that need none."""
+    """Seconds that lightly took over those that framegate took, of the row's seed; 1 for rows that need none.
+
+    Seconds of the processors, since a row may have been trained on a machine that others used too.
+    """
     if row.kind != "equal-time":
         return 1.0
     seconds = {}
@@ -155,13 +169,21 @@ def _time_ratio(row: Row, out: Path) -> float:
         file = out / "rows" / f"{kind}-{row.seed}.jsonl"
         if not file.exists():
             raise SkippedError(f"run {kind}-{row.seed} first: its time is needed")
-        seconds[kind] = json.loads(file.read_text())["train_seconds"]
+        seconds[kind] = json.loads(file.read_text())["train_cpu_seconds"]
     return seconds["lightly"] / seconds["framegate"]
+
+
+def _cpu_seconds() -> float:
+    """What this process and the data workers that have ended have computed."""
+    times = os.times()
+    return times.user + times.system + times.children_user + times.children_system
 
 
 def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tuple[str, ...]) -> None:
     """Time lightly and framegate over two epochs each, and say what the rows will cost."""
     stores = data.stores(64)
+    clips = int((stores.planted.videos["split"].to_numpy(zero_copy_only=False) == "train").sum())
+    epoch = query_images(clips, epochs=1, frames_per_epoch=budget.frames)
     short = Budget(epochs=2, frames=budget.frames, bf16=budget.bf16, continued_epochs=1)
     seconds = {}
     for kind in ("lightly", "framegate"):
@@ -169,10 +191,9 @@ def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tupl
         backbone, images = train(
             Row(name=f"estimate-{kind}", kind=kind, seed=0), stores, short, work=out, extra=extra, time_ratio=1
         )
-        seconds[kind] = (time.perf_counter() - begin) / 2
-        print(
-            f"{kind}: {seconds[kind]:.1f} s an epoch of {images // 2} query images ({images / 2 / seconds[kind]:.0f}/s)"
-        )
+        rate = images / (time.perf_counter() - begin)
+        seconds[kind] = epoch / rate
+        print(f"{kind}: {seconds[kind]:.1f} s for the {epoch} query images of an epoch ({rate:.0f}/s)")
     begin = time.perf_counter()
     evaluate(backbone, stores, audit_frames=450)
     measuring = time.perf_counter() - begin
@@ -201,8 +222,7 @@ def finished(out: Path) -> dict[str, dict[str, Any]]:
 
 
 def _file(out: Path, row: Row, tag: str) -> Path:
-    ours = row.kind not in ("random", "lightly", "supervised", "supervised-no-looks", "imagenet")
-    return out / "rows" / f"{row.name}{f'+{tag}' if tag and ours else ''}.jsonl"
+    return out / "rows" / f"{row.name}{f'+{tag}' if tag and row.kind not in OTHERS else ''}.jsonl"
 
 
 def machine() -> dict[str, Any]:

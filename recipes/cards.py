@@ -2,14 +2,18 @@
 
 from typing import Any
 
+from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config import dump_recipe
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.pretrain_config import PretrainConfig
 
 
-def backbone_card(config: PretrainConfig, metrics: list[dict[str, Any]]) -> str:
-    """The card of a pretrained backbone, Markdown with the hub's front matter."""
+def backbone_card(
+    config: PretrainConfig, metrics: list[dict[str, Any]], *, audited: dict[str, Any] | None = None
+) -> str:
+    """The card of a pretrained backbone, Markdown with the hub's front matter; with its audit where there is one."""
     last = metrics[-1] if metrics else {}
+    audit = f"{audit_card(audited)}\n" if audited else ""
     return f"""---
 library_name: timm
 tags: [image-feature-extraction, self-supervised, video, framegate]
@@ -27,7 +31,7 @@ model = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)
 Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. Input: RGB,
 {config.backbone.image_size} × {config.backbone.image_size}; mean and standard deviation are in `config.json`.
 
-## Recipe
+{audit}## Recipe
 ```yaml
 {dump_recipe(config)}```
 """

@@ -1,5 +1,6 @@
 """Write the backbone of a pretraining run, finished or not, or of a backbone folder, in a format of choice."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -60,7 +61,13 @@ def _from_run(run: Path, which: str) -> tuple[Backbone, str, Path]:
     backbone = Backbone(config.backbone.name, image_size=config.backbone.image_size)
     load_weights(backbone.model, chosen)  # of all that the method has, the query encoder's network
     step = int(chosen.name.removeprefix("step-"))
-    return backbone, backbone_card(config, [row for row in folder.rows() if row["step"] <= step]), chosen
+    rows = [row for row in folder.rows() if row["step"] <= step]
+    audited = json.loads(folder.audit.read_text(encoding="utf-8")) if folder.audit.is_file() else None
+    return (
+        backbone,
+        backbone_card(config, rows, audited=audited if audited and audited["step"] == step else None),
+        chosen,
+    )
 
 
 def _usage(format: Format, backbone: Backbone) -> str:

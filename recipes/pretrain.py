@@ -96,15 +96,17 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     momentum=steps.momentum(step),
                     **watch.at_log(done, output, method),
                     **(watch.at_probe(done, method.backbone) if run.probe_due(done) else {}),
+                    **(watch.at_audit(method.backbone) if run.audit_due(done) else {}),
                 )
             run.checkpoint_if_due(done)
 
         if run.is_main:
             if config.views.attention:
                 _describe_plain_frames(method.backbone, order, store, run)
-            card = backbone_card(config, run.folder.rows())
+            audited = watch.at_end(order.total_steps, method.backbone)
+            card = backbone_card(config, run.folder.rows(), audited=audited)
             export_backbone(method.backbone, run.folder.path / "backbone", card=card)
-            write_pretrain_report(config, store, run.folder, method.backbone)
+            write_pretrain_report(config, store, run.folder, method.backbone, audited=audited)
         run.accelerator.wait_for_everyone()
     return run.folder.path
 

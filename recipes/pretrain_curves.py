@@ -93,6 +93,19 @@ def probe_curves(rows: Rows) -> Figure | None:
     return figure
 
 
+def audit_curves(rows: Rows) -> Figure | None:
+    """The light audit's figures; None where there are none."""
+    if not any("audit_score" in row for row in rows):
+        return None
+    figure, (axes,) = _row_of_axes(1)
+    for name in ("score", "decodability", "same_overlay_neighbours"):
+        _lines(axes, rows, f"audit_{name}", marker="o", label=name.replace("_", " "))
+    axes.set_ylim(0, 1)
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    _label(axes, "score; shares above chance")
+    return figure
+
+
 def _row_of_axes(count: int) -> tuple[Figure, Sequence[Axes]]:
     figure = Figure(figsize=(11 if count > 1 else 8, 3), layout="constrained")
     return figure, figure.subplots(1, count, squeeze=False)[0]

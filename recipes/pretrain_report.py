@@ -1,10 +1,19 @@
 """The page of a pretraining run: its curves, the views it learnt from, and the frames it finds alike."""
 
+from typing import Any
+
 from framegate.media import FrameStore
+from framegate.recipes.audit_page import add_audit
 from framegate.recipes.online_probe import some_frames
 from framegate.recipes.page import Page
 from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.recipes.pretrain_curves import embedding_curves, probe_curves, similarity_curves, training_curves
+from framegate.recipes.pretrain_curves import (
+    audit_curves,
+    embedding_curves,
+    probe_curves,
+    similarity_curves,
+    training_curves,
+)
 from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.run_folder import RunFolder
 from framegate.recipes.similarities import SimilarityHistograms
@@ -12,7 +21,14 @@ from framegate.ssl.backbone import Backbone
 from framegate.ssl.diagnostics import collapse
 
 
-def write_pretrain_report(config: PretrainConfig, store: FrameStore, run: RunFolder, backbone: Backbone) -> None:
+def write_pretrain_report(
+    config: PretrainConfig,
+    store: FrameStore,
+    run: RunFolder,
+    backbone: Backbone,
+    *,
+    audited: dict[str, Any] | None = None,
+) -> None:
     """Write ``RUN/report.html``.
 
     Args:
@@ -20,6 +36,7 @@ def write_pretrain_report(config: PretrainConfig, store: FrameStore, run: RunFol
         store: what the run learnt from.
         run: its folder, with at least one row of metrics.
         backbone: as trained; some hundred frames are passed through it to find neighbours.
+        audited: its audit, as `audit_values` gives it, where it was audited.
     """
     rows = run.rows()
     last = rows[-1]
@@ -49,6 +66,11 @@ def write_pretrain_report(config: PretrainConfig, store: FrameStore, run: RunFol
     if (probes := probe_curves(rows)) is not None:
         page.heading("kNN probe")
         page.figure(probes, "Validation frames classified by their neighbours among labelled training frames")
+    if (audits := audit_curves(rows)) is not None:
+        page.heading("Shortcut audit while training")
+        page.figure(audits, "Score of all overlays together, 1 is best; what features tell of them above chance")
+    if audited is not None:
+        add_audit(page, audited)
     page.heading("Views")
     page.picture(view_pairs(config, store), "Each frame's two views, side by side, in pairs")
     strips = neighbour_strips(store, some_frames(backbone, store))

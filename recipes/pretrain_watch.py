@@ -1,13 +1,18 @@
-"""Seeing a pretraining learn: figures at log steps, probes at probe steps, and a word when it has collapsed."""
+"""Seeing a pretraining learn: figures, probes and audits when they are due, and a word when it has collapsed."""
 
+import json
 import sys
+from typing import Any
 
 from torch import nn
 
 from framegate.media import FrameStore
+from framegate.recipes.audit import audit_metrics, audit_values
+from framegate.recipes.labels import LabelError
 from framegate.recipes.online_probe import OnlineProbe
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
+from framegate.recipes.run_folder import write_text
 from framegate.recipes.similarities import SimilarityHistograms
 from framegate.recipes.tracking import Board
 from framegate.recipes.training_run import TrainingRun
@@ -19,6 +24,7 @@ from framegate.ssl.diagnostics import (
     sample_similarities,
 )
 from framegate.ssl.method import MethodOutput
+from framegate.ssl.probe_split import ProbeError
 from framegate.ssl.queue import EMPTY, KeyQueue
 
 
@@ -38,6 +44,8 @@ class PretrainWatch:
         ...     seen = watch.at_log(done, output, method)
         ...     if run.probe_due(done):
         ...         seen |= watch.at_probe(done, method.backbone)
+        ...     if run.audit_due(done):
+        ...         seen |= watch.at_audit(method.backbone)
         ...     run.log(done, ..., **seen)
     """
 
@@ -47,6 +55,8 @@ class PretrainWatch:
         self._folder = run.folder
         self._store = store
         self._probe: OnlineProbe | None = None
+        self._audit_every = config.log.audit_every
+        self._auditable = True
         self._rows = run.folder.rows() if run.is_main and run.folder.metrics.exists() else []
         self._called_out = collapse(self._rows) is not None
         self._board = Board(run.accelerator)
@@ -107,6 +117,36 @@ class PretrainWatch:
         if first and self._probe.problem:
             sys.stderr.write(f"no kNN while training: {self._probe.problem}\n")
         return figures
+
+    def at_audit(self, backbone: Backbone) -> dict[str, float]:
+        """Audit the backbone lightly, for the row of metrics.
+
+        Args:
+            backbone: used in evaluation mode, and left as it was.
+
+        Returns:
+            What `audit_metrics` does; nothing of a store that cannot be audited, which is said once, on stderr.
+        """
+        if not self._visible or not self._auditable:
+            return {}
+        try:
+            return audit_metrics(backbone, self._store)
+        except (LabelError, ProbeError) as error:
+            self._auditable = False
+            sys.stderr.write(f"no audit while training: {error}\n")
+            return {}
+
+    def at_end(self, step: int, backbone: Backbone) -> dict[str, Any] | None:
+        """The whole audit, where the recipe asks for audits; kept as ``RUN/audit.json``, with its ``step``."""
+        if not self._visible or not self._auditable or self._audit_every is None:
+            return None
+        try:
+            audited = audit_values(backbone, self._store) | {"step": step}
+        except (LabelError, ProbeError) as error:
+            sys.stderr.write(f"no audit of the backbone: {error}\n")
+            return None
+        write_text(self._folder.audit, json.dumps(audited) + "\n")
+        return audited
 
     def _call_out_collapse(self) -> None:
         words = None if self._called_out else collapse(self._rows)

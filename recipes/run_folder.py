@@ -34,6 +34,7 @@ class RunFolder:
         self.path = path
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
+        self.audit = path / "audit.json"
 
     def check(self, config: Section, *, resume: bool, force: bool = False) -> None:
         """Whether a run may start here, or with ``resume`` continue; with nothing to continue, that starts one too.

@@ -23,6 +23,9 @@ class Log(Section):
     probe_every: PositiveInt | None = None
     """steps between kNN probes of the validation split's labelled rows while pretraining; null: never. A probe that
     beats all before it at leaf level saves a checkpoint of its step: `framegate export --checkpoint best`"""
+    audit_every: PositiveInt | None = None
+    """steps between light shortcut audits while pretraining, about a second each; null: never. With it, the report and
+    the model card end with the whole audit"""
     wandb_project: str | None = "framegate"
     """null: no W&B"""
 

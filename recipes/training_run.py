@@ -211,6 +211,11 @@ class TrainingRun:
         every = self.config.log.probe_every
         return every is not None and step % every == 0
 
+    def audit_due(self, step: int) -> bool:
+        """Whether the network is to be audited after update ``step``."""
+        every = self.config.log.audit_every
+        return every is not None and step % every == 0
+
     def log(self, step: int, *, epoch: int, images: int, **values: Any) -> None:
         """Write a row of metrics, and show it.
 
@@ -339,7 +344,8 @@ class TrainingRun:
             sys.stderr.write(f"{self.config.name}: forced: {what}\n")
 
     def _logs(self, step: int) -> bool:
-        return step % self.config.log.every == 0 or step == self.total_steps or self.probe_due(step)
+        due = step % self.config.log.every == 0 or step == self.total_steps
+        return due or self.probe_due(step) or self.audit_due(step)
 
     def _refuse_nan(self, step: int) -> None:
         if self._together.any(not bool(self._finite)):

@@ -3,6 +3,8 @@
 import difflib
 import logging
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +17,8 @@ from framegate.ssl.weights import BackboneError, load_weights
 
 __all__ = ["Backbone", "BackboneError", "load_backbone"]
 
+_HUB = ("hf-hub:", "hf_hub:")
+_ELSEWHERE = ("local-dir:", *_HUB)  # models that timm finds outside its own registry
 _LOG = logging.getLogger(__name__)
 
 
@@ -25,7 +29,8 @@ class Backbone(nn.Module):
     training, probing and fine-tuning cannot disagree about them.
 
     Args:
-        name: a timm architecture (``resnet18``, ``efficientnet_b0``, ``vit_small_patch16_224``) or ``local-dir:PATH``.
+        name: a timm architecture (``resnet18``, ``efficientnet_b0``, ``vit_small_patch16_224``), ``local-dir:PATH``, or
+            ``hf-hub:OWNER/NAME``, whose architecture is read from the hub, or from its cache on this machine.
         weights: None for random ones, ``"timm"`` for those that timm downloads, or a path to a backbone folder or a
             state-dict file (``.safetensors``, ``.pth``).
         image_size: pixels a side; only models of a fixed input size (ViT) are built for it, the others take any.
@@ -34,7 +39,7 @@ class Backbone(nn.Module):
     Shape: images (B, in_chans, H, W), uint8 in 0–255 or float in 0–1 → (B, dim) float.
 
     Raises:
-        BackboneError: no such model, or weights whose tensors do not fit it.
+        BackboneError: no such model, a hub that does not answer, or weights whose tensors do not fit.
     """
 
     model: Any  # timm's classes share an interface that no type names
@@ -114,13 +119,15 @@ class Backbone(nn.Module):
 def load_backbone(reference: str, *, image_size: int | None = None, arch: str | None = None) -> Backbone:
     """Open a backbone by reference: a timm name, a backbone folder, or with ``arch`` a state-dict file.
 
+    A timm name alone means random weights; ``hf-hub:OWNER/NAME`` the hub's.
+
     Args:
         reference: what the user wrote.
         image_size: pixels a side; default: the size that the folder or timm names.
         arch: the timm architecture that a state-dict file belongs to.
 
     Raises:
-        BackboneError: it is none of the three, or its weights do not fit.
+        BackboneError: it is none of these, the hub does not answer, or the weights do not fit.
     """
     path = Path(reference)
     if path.is_dir():
@@ -132,18 +139,34 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
             raise BackboneError(f"{path} is a file of weights: say which timm model they belong to with --arch NAME")
         name, weights = arch, str(path)
     else:
-        name, weights = reference, None
+        name, weights = reference, "timm" if reference.startswith(_HUB) else None
     return Backbone(name, weights=weights, image_size=image_size or _own_image_size(name))
 
 
 def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> nn.Module:
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans, "pretrained": pretrained}
-    if not name.startswith("local-dir:") and not _timm_has(name):
+    if not name.startswith(_ELSEWHERE) and not _timm_has(name):
         near = difflib.get_close_matches(name, timm.list_models() + timm.list_pretrained(), n=1, cutoff=0.0)
         raise BackboneError(f"no backbone '{name}': neither a folder nor a timm model (nearest: '{near[0]}')")
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
-    return timm.create_model(name, **options)
+    with _hub_errors(name):
+        return timm.create_model(name, **options)
+
+
+@contextmanager
+def _hub_errors(name: str) -> Iterator[None]:
+    """What goes wrong between timm and the hub, in a line; other models' errors pass as they are."""
+    try:
+        yield
+    except (OSError, ValueError) as error:
+        if not name.startswith(_HUB):
+            raise
+        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        raise BackboneError(
+            f"{name} could not be had from the hub: {reason}; check the name and the connection, or download it and "
+            "name the folder"
+        ) from error
 
 
 def _summary(keys: list[str]) -> str:
@@ -162,9 +185,9 @@ def _own_image_size(name: str) -> int:
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:
-    if name.startswith("local-dir:"):
+    if name.startswith(_ELSEWHERE):
         # Building the model on the meta device costs no memory and reads no weights.
-        with torch.device("meta"):
+        with torch.device("meta"), _hub_errors(name):
             return dict(timm.create_model(name, pretrained=False).pretrained_cfg)
     config = timm.get_pretrained_cfg(name) if _timm_has(name) else None
     return config.to_dict() if config else {}

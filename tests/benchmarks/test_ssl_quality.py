@@ -129,16 +129,19 @@ def test_query_images_count_both_views_of_whole_batches() -> None:
     assert query_images(300, epochs=1, frames_per_epoch=2) == 2 * 512
 
 
-def test_a_symmetric_recipe_gets_half_the_epochs(tmp_path: Path) -> None:
-    from quality_rows import Budget, Row, SkippedError, _config, queries_per_anchor
+def test_every_recipe_gets_the_same_query_images_or_less_than_an_epoch_fewer(tmp_path: Path) -> None:
+    from quality_rows import Budget, Row, SkippedError, _config, _images_per_epoch
 
     budget = Budget(epochs=4, frames=1, bf16=False, continued_epochs=1)
-    work = {"row": Row(name="x", kind="framegate", seed=0), "store": tmp_path, "epochs": 4, "budget": budget}
-    one = _config(**work, work=tmp_path, extra=("method.symmetric=false",))
-    two = _config(**work, work=tmp_path, extra=("method.symmetric=true",))
-    assert one.optim.epochs * queries_per_anchor(one) == two.optim.epochs * queries_per_anchor(two) == 8
+    equal = {"images": 10_000, "clips": 300, "budget": budget, "work": tmp_path}
+    row = Row(name="x", kind="framegate", seed=0)
+    for symmetric, batch, of_an_epoch in (("false", 128, 256), ("true", 128, 512), ("true", 64, 512)):
+        extra = (f"method.symmetric={symmetric}", f"optim.batch_size={batch}")
+        config = _config(row, tmp_path, extra=extra, **equal)
+        assert _images_per_epoch(config, 300) == of_an_epoch
+        assert config.optim.epochs == 10_000 // of_an_epoch
     with pytest.raises(SkippedError, match="unknown key"):
-        _config(**work, work=tmp_path, extra=("method.nonsense=1",))
+        _config(row, tmp_path, extra=("method.nonsense=1",), **equal)
 
 
 def test_the_command_names_its_rows(tmp_path: Path, capsys, monkeypatch) -> None:
@@ -149,3 +152,29 @@ def test_the_command_names_its_rows(tmp_path: Path, capsys, monkeypatch) -> None
     ssl_quality.main()
     listed = capsys.readouterr().out.split()
     assert {"random-0", "lightly-0", "framegate-0", "no-painted-looks-0", "supervised-0", "equal-time-0"} <= set(listed)
+
+
+def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) -> None:
+    from quality_page import write_page
+    from quality_report import comparisons
+
+    def measured(kind: str, value: float) -> dict[str, Any]:
+        right = {name: [value] * 4 for name in ("clean", "same", "swapped")}
+        at = [{"rho": rho, "clean": value, "same": value, "swapped": value} for rho in (0.0, 1.0)]
+        chances = {"decodability_chance": 0.1, "neighbours_chance": 0.1}
+        every = {"decodability": 0.5, "same_overlay_neighbours": 0.4, "by_rho": at, **chances}
+        return {
+            **{"kind": kind, "seed": 0, "share": 1.0, "image_size": 64, "train_cpu_seconds": 60.0, "images": 1},
+            **{"settings": {"epochs": 40, "bf16": True}, "category": [0, 0, 1, 1], "audit": {"score": 0.25}},
+            "right": {"knn": right, "linear": right},
+        } | {"audit": {"score": 0.25, "overlays": {"all": every}}}
+
+    rows = {"lightly-0": measured("lightly", 0.2), "framegate-0": measured("framegate", 0.3)}
+    rows["attention-crop-0"] = {"kind": "attention-crop", "share": 0.5, "seed": 0, "skipped": "it needs maps\nof 7"}
+    write_page(tmp_path / "QUALITY.md", rows, comparisons(rows), missing=["no-looks-0"])
+    page = (tmp_path / "QUALITY.md").read_text(encoding="utf-8")
+    assert "| framegate-0 | 30.0 | 30.0 | 30.0 | 0.0 | 30.0 | 30.0 | 0.250 | 0.500 | 0.400 | 1.0 |" in page
+    assert "+10.00 [+10.00, +10.00] | 3 |" in page
+    assert "**Not measured yet**: `no-looks-0`." in page
+    assert "Left out: `attention-crop-0`: it needs maps." in page
+    assert (tmp_path / "quality.png").stat().st_size > 5000

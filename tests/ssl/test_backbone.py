@@ -7,6 +7,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from framegate.ssl.backbone import Backbone, BackboneError, load_backbone
+from framegate.ssl.export import export_backbone
 from framegate.ssl.weights import read_state_dict
 from tests.ssl.tiny_backbone import pictures
 
@@ -206,3 +207,29 @@ def write(file: Path, tensors: dict[str, Tensor]) -> None:
         save_file(dict(tensors), file)
     else:
         torch.save(tensors, file)
+
+
+@pytest.fixture
+def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The hub's cache on this machine, which is all that can be reached."""
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+    return tmp_path
+
+
+def test_a_model_of_the_hub_comes_with_its_weights(hub, backbone):
+    model = hub / "models--framegate--frames"
+    snapshot = model / "snapshots" / "0123456789"
+    export_backbone(backbone, snapshot, card="")
+    (model / "refs").mkdir()
+    (model / "refs" / "main").write_text(snapshot.name)
+    opened = load_backbone("hf-hub:framegate/frames")
+    assert opened.image_size == backbone.image_size
+    assert same_weights(opened.model, backbone.model)
+    assert not same_weights(Backbone("hf-hub:framegate/frames", image_size=32).model, backbone.model)
+
+
+def test_a_model_that_the_hub_does_not_give_is_refused_plainly(hub):
+    for name in ("hf-hub:framegate/nothing", "hf-hub:a/b/c"):
+        with pytest.raises(BackboneError, match=f"{name} could not be had from the hub: .*connection"):
+            load_backbone(name)

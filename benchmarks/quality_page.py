@@ -1,0 +1,121 @@
+"""The page of `ssl_quality.py`: what was measured, what was not, and how to measure it again."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from quality_report import accuracies, plot
+
+_HEAD = """# How good the features are, and how far they lean on overlays
+
+Written by `benchmarks/ssl_quality.py --page`; nothing here is typed by hand.
+
+Labelled clipart is rendered as clips (pan, zoom, light, background, H.264). In training, nine in ten clips of a
+category carry its station's look (logo, subtitle style, bars), the tenth another's; held-out pictures are shown
+**clean**, with the look of their category (**same**) and with another's (**swapped**). The looks are drawn by OpenCV
+alone, and probes see raw frames. All rows: ResNet-18 from random weights at 64 pixels (those named imagenet:
+EfficientNet-Lite0 at 128), and at most as many query images as lightly's MoCo, which is wired as in its own CIFAR-10
+benchmark, has in {epochs} epochs (rows with “½”: in {half}), all in {precision}. Figures are balanced accuracies in
+points; kNN has k = 20 and τ = 0.1, and its memory is the training frames with their looks. The gap is same − swapped.
+Categories and seeds on which defaults were tuned are not among these.
+
+    bash real-media.sh MEDIA
+    python benchmarks/ssl_quality.py --pictures MEDIA/clipart --out FOLDER --page benchmarks/QUALITY.md
+
+stops and goes on row by row; `--list` names the rows, `--estimate` says what they will cost, `--quick` is a taste.
+"""
+
+
+def write_page(
+    path: Path, rows: dict[str, dict[str, Any]], lines: Sequence[dict[str, Any]], *, missing: Sequence[str]
+) -> None:
+    """Write the page, and its plot beside it as ``quality.png``, of finished rows.
+
+    Args:
+        path: of the Markdown file.
+        rows: by name.
+        lines: what `comparisons` says of them.
+        missing: names of rows that are still to be run.
+    """
+    measured = {name: row for name, row in rows.items() if "right" in row}
+    if not measured:
+        return
+    settings = next(iter(measured.values()))["settings"]
+    parts = [
+        _HEAD.format(
+            epochs=settings["epochs"],
+            half=round(settings["epochs"] / 2),
+            precision="bf16" if settings["bf16"] else "fp32",
+        ),
+        "## Rows",
+        _table(
+            (
+                "row",
+                "clean",
+                "same",
+                "swapped",
+                "gap",
+                "linear clean",
+                "swapped",
+                "audit",
+                "read",
+                "near",
+                "CPU minutes",
+            ),
+            [_cells(name, row) for name, row in measured.items()],
+        ),
+        "Audit: the score of `framegate audit`, 1 where overlays leave no trace. Read: how often a linear probe names "
+        "one of 12 painted overlays (chance 0.083). Near: neighbours with the same painted overlay (chance: the same).",
+    ]
+    skipped = [f"`{name}`: {row['skipped'].splitlines()[0]}" for name, row in rows.items() if "skipped" in row]
+    if skipped:
+        parts.append("Left out: " + "; ".join(skipped) + ".")
+    if missing:
+        parts.append(f"**Not measured yet**: {', '.join(f'`{name}`' for name in missing)}.")
+    compared = [line for line in lines if line["ours"] is not None and line["peer"] is not None]
+    if compared:
+        parts += [
+            "## Comparisons",
+            "Differences with 95% intervals, paired by seed and picture.",
+            _table(("what", "ours", "peer", "difference", "target"), [_compared(line) for line in compared]),
+        ]
+    picture = path.with_name("quality.png")
+    if plot(measured, picture):
+        parts += [
+            "## Accuracy against overlay correlation",
+            f"![accuracy of the audit's linear probe over the overlays' correlation with the class]({picture.name})",
+        ]
+    path.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
+
+
+def _cells(name: str, row: dict[str, Any]) -> list[str]:
+    every = row["audit"]["overlays"]["all"]
+    knn, linear = accuracies(row, "knn"), accuracies(row, "linear")
+    figures = [*(knn[key] for key in ("clean", "same", "swapped", "gap")), linear["clean"], linear["swapped"]]
+    audit = [row["audit"]["score"], every["decodability"], every["same_overlay_neighbours"]]
+    share = " ½" if row["share"] == 0.5 else ""
+    return [
+        f"{name}{share}",
+        *(f"{value:.1f}" for value in figures),
+        *(f"{value:.3f}" for value in audit),
+        f"{row['train_cpu_seconds'] / 60:.1f}",
+    ]
+
+
+def _compared(line: dict[str, Any]) -> list[str]:
+    spread = f"{line['difference']:+.2f} [{line['low']:+.2f}, {line['high']:+.2f}]" if "low" in line else "–"
+    target = "–" if line["target"] is None else f"{line['target']:g}"
+    return [
+        f"{line['case']} ({line['peer_name']})",
+        f"{line['ours']:.3g}",
+        f"{line['peer']:.3g}",
+        spread,
+        target,
+    ]
+
+
+def _table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [header, ["---", *["---:"] * (len(header) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)

@@ -4,6 +4,7 @@ A swapped modality looks normal by itself and only its disagreement with the oth
 met one trusts it. So a part of each training batch is altered, and the loss is told what still belongs to the clip.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
@@ -25,13 +26,29 @@ class Alterations:
             raise ValueError(f"{self}: the chances must be at least 0 and at most 1 together")
 
 
-def alter(batch: ClipBatch, policy: Alterations, generator: Generator) -> tuple[ClipBatch, Tensor]:
+@dataclass(frozen=True, kw_only=True)
+class NoiseBank:
+    """What noise looks like once encoded, element by element: needed where a batch holds features, not media.
+
+    Each (K, …) as one element of the batch's ``frames``, ``audio``, ``tokens``, those of one noisy clip side by side;
+    None where noise can be drawn anew.
+    """
+
+    frames: Tensor | None = None
+    audio: Tensor | None = None
+    tokens: Tensor | None = None
+
+
+def alter(
+    batch: ClipBatch, policy: Alterations, generator: Generator, *, noise: NoiseBank | None = None
+) -> tuple[ClipBatch, Tensor]:
     """Alter a batch in training; at least one modality of each clip stays as it was.
 
     Args:
         batch: any batch, left as it is.
         policy: the chances.
         generator: the only source of randomness, on the CPU.
+        noise: taken in place of noise made here.
 
     Returns:
         The altered batch, and (B, 3) bool: True where the modality is present and the clip's own.
@@ -47,7 +64,7 @@ def alter(batch: ClipBatch, policy: Alterations, generator: Generator) -> tuple[
     seed = int(torch.randint(2**62, (), generator=generator))
 
     altered = _swap(batch, swapped, other)
-    altered = _make_noise(altered, noisy, torch.Generator(device).manual_seed(seed))
+    altered = _make_noise(altered, noisy, torch.Generator(device).manual_seed(seed), noise or NoiseBank())
     altered = altered.keep(~dropped)
     return altered, altered.present & ~swapped & ~noisy
 
@@ -84,23 +101,37 @@ def _swap(batch: ClipBatch, swapped: Tensor, other: Tensor) -> ClipBatch:
     )
 
 
-def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator) -> ClipBatch:
+def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator, bank: NoiseBank) -> ClipBatch:
     frames, audio, tokens = batch.frames, batch.audio, batch.tokens
     rows = noisy.unbind(dim=1)
     if frames is not None and batch.frames_mask is not None and bool(rows[0].any()):
-        noise = _noise_pictures if frames.dtype == torch.uint8 else _noise_features
-        frames = _put(frames, rows[0], noise(frames[rows[0]], frames[batch.frames_mask], generator))
+        make = _noise_pictures if frames.dtype == torch.uint8 else _noise_features
+        frames = _put(frames, rows[0], batch.frames_mask, make, bank.frames, generator)
     if audio is not None and batch.audio_mask is not None and bool(rows[1].any()):
-        audio = _put(audio, rows[1], _noise_sound(audio[rows[1]], audio[batch.audio_mask], generator))
+        audio = _put(audio, rows[1], batch.audio_mask, _noise_sound, bank.audio, generator)
     if tokens is not None and batch.tokens_mask is not None and bool(rows[2].any()):
-        tokens = _put(tokens, rows[2], _garbled(tokens[rows[2]], tokens[batch.tokens_mask], generator))
+        tokens = _put(tokens, rows[2], batch.tokens_mask, _garbled, bank.tokens, generator)
     return replace(batch, frames=frames, audio=audio, tokens=tokens)
 
 
-def _put(values: Tensor, rows: Tensor, replacement: Tensor) -> Tensor:
+_MakeNoise = Callable[[Tensor, Tensor, Generator], Tensor]
+
+
+def _put(
+    values: Tensor, rows: Tensor, mask: Tensor, make: _MakeNoise, bank: Tensor | None, generator: Generator
+) -> Tensor:
+    content = values[rows]
+    noise = make(content, values[mask], generator) if bank is None else _from_bank(content, bank, generator)
     values = values.clone()
-    values[rows] = replacement
+    values[rows] = noise
     return values
+
+
+def _from_bank(content: Tensor, bank: Tensor, generator: Generator) -> Tensor:
+    """As many elements as a clip has, one after the other from a random place on."""
+    start = torch.randint(len(bank), (len(content), 1), generator=generator, device=content.device)
+    place = (start + torch.arange(content.shape[1], device=content.device)) % len(bank)
+    return bank.to(content.device)[place]
 
 
 def _noise_pictures(content: Tensor, real: Tensor, generator: Generator) -> Tensor:

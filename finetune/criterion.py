@@ -1,12 +1,14 @@
 """What a batch is trained on: the fused prediction, each stream's own, and trust in what belongs to the clip."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from framegate.finetune.hierarchy import Hierarchy
+from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import LossConfig, hierarchical_loss
+from framegate.finetune.mixup import Mixup
 from framegate.finetune.output import ClassifierOutput
 
 
@@ -28,8 +30,11 @@ def training_loss(
     config: LossConfig,
     *,
     counts: Tensor | None = None,
+    mixup: Mixup | None = None,
 ) -> TrainingLoss:
-    """total = fused + auxiliary · Σ_m streams_m + trust · trust, each the mean over the clips that it concerns.
+    """total = fused + auxiliary · Σ_m w_m streams_m + trust · trust, each the mean over the clips that it concerns.
+
+    w_m is 1, or with ``config.adaptive`` :func:`laziness` of stream m.
 
     Args:
         output: of a batch from :func:`~framegate.finetune.alterations.alter`.
@@ -38,26 +43,56 @@ def training_loss(
         hierarchy: the tree.
         config: kind and weights.
         counts: training clips at or below each node (N,), for the class balance.
+        mixup: how the clips were mixed; their labels' losses are mixed alike.
     """
     labelled = (labels >= 0).any(dim=1)
-    fused = _mean(
-        hierarchical_loss(output.log_probs, labels, hierarchy, config, counts=counts, part=output.part),
-        labelled & output.present.any(dim=1),
-    )
+
+    def loss_of(log_probs: Tensor, part: Part | None) -> Tensor:
+        def of(nodes: Tensor) -> Tensor:
+            return hierarchical_loss(log_probs, nodes, hierarchy, config, counts=counts, part=part)
+
+        if mixup is None:
+            return of(labels)
+        return mixup.share * of(labels) + (1 - mixup.share) * of(labels[mixup.partner])
+
+    fused = _mean(loss_of(output.log_probs, output.part), labelled & output.present.any(dim=1))
     streams = torch.stack(
         [
-            _mean(
-                hierarchical_loss(log_probs, labels, hierarchy, config, counts=counts, part=output.part),
-                labelled & own[:, m],
-            )
+            _mean(loss_of(log_probs, output.part), labelled & own[:, m])
             for m, log_probs in enumerate(output.stream_log_probs.unbind(dim=1))
         ]
     )
-    altered = output.present & ~own
-    trusted = (output.reliability * own).sum(dim=1).clamp(min=1e-4)
-    trust = _mean(-trusted.log(), altered.any(dim=1) & own.any(dim=1))
-    total = fused + config.auxiliary * streams.sum() + config.trust * trust
+    trust = _trust_loss(output, own, loss_of, labelled)
+    weights = laziness(streams) if config.adaptive else torch.ones_like(streams)
+    total = fused + config.auxiliary * (weights * streams).sum() + config.trust * trust
     return TrainingLoss(total=total, fused=fused, streams=streams, trust=trust)
+
+
+def laziness(streams: Tensor) -> Tensor:
+    """Weights of mean 1 over the streams that are there, in the ratio of their losses (M,); no gradient.
+
+    Joint training stops teaching a stream once the others explain the labels (Wang et al. 2020). Whoever is behind gets
+    more of its own loss; a stream that nobody has in this batch, whose loss is 0, gets none.
+    """
+    losses = streams.detach()
+    return losses * (losses > 0).sum() / losses.sum().clamp(min=torch.finfo(losses.dtype).tiny)
+
+
+def _trust_loss(
+    output: ClassifierOutput, own: Tensor, loss_of: Callable[[Tensor, None], Tensor], labelled: Tensor
+) -> Tensor:
+    """What teaches whom to trust.
+
+    A modality that was altered here is to be distrusted: −log(1 − trust). One that was not may be broken all the same,
+    so nobody is told to trust it; trust is what makes the verdict right, and the label tells that. A fusion without
+    trust learns to leave its reliability to what was not altered.
+    """
+    altered = output.present & ~own
+    if output.trust is not None and output.verdict is not None:
+        verdict = _mean(loss_of(output.verdict, None), labelled & output.present.any(dim=1))
+        return verdict + _mean(-(1 - output.trust).clamp(min=1e-4).log(), altered)
+    trusted = (output.reliability * own).sum(dim=1).clamp(min=1e-4)
+    return _mean(-trusted.log(), altered.any(dim=1) & own.any(dim=1))
 
 
 def _mean(values: Tensor, rows: Tensor) -> Tensor:

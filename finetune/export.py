@@ -25,7 +25,6 @@ from torch import Tensor, nn
 
 from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.fusion import StreamStates
 from framegate.finetune.hub import window_features
 from framegate.finetune.quality import QUALITIES
 from framegate.finetune.streams import SetStream, TextStream
@@ -124,10 +123,7 @@ class _ExportedFusion(nn.Module):
     def forward(self, hidden: Tensor, quality: Tensor, present: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         present = present & torch.tensor([name in self.model.streams for name in MODALITIES])
         hidden, quality = hidden * present.unsqueeze(-1), quality * present.unsqueeze(-1)
-        states = StreamStates(
-            hidden=hidden, present=present, quality=quality, log_probs=self.model.stream_log_probs(hidden)
-        )
-        output = self.model.fuse(states)
+        output = self.model.fuse(self.model.states(hidden, quality, present))
         return output.log_probs, output.reliability, output.embedding
 
 

@@ -7,12 +7,13 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.quality import QUALITIES
 
-_SMALL = 1e-3  # an overlap under which two predictions disagree as much as they can
+_SMALL = 1e-6  # the least trust whose logarithm is told apart
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,21 +41,33 @@ class StreamStates:
         present: (B, M) bool.
         quality: (B, M, Q), see ``quality.py``.
         log_probs: each stream's own prediction, log p(node) (B, M, N).
+        prior: log p(node) of a clip that shows nothing, (N,).
     """
 
     hidden: Tensor
     present: Tensor
     quality: Tensor
     log_probs: Tensor
+    prior: Tensor
 
 
 @dataclass(frozen=True, kw_only=True)
 class Fused:
-    """``vector`` (B, W); ``reliability`` (B, M), which sums to 1 over the present; ``score`` (B, M), its log-odds."""
+    """What the streams are together.
+
+    Attributes:
+        vector: (B, W).
+        reliability: (B, M), the softmax of ``score`` over the present.
+        score: (B, M).
+        trust: (B, M) the probability that a modality is the clip's own; None for fusions that know none.
+        verdict: log p(leaf) (B, L) by the streams' own predictions, each as far as it is trusted; None likewise.
+    """
 
     vector: Tensor
     reliability: Tensor
     score: Tensor
+    trust: Tensor | None = None
+    verdict: Tensor | None = None
 
 
 class Fusion(Protocol):
@@ -72,53 +85,55 @@ def present_softmax(score: Tensor, present: Tensor) -> Tensor:
 
 
 class ReliabilityFusion(nn.Module):
-    """A weighted mean with weights per clip: which modality to trust here.
+    """Each stream is the clip's own or it is not; what the streams say together tells which.
 
-        s_m = MLP_m(h_m, presence, quality_m, confidence_m, agreement of m's own prediction with the others')
-        r = softmax(s) over the present
-        out = Σ_m r_m V_m h_m
+    Let o_m say whether modality m belongs to the clip. If it does, stream m's prediction is evidence for a leaf y,
+    e_m(y) = β_m (log p_m(y) − log p₀(y)), p₀ the prior of the training labels; if not, it is none. With prior odds from
+    how m itself looks, the sum over all 2^M cases of who is to be trusted factorises:
 
-    Agreement with stream n is log Σ_node √(p_m p_n) at each level of the taxonomy (minus the Bhattacharyya distance), 0
-    where n is absent; confidence is Σ_node p_m², also by level. The evidence carries no gradient: a stream is to learn
-    its subject, not to look trustworthy. An MLP per stream, as their vectors differ.
+        s_m = MLP_m(h_m, quality_m, confidence_m)                log-odds of o_m before hearing the others
+        p(y) ∝ p₀(y) Π_m (1 + exp(s_m + e_m(y)))                 the verdict: a product of experts that may be broken
+        t_m = Σ_y p(y) σ(s_m + e_m(y))                           trust, p(o_m) after hearing them: agreement raises it
+        r_m = t_m / Σ t, the softmax of log t over the present   reliability
+        out = Σ_m t_m σ(U_m [h_1; …; h_M]) ⊙ tanh(V_m h_m)       gated multimodal units, as far as they are trusted
+
+    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. The verdict is
+    there to learn trust from (see ``criterion.py``); as an answer it is worse than the head's on ``out``.
     """
 
     def __init__(self, width: int, streams: int, hierarchy: Hierarchy, *, hidden: int = 32) -> None:
         super().__init__()
         self.hierarchy = hierarchy
-        figures = streams + QUALITIES + hierarchy.depth * (streams + 1)
         self.norm = nn.LayerNorm(width)
-        self.values = nn.ModuleList(nn.Linear(width, width) for _ in range(streams))
-        self.scores = nn.ModuleList(_score(width + figures, hidden) for _ in range(streams))
+        self.units = GatedUnits(width, streams)
+        self.odds = nn.ModuleList(_odds(width + QUALITIES + hierarchy.depth, hidden) for _ in range(streams))
+        self.log_sharpness = nn.Parameter(torch.zeros(streams))
 
     def forward(self, states: StreamStates) -> Fused:
         """Weigh the streams of each clip and add them up."""
-        streams = states.hidden.shape[1]
-        presence = states.present.to(states.hidden.dtype).unsqueeze(1).expand(-1, streams, -1)
-        evidence = torch.cat(
-            [
-                self.norm(states.hidden.detach()),
-                presence,
-                states.quality,
-                self.confidence(states),
-                self.agreement(states),
-            ],
-            dim=-1,
+        believed = self.log_odds(states).unsqueeze(-1) + self.gain(states)  # (B, M, L)
+        evidence = (F.softplus(believed) * states.present.unsqueeze(-1)).sum(dim=1)
+        verdict = (states.prior[self.hierarchy.leaves] + evidence).log_softmax(dim=-1)
+        trust = (verdict.exp().unsqueeze(1) * believed.sigmoid()).sum(dim=-1) * states.present
+        score = trust.clamp(min=_SMALL).log()
+        gate, values = self.units(states.hidden)
+        return Fused(
+            vector=(trust.unsqueeze(-1) * gate * values).sum(dim=1),
+            reliability=present_softmax(score, states.present),
+            score=score,
+            trust=trust,
+            verdict=verdict,
         )
-        score = torch.cat([mlp(evidence[:, m]) for m, mlp in enumerate(self.scores)], dim=1)
-        reliability = present_softmax(score, states.present)
-        values = torch.stack([value(states.hidden[:, m]) for m, value in enumerate(self.values)], dim=1)
-        vector = (reliability.unsqueeze(-1) * values).sum(dim=1)
-        return Fused(vector=vector, reliability=reliability, score=score)
 
-    def agreement(self, states: StreamStates) -> Tensor:
-        """(B, M, M · D): of each stream with each other by level; 0 with itself and with the absent."""
-        root = (states.log_probs.detach() / 2).exp()
-        both = states.present.unsqueeze(2) & states.present.unsqueeze(1)
-        both = both & ~torch.eye(states.present.shape[1], dtype=torch.bool, device=both.device)
-        levels = [self.hierarchy.nodes_at(level) for level in range(1, self.hierarchy.depth + 1)]
-        overlap = [root[..., nodes] @ root[..., nodes].transpose(1, 2) for nodes in levels]
-        return torch.cat([(each + _SMALL).log() * both for each in overlap], dim=-1)
+    def gain(self, states: StreamStates) -> Tensor:
+        """e_m(y) (B, M, L): how much likelier than before each leaf is to each stream."""
+        log_odds = (states.log_probs.detach() - states.prior)[..., self.hierarchy.leaves]
+        return log_odds * self.log_sharpness.exp().view(-1, 1)
+
+    def log_odds(self, states: StreamStates) -> Tensor:
+        """s_m (B, M): what each stream looks like by itself."""
+        looks = torch.cat([self.norm(states.hidden.detach()), states.quality, self.confidence(states)], dim=-1)
+        return torch.cat([mlp(looks[:, m]) for m, mlp in enumerate(self.odds)], dim=1)
 
     def confidence(self, states: StreamStates) -> Tensor:
         """(B, M, D): Σ p² of each stream's prediction by level; 1 is certain."""
@@ -151,21 +166,34 @@ class ConcatFusion(nn.Module):
         )
 
 
-class GatedUnitFusion(nn.Module):
-    """Gated multimodal unit (Arevalo et al. 2017): out = Σ_m z_m ⊙ tanh(W_m h_m), z_m = σ(U_m [h_1; …; h_M]).
-
-    The absent have z = 0. Reliability is the share of a stream's mean gate.
-    """
+class GatedUnits(nn.Module):
+    """Gates σ(U_m [h_1; …; h_M]) and values tanh(V_m h_m), each (B, M, W), of ``hidden`` (B, M, W)."""
 
     def __init__(self, width: int, streams: int) -> None:
         super().__init__()
         self.transforms = nn.ModuleList(nn.Linear(width, width) for _ in range(streams))
         self.gates = nn.Linear(width * streams, width * streams)
 
+    def forward(self, hidden: Tensor) -> tuple[Tensor, Tensor]:
+        """Gates and values."""
+        values = torch.stack([layer(hidden[:, m]).tanh() for m, layer in enumerate(self.transforms)], dim=1)
+        return torch.sigmoid(self.gates(hidden.flatten(1))).view_as(values), values
+
+
+class GatedUnitFusion(nn.Module):
+    """Gated multimodal unit (Arevalo et al. 2017): out = Σ_m z_m ⊙ tanh(V_m h_m), z_m = σ(U_m [h_1; …; h_M]).
+
+    The absent have z = 0. Reliability is the share of a stream's mean gate.
+    """
+
+    def __init__(self, width: int, streams: int) -> None:
+        super().__init__()
+        self.units = GatedUnits(width, streams)
+
     def forward(self, states: StreamStates) -> Fused:
         """Gate and add up the streams of each clip."""
-        values = torch.stack([layer(states.hidden[:, m]).tanh() for m, layer in enumerate(self.transforms)], dim=1)
-        gate = torch.sigmoid(self.gates(states.hidden.flatten(1))).view_as(values) * states.present.unsqueeze(-1)
+        gate, values = self.units(states.hidden)
+        gate = gate * states.present.unsqueeze(-1)
         share = gate.mean(dim=-1)
         reliability = share / share.sum(dim=1, keepdim=True).clamp(min=torch.finfo(share.dtype).tiny)
         return Fused(vector=(gate * values).sum(dim=1), reliability=reliability, score=share.clamp(min=1e-6).log())
@@ -195,12 +223,12 @@ class AttentionFusion(nn.Module):
         return Fused(vector=(reliability.unsqueeze(-1) * x).sum(dim=1), reliability=reliability, score=score)
 
 
-def _score(evidence: int, hidden: int) -> nn.Sequential:
-    """An MLP that says 0 at first: a stream that is slow to learn must not be shut out before it has."""
+def _odds(looks: int, hidden: int) -> nn.Sequential:
+    """An MLP that says 2 at first: a stream that is slow to learn must not be shut out before it has."""
     last = nn.Linear(hidden, 1)
     nn.init.zeros_(last.weight)
-    nn.init.zeros_(last.bias)
-    return nn.Sequential(nn.Linear(evidence, hidden), nn.GELU(), last)
+    nn.init.constant_(last.bias, 2.0)
+    return nn.Sequential(nn.Linear(looks, hidden), nn.GELU(), last)
 
 
 def _weighted(states: StreamStates, score: Tensor) -> Fused:

@@ -124,6 +124,23 @@ class Hierarchy(nn.Module):
         above = log_probs.index_select(-1, self.parent.clamp(min=0)).masked_fill(roots, 0.0)
         return log_probs - above
 
+    def from_leaves(self, logits: Tensor) -> Tensor:
+        """log p(node) (..., N) of one softmax over the leaves from ``logits`` (..., N); a node's is its leaves' sum.
+
+        The logits of inner nodes are not looked at.
+        """
+        leaves = logits.index_select(-1, self.leaves).log_softmax(dim=-1)
+        total = torch.full_like(logits, float("-inf")).index_copy(-1, self.leaves, leaves)
+        for nodes, parents in reversed(list(self._below_the_roots())):
+            below = total.index_select(-1, nodes)
+            index = parents.expand_as(below)
+            peak = torch.full_like(total, float("-inf")).scatter_reduce(-1, index, below.detach(), "amax")
+            finite = peak.masked_fill(peak.isinf(), 0.0)
+            share = torch.zeros_like(total).scatter_add(-1, index, (below - finite.gather(-1, index)).exp())
+            inner = share > 0
+            total = torch.where(inner, share.masked_fill(~inner, 1.0).log() + finite, total)
+        return total
+
     def totals(self, leaf_values: Tensor) -> Tensor:
         """Sums over each node's leaves (..., N) from values at the nodes (..., N), such as counts of labelled clips."""
         total = leaf_values

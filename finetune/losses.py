@@ -26,8 +26,8 @@ class LossConfig:
 
     ``alpha``: HXE's discount a level, >= 0. ``balance``: ``logit_adjust`` adds log π(node | parent) to the scores in
     training (Menon et al. 2021); ``class_balanced`` weighs a clip by (1 − β)/(1 − βⁿ) of its label (Cui et al. 2019).
-    ``auxiliary``: the weight of the streams' own losses. ``trust``: the weight of −log (reliability left on modalities
-    that were not altered), which teaches the fusion what it should not trust.
+    ``auxiliary``: the weight of the streams' own losses; ``adaptive``: streams that are behind get more of it.
+    ``trust``: the weight of the cross-entropy between trust and what was altered: what not to trust is learnt from it.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -36,6 +36,7 @@ class LossConfig:
     balance: Literal["none", "logit_adjust", "class_balanced"] = "none"
     label_smoothing: float = 0.0
     auxiliary: float = 0.5
+    adaptive: bool = False
     trust: float = 1.0
 
 

@@ -7,11 +7,13 @@ from torch import Tensor, nn
 
 from framegate.finetune.alterations import Alterations
 from framegate.finetune.batch import MODALITIES, ClipBatch
+from framegate.finetune.calibration import calibrated
 from framegate.finetune.experts import HeadConfig, PathHead, make_head
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.gates import ContextGate
 from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import count_labels, log_prior
+from framegate.finetune.mixup import Mixup
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.quality import QUALITIES
 
@@ -33,6 +35,7 @@ class FusionNetwork(nn.Module):
     """
 
     counts: Tensor
+    temperature: Tensor
 
     def __init__(
         self, streams: Mapping[str, nn.Module], hierarchy: Hierarchy, *, fusion: FusionConfig, head: HeadConfig
@@ -46,6 +49,7 @@ class FusionNetwork(nn.Module):
         self.dropout = nn.Dropout(0.3)
         self.head = make_head(head, fusion.width, hierarchy)
         self.register_buffer("counts", torch.zeros(len(hierarchy)))
+        self.register_buffer("temperature", torch.ones(hierarchy.depth))
 
     @property
     def alterations(self) -> Alterations:
@@ -57,29 +61,44 @@ class FusionNetwork(nn.Module):
         """Learn the prior from the training labels (n, K), padded with -1."""
         self.counts.copy_(count_labels(labels.to(self.counts.device), self.hierarchy))
 
-    def forward(self, batch: ClipBatch) -> ClassifierOutput:
-        """Classify a batch.
+    def forward(self, batch: ClipBatch, mixup: Mixup | None = None) -> ClassifierOutput:
+        """Classify a batch, its clips' streams mixed with each other's by ``mixup``.
 
         In training, a model with ``head.rank`` answers over the families along the batch's labels alone (``part``).
         """
         part = self.hierarchy.part(batch.labels) if self.training and self.head_config.rank is not None else None
-        return self.fuse(self.encode(batch, part), part)
+        return self.fuse(self.encode(batch, mixup, part), part)
 
     def fuse(self, states: StreamStates, part: Part | None = None) -> ClassifierOutput:
-        """Classify from what the streams say; over ``part`` of the tree alone if one is given."""
+        """Classify from what the streams say; over ``part`` of the tree alone if one is given.
+
+        In evaluation mode the answer is calibrated by ``temperature`` (D,), see ``calibration.py``; what the streams
+        say by themselves is not.
+        """
         fused = self.fusion(states)
         some = states.present.any(dim=1)
         vector = self.gate(fused.vector, some)
         log_probs = self.head(self.dropout(vector), part)
-        prior = log_prior(self.counts, self.hierarchy)
+        if not self.training:
+            log_probs = calibrated(log_probs, self.temperature, self.hierarchy)
+        prior = states.prior if part is None else states.prior[part.nodes]
         return ClassifierOutput(
-            log_probs=torch.where(some.unsqueeze(1), log_probs, prior if part is None else prior[part.nodes]),
+            log_probs=torch.where(some.unsqueeze(1), log_probs, prior),
             reliability=fused.reliability,
             score=fused.score,
+            trust=fused.trust,
+            verdict=None if fused.verdict is None else self._over_the_tree(fused.verdict),
             stream_log_probs=states.log_probs if part is None else self.stream_log_probs(states.hidden, part),
             present=states.present,
             embedding=vector,
             part=part,
+        )
+
+    def _over_the_tree(self, of_leaves: Tensor) -> Tensor:
+        """log p(node) (B, N) from log p(leaf) (B, L)."""
+        leaves = self.hierarchy.leaves
+        return self.hierarchy.from_leaves(
+            of_leaves.new_zeros(len(of_leaves), len(self.hierarchy)).index_copy(-1, leaves, of_leaves)
         )
 
     def stream_log_probs(self, hidden: Tensor, part: Part | None = None) -> Tensor:
@@ -91,8 +110,8 @@ class FusionNetwork(nn.Module):
         nothing = next(torch.zeros_like(log_probs) for log_probs in each if log_probs is not None)
         return torch.stack([nothing if log_probs is None else log_probs for log_probs in each], dim=1)
 
-    def encode(self, batch: ClipBatch, part: Part | None = None) -> StreamStates:
-        """Run the streams that the model and the batch both have.
+    def encode(self, batch: ClipBatch, mixup: Mixup | None = None, part: Part | None = None) -> StreamStates:
+        """Run the streams that the model and the batch both have, and mix what they give.
 
         Where the loss is over a ``part`` of the tree, the whole predictions carry no gradient: fusion needs none.
         """
@@ -103,19 +122,27 @@ class FusionNetwork(nn.Module):
         ):
             if name in self.streams and content is not None and mask is not None:
                 state = self.streams[name](content, mask)
-                hidden.append(state.hidden)
+                vector = mixup.mix(state.hidden) if mixup is not None else state.hidden
+                hidden.append(vector)
                 quality.append(state.quality)
                 present.append(mask.any(dim=1))
             else:
                 hidden.append(self.counts.new_zeros(size, width))
                 quality.append(self.counts.new_zeros(size, QUALITIES))
                 present.append(torch.zeros(size, dtype=torch.bool, device=self.counts.device))
-        together = torch.stack(hidden, dim=1)
-        with torch.set_grad_enabled(torch.is_grad_enabled() and part is None):
-            log_probs = self.stream_log_probs(together)
+        together = torch.stack(hidden, dim=1), torch.stack(quality, dim=1), torch.stack(present, dim=1)
+        return self.states(*together, predictions_learn=part is None)
+
+    def states(
+        self, hidden: Tensor, quality: Tensor, present: Tensor, *, predictions_learn: bool = True
+    ) -> StreamStates:
+        """All that fusion needs from what the streams gave: their own predictions, too, and the prior."""
+        with torch.set_grad_enabled(torch.is_grad_enabled() and predictions_learn):
+            log_probs = self.stream_log_probs(hidden)
         return StreamStates(
-            hidden=together,
-            quality=torch.stack(quality, dim=1),
+            hidden=hidden,
+            quality=quality,
+            present=present,
             log_probs=log_probs,
-            present=torch.stack(present, dim=1),
+            prior=log_prior(self.counts, self.hierarchy),
         )

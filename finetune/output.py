@@ -24,6 +24,8 @@ class ClassifierOutput:
         present: (B, 3) bool: present, and a stream of this model.
         embedding: the fused vector (B, W).
         part: the part of the tree, of n nodes in place of N, that both log-probabilities are of; None: the whole.
+        trust: the probability that each modality is the clip's own, (B, 3); None from fusions that know none.
+        verdict: log p(node) by the streams' own predictions alone, each as far as it is trusted, (B, N); None likewise.
     """
 
     log_probs: Tensor
@@ -33,6 +35,8 @@ class ClassifierOutput:
     present: Tensor
     embedding: Tensor
     part: Part | None = None
+    trust: Tensor | None = None
+    verdict: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
+from framegate.finetune.alterations import NoiseBank
 from framegate.finetune.batch import ClipSample
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.prepare import ClipInput, Preparation
@@ -130,6 +131,24 @@ def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Prepar
         rate=rate,
         text="".join(letters),
     )
+
+
+@torch.no_grad()
+def noise_features(model: GatedFusionClassifier, sampling: Sampling, *, seed: int, clips: int = 32) -> NoiseBank:
+    """What a frozen frame backbone makes of noise: pictures of random pixels of any contrast, and flat ones."""
+    encoder = model.streams["frames"].encoder
+    assert isinstance(encoder, Backbone)
+    size, rng = encoder.image_size, np.random.default_rng(seed)
+    encoder.eval()
+    rows = []
+    for number in range(clips):
+        contrast = rng.uniform(0.3, 1.0) if number % 4 else 0.0
+        pixels = rng.uniform(0, 255) * (1 - contrast) + contrast * rng.integers(
+            0, 256, (sampling.frames, 3, size, size)
+        )
+        pictures = torch.from_numpy(pixels.astype(np.uint8))
+        rows.append(encoder(pictures.to(model.counts.device)))
+    return NoiseBank(frames=torch.cat(rows))
 
 
 def torch_rows(nodes: list[tuple[int, ...]]) -> Tensor:

@@ -12,11 +12,11 @@ from torch.utils.data import DataLoader, Dataset
 from framegate.finetune.batch import MODALITIES, ClipSample, collate
 from framegate.finetune.bootstrap import ratio_interval
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.fusion import StreamStates
 from framegate.finetune.metrics import Metrics, ancestor_table, evaluate, path_counts
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.corruptions import CORRUPTIONS, Change, corrupt, swap_overlays
 from framegate.recipes.labels import LabelError
+from framegate.recipes.validation import uncalibrated
 
 
 @dataclass(frozen=True)
@@ -122,8 +122,7 @@ def answer(model: GatedFusionClassifier, encoded: EncodedClips) -> ClipOutputs:
         present = encoded.present[rows].to(device)
         hidden = encoded.hidden[rows].to(device) * present.unsqueeze(-1)
         quality = encoded.quality[rows].to(device) * present.unsqueeze(-1)
-        log_probs = model.stream_log_probs(hidden)
-        output = model.fuse(StreamStates(hidden=hidden, present=present, quality=quality, log_probs=log_probs))
+        output = model.fuse(model.states(hidden, quality, present))
         probabilities.append(output.log_probs.exp().cpu())
         reliability.append(output.reliability.cpu())
     return ClipOutputs(
@@ -144,7 +143,8 @@ def evaluation(
     Under ``modalities`` stands the deepest level's top-1 accuracy with one modality alone (``only``), without it, with
     noise in its place (``corrupted``); ``corruptions`` has every way of breaking it, with the reliability that it keeps
     on the clips that have it. ``overlays`` has the same with the frames' overlays swapped between programmes, where
-    layout finding saw any. ``intervals`` are 95% bootstrap intervals over programmes.
+    layout finding saw any. ``intervals`` are 95% bootstrap intervals over programmes. ``ece_uncalibrated`` is what the
+    calibration error would be at temperature 1.
     """
     encoded = encode_clips(model, clips, rows)
     outputs = answer(model, encoded)
@@ -178,6 +178,10 @@ def evaluation(
         for name in streams
     }
     figures = metrics.as_json()
+    with uncalibrated(model):
+        before = answer(model, encoded).metrics(model, clips.labels)
+    for level, values in before.levels.items():
+        figures["levels"][level]["ece_uncalibrated"] = values.ece
     figures["intervals"] = intervals(model, outputs, clips)
     figures["modalities"] = {
         "only": {name: top1(encoded.keep([name])) for name in streams},

@@ -1,8 +1,9 @@
 """Train the gated-fusion classifier on the labelled clips of a frame store.
 
 It can: any subset of frames, sound and text; frozen backbones with cached features, the last stage, or whole models;
-five fusions; partly labelled and multi-label clips; one device or many under accelerate; exact resume; W&B. It cannot:
-take clips without any label into training.
+five fusions; partly labelled and multi-label clips; mixup, balanced classes, averaged weights, early stopping, answers
+calibrated on the validation clips; one device or many under accelerate; exact resume; W&B. It cannot: take clips
+without any label into training.
 
     framegate finetune fusion_small data.store=STORE streams.frames.backbone=runs/first/backbone
     accelerate launch --num_processes 8 -m framegate.recipes.finetune fusion_small data.store=STORE
@@ -10,25 +11,41 @@ take clips without any label into training.
 
 import sys
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
+from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from framegate.finetune.alterations import alter
-from framegate.finetune.batch import collate
+from framegate.finetune.batch import ClipBatch, collate
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.clip_order import BalancedOrder
 from framegate.finetune.criterion import training_loss
+from framegate.finetune.looking import look_again
+from framegate.finetune.mixup import Mixup, draw_mixup
 from framegate.finetune.training import parameter_groups
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import classifier_card
-from framegate.recipes.clips import Sampling, StoreClips, clip_text, frozen_features, label_nodes, torch_rows
+from framegate.recipes.clips import (
+    Sampling,
+    StoreClips,
+    clip_text,
+    frozen_features,
+    label_nodes,
+    noise_features,
+    torch_rows,
+)
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.finetune_report import write_finetune_report
+from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.labels import store_taxonomy
 from framegate.recipes.optimizers import build_optimizer, set_lr
 from framegate.recipes.run_folder import replace_folder
 from framegate.recipes.training_run import TrainingRun, data_digest
+from framegate.recipes.validation import calibrate, validate
+from framegate.ssl.backbone import Backbone
 from framegate.ssl.frame_order import FrameOrder
 from framegate.ssl.schedule import CosineSchedule
 from framegate.ssl.view_pairs import MicroBatches
@@ -55,14 +72,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
     taxonomy = store_taxonomy(store, config.data.taxonomy)
     labels = label_nodes(store, taxonomy)
     rows = _training_rows(config, store, labels)
-    order = FrameOrder(
-        video_of=np.arange(len(rows)),
-        frames=rows,
-        batch_size=min(config.optim.batch_size, len(rows)),
-        epochs=config.optim.epochs,
-        frames_per_video=None,
-        seed=config.seed,
-    )
+    order = _order(config, rows, labels)
     # In a batch nobody may have sound, or text; that stream then has no gradient.
     with TrainingRun(config, resume=resume, force=force, find_unused_parameters=True) as run:
         torch.manual_seed(config.seed)
@@ -80,8 +90,13 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
             warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
         )
         wrapped, optimizer = run.accelerator.prepare(model, _optimizer(config, model))
+        ema = config.optim.ema
+        average = moving_average(model, ema) if ema is not None else None
+        kept = model if average is None else cast(GatedFusionClassifier, average.module)
+        best = BestWeights(model) if config.optim.patience is not None else None
+        noise = noise_features(kept, sampling, seed=config.seed) if features is not None else None
         run.begin(
-            modules={"classifier": model},
+            modules={"classifier": model, **_there(average=average, best=best)},
             optimizer=optimizer,
             total_steps=order.total_steps,
             data=data_digest(config.data.store),
@@ -90,22 +105,36 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
 
         wrapped.train()
         for step in range(run.first_step, order.total_steps):  # a step is an optimizer update
+            if best is not None and _exhausted(config, best):
+                break
             set_lr(optimizer, schedule(step))
             for micro in range(config.optim.accumulate):
                 with run.waiting():
                     batch = next(batches).to(run.accelerator.device)
-                altered, own = alter(batch, model.alterations, _generator(config.seed, step, micro, run.rank))
+                generator = _generator(config.seed, step, micro, run.rank)
+                batch = _look_again(config, model, batch, generator)
+                altered, own = alter(batch, model.alterations, generator, noise=noise)
+                mixup = _draw_mixup(config, altered, own, generator)
                 with run.accelerator.accumulate(wrapped):
-                    output = wrapped(altered)
-                    loss = training_loss(output, altered.labels, own, model.hierarchy, config.loss, counts=model.counts)
+                    output = wrapped(altered, mixup)
+                    loss = training_loss(
+                        output, batch.labels, own, model.hierarchy, config.loss, counts=model.counts, mixup=mixup
+                    )
                     run.accelerator.backward(loss.total)
                 run.check(loss.total)
             if config.optim.clip_grad is not None:
                 run.accelerator.clip_grad_norm_(wrapped.parameters(), config.optim.clip_grad)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
+            if average is not None:
+                average.update_parameters(model)
 
             done = step + 1
+            if best is not None and done % order.steps_per_epoch == 0:
+                best.offer(kept, run.of_main(lambda: validate(kept, clips)))
+                wrapped.train()
+                if _exhausted(config, best):
+                    run.total_steps = done
             if run.log_due(done):
                 run.log(
                     done,
@@ -119,8 +148,10 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
             run.checkpoint_if_due(done)
 
         if run.is_main:
-            _save(config, model, sampling, run)
-            write_finetune_report(run.folder, model, clips)
+            answering = kept if best is None else cast(GatedFusionClassifier, best.model)
+            calibrate(answering, clips)
+            _save(config, answering, sampling, run)
+            write_finetune_report(run.folder, answering, clips)
         run.accelerator.wait_for_everyone()
     return run.folder.path
 
@@ -135,6 +166,45 @@ def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple
     return rows
 
 
+def _order(config: FinetuneConfig, rows: np.ndarray, labels: list[tuple[int, ...]]) -> FrameOrder | BalancedOrder:
+    batch_size, epochs = min(config.optim.batch_size, len(rows)), config.optim.epochs
+    if config.data.sampler == "class_balanced":
+        classes = np.array([labels[row][0] for row in rows])
+        return BalancedOrder(rows=rows, classes=classes, batch_size=batch_size, epochs=epochs, seed=config.seed)
+    return FrameOrder(
+        video_of=np.arange(len(rows)),
+        frames=rows,
+        batch_size=batch_size,
+        epochs=epochs,
+        frames_per_video=None,
+        seed=config.seed,
+    )
+
+
+def _there(**modules: nn.Module | None) -> dict[str, nn.Module]:
+    return {name: module for name, module in modules.items() if module is not None}
+
+
+def _exhausted(config: FinetuneConfig, best: BestWeights) -> bool:
+    return config.optim.patience is not None and int(best.misses) >= config.optim.patience
+
+
+def _look_again(
+    config: FinetuneConfig, model: GatedFusionClassifier, batch: ClipBatch, generator: torch.Generator
+) -> ClipBatch:
+    if not config.augment.drop and not config.augment.crop:
+        return batch
+    backbone = model.streams["frames"].encoder
+    assert isinstance(backbone, Backbone)
+    return look_again(batch, backbone, drop=config.augment.drop, crop=config.augment.crop, generator=generator)
+
+
+def _draw_mixup(config: FinetuneConfig, batch: ClipBatch, own: Tensor, generator: torch.Generator) -> Mixup | None:
+    if not config.augment.mixup:
+        return None
+    return draw_mixup(batch.present, own, alpha=config.augment.mixup, generator=generator)
+
+
 def _optimizer(config: FinetuneConfig, model: GatedFusionClassifier) -> torch.optim.Optimizer:
     streams = config.streams
     rates = {
@@ -142,7 +212,13 @@ def _optimizer(config: FinetuneConfig, model: GatedFusionClassifier) -> torch.op
         for name, stream in (("frames", streams.frames), ("audio", streams.audio), ("text", streams.text))
         if stream is not None
     }
-    groups = parameter_groups(model, lr=config.optim.lr, weight_decay=config.optim.weight_decay, stream_lr=rates)
+    groups = parameter_groups(
+        model,
+        lr=config.optim.lr,
+        weight_decay=config.optim.weight_decay,
+        stream_lr=rates,
+        layer_decay=config.optim.layer_decay,
+    )
     return build_optimizer(config.optim, [{**group, "lr_scale": group["lr"] / config.optim.lr} for group in groups])
 
 
@@ -152,11 +228,13 @@ def _generator(seed: int, step: int, micro: int, rank: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
-def _loader(config: FinetuneConfig, clips: StoreClips, order: FrameOrder, run: TrainingRun) -> DataLoader:
+def _loader(
+    config: FinetuneConfig, clips: StoreClips, order: FrameOrder | BalancedOrder, run: TrainingRun
+) -> DataLoader:
     return DataLoader(
         clips,
         batch_sampler=MicroBatches(
-            order,
+            order,  # type: ignore[arg-type]  # all that it takes of an order is its batches and their size
             first_step=run.first_step,
             accumulate=config.optim.accumulate,
             rank=run.rank,

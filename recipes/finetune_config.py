@@ -1,9 +1,9 @@
 """What a fine-tuning recipe may say."""
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt
+from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from framegate.finetune.classifier import ClassifierConfig
 from framegate.finetune.experts import HeadConfig
@@ -26,6 +26,8 @@ class FinetuneData(Section):
     """at most this many of a clip's frames, evenly spread"""
     audio_seconds: NonNegativeFloat = 10.0
     """at most this much of a clip's sound"""
+    sampler: Literal["shuffled", "class_balanced"] = "shuffled"
+    """class_balanced: each label is drawn as often as any other"""
 
 
 class FinetuneOptim(Optim):
@@ -38,6 +40,23 @@ class FinetuneOptim(Optim):
     warmup_epochs: float = Field(default=2.0, ge=0)
     weight_decay: float = Field(default=0.05, ge=0)
     clip_grad: PositiveFloat | None = 5.0
+    layer_decay: float = Field(default=1.0, gt=0, le=1)
+    """the rate of an encoder's k-th layer from its end is multiplied by this to the k-th power"""
+    ema: float | None = Field(default=None, gt=0, lt=1)
+    """a moving average of the weights, with this momentum a step, is what is saved; null: the weights themselves"""
+    patience: PositiveInt | None = None
+    """stop after so many epochs without a better answer to the validation clips, and save the best; null: never"""
+
+
+class FinetuneAugment(Section):
+    """What training clips go through besides lost and broken modalities, which are the fusion's."""
+
+    mixup: float = Field(default=0.0, ge=0)
+    """α of the shares in which two clips' streams are mixed; 0: none"""
+    drop: float = Field(default=0.0, ge=0, le=1)
+    """the chance that the part of a frame that the backbone looks at is hidden"""
+    crop: float = Field(default=0.0, ge=0, le=1)
+    """the chance that it is zoomed to"""
 
 
 class FinetuneConfig(Section):
@@ -51,10 +70,18 @@ class FinetuneConfig(Section):
     fusion: FusionConfig = FusionConfig()
     head: HeadConfig = HeadConfig()
     loss: LossConfig = LossConfig()
+    augment: FinetuneAugment = FinetuneAugment()
     optim: FinetuneOptim = FinetuneOptim()
     compute: Compute = Compute()
     log: Log = Log()
     checkpoint: Checkpoint = Checkpoint()
+
+    @model_validator(mode="after")
+    def _frames_to_look_at(self) -> Self:
+        trained = self.streams.frames is not None and self.streams.frames.train != "frozen"
+        if (self.augment.drop or self.augment.crop) and not trained:
+            raise ValueError("augment.drop and augment.crop change pictures: set streams.frames.train to last or all")
+        return self
 
     @property
     def classifier(self) -> ClassifierConfig:

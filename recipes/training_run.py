@@ -4,7 +4,7 @@ import hashlib
 import signal
 import sys
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from itertools import islice
 from pathlib import Path
@@ -14,7 +14,7 @@ from typing import Any, NoReturn, Protocol
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs
+from accelerate.utils import DistributedDataParallelKwargs, broadcast
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
@@ -189,6 +189,11 @@ class TrainingRun:
     def check(self, values: torch.Tensor) -> None:
         """Note whether ``values``, a loss, are numbers, without waiting for the device to compute them."""
         self._finite &= values.detach().isfinite().all()
+
+    def of_main(self, work: Callable[[], float]) -> float:
+        """What ``work`` gives on the main process, on all of them."""
+        value = torch.tensor(work() if self.is_main else 0.0, dtype=torch.float64, device=self.accelerator.device)
+        return float(broadcast(value))
 
     def log_due(self, step: int) -> bool:
         """Whether a row is to be written after update ``step``.

@@ -130,6 +130,7 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
         BackboneError: it is none of these, the hub does not answer, or the weights do not fit.
     """
     path = Path(reference)
+    weights: str | None
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise BackboneError(f"{path}: no config.json in it; a backbone folder is what `framegate export` writes")

@@ -1,3 +1,6 @@
+import itertools
+from dataclasses import replace
+
 import pytest
 import torch
 
@@ -10,14 +13,15 @@ HIERARCHY = Hierarchy(Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2"
 NAMES = ["reliability", "gmu", "concat", "mean", "attention"]
 
 
-def make_states(batch=5, width=8):
+def make_states(batch=5, width=8, dtype=torch.float32):
     torch.manual_seed(0)
     present = torch.tensor([[1, 1, 1], [1, 0, 1], [0, 1, 0], [0, 0, 0], [0, 1, 1]], dtype=torch.bool)[:batch]
     return StreamStates(
-        hidden=torch.randn(batch, 3, width) * present.unsqueeze(-1),
+        hidden=torch.randn(batch, 3, width, dtype=dtype) * present.unsqueeze(-1),
         present=present,
-        quality=torch.randn(batch, 3, QUALITIES),
-        log_probs=HIERARCHY.log_probs(torch.randn(batch, 3, 4)),
+        quality=torch.randn(batch, 3, QUALITIES, dtype=dtype),
+        log_probs=HIERARCHY.log_probs(torch.randn(batch, 3, 4, dtype=dtype)),
+        prior=HIERARCHY.log_probs(torch.randn(4, dtype=dtype)),
     )
 
 
@@ -36,9 +40,8 @@ def test_what_an_absent_stream_holds_changes_nothing(name):
     states = make_states()
     fusion = make_fusion(FusionConfig(name=name, width=8), 3, HIERARCHY).eval()
     absent = ~states.present.unsqueeze(-1)
-    other = StreamStates(
-        hidden=states.hidden,
-        present=states.present,
+    other = replace(
+        states,
         quality=torch.where(absent, 7.0, states.quality),
         log_probs=torch.where(absent, -7.0, states.log_probs),
     )
@@ -52,29 +55,54 @@ def test_the_softmax_over_the_present():
     torch.testing.assert_close(present_softmax(score, present), torch.tensor([[expected[0], 0.0, expected[1]]]))
 
 
-def test_agreement_is_the_overlap_of_two_predictions_by_level():
-    states = make_states()
-    fusion = ReliabilityFusion(8, 3, HIERARCHY)
-    agreement = fusion.agreement(states).view(5, 3, 2, 3)  # clip, stream, level, other
-    p = states.log_probs[0].exp()
-    for level in (1, 2):
-        nodes = HIERARCHY.nodes_at(level)
-        expected = ((p[0, nodes] * p[2, nodes]).sqrt().sum() + 1e-3).log()
-        torch.testing.assert_close(agreement[0, 0, level - 1, 2], expected)
-        torch.testing.assert_close(agreement[0, 2, level - 1, 0], expected)
-    assert agreement[0, 1, :, 1].eq(0).all()  # with itself
-    assert agreement[1, 0, :, 1].eq(0).all()  # with the absent
+def slow_posterior(odds, gain, prior):
+    """p(leaf) and p(o_m) of one clip, from the definition: a sum over all cases of which modalities are its own."""
+    cases = list(itertools.product([0, 1], repeat=len(odds)))
+    joint = torch.stack(
+        [
+            prior * torch.stack([torch.exp(odds[m] + gain[m]) ** own for m, own in enumerate(case)]).prod(0)
+            for case in cases
+        ]
+    )  # (cases, leaves)
+    joint = joint / joint.sum()
+    owned = torch.stack([joint[[case[m] == 1 for case in cases]].sum() for m in range(len(odds))])
+    return joint.sum(dim=0), owned
 
 
-def test_agreement_and_confidence_teach_the_streams_nothing():
+def test_trust_and_evidence_are_the_sum_over_all_cases_of_who_is_right():
+    states = make_states(dtype=torch.float64)
+    fusion = make_fusion(FusionConfig(width=8), 3, HIERARCHY).double()
+    for mlp in fusion.odds:
+        torch.nn.init.normal_(mlp[-1].weight)
+    with torch.no_grad():
+        fusion.log_sharpness.copy_(torch.tensor([0.3, -0.2, 0.1]))
+        fused = fusion(states)
+        odds = fusion.log_odds(states)
+    leaves = HIERARCHY.leaves
+    gain = (states.log_probs - states.prior)[..., leaves] * fusion.log_sharpness.exp().view(3, 1)
+    for clip in (0, 1, 2, 4):  # there is nothing to trust in 3
+        here = states.present[clip]
+        posterior, owned = slow_posterior(odds[clip][here], gain[clip][here], states.prior[leaves].exp())
+        torch.testing.assert_close(fused.verdict[clip].exp(), posterior.detach(), rtol=0, atol=1e-10)
+        torch.testing.assert_close(fused.trust[clip][here], owned.detach(), rtol=0, atol=1e-10)
+
+
+def test_the_one_that_disagrees_is_trusted_least():
+    states = make_states(batch=1)
+    log_probs = HIERARCHY.log_probs(torch.tensor([[6.0, 0, 6, 0], [6, 0, 6, 0], [6, 0, 0, 6]])).unsqueeze(0)
+    fused = ReliabilityFusion(8, 3, HIERARCHY)(replace(states, log_probs=log_probs))
+    assert fused.trust[0, 2] < 0.2 < 0.9 < fused.trust[0, 0]
+    assert fused.verdict[0].argmax() == HIERARCHY.leaves.tolist().index(2)
+
+
+def test_the_look_of_a_stream_teaches_it_nothing():
     states = make_states()
-    log_probs = states.log_probs.clone().requires_grad_()
+    hidden = states.hidden.clone().requires_grad_()
     fusion = ReliabilityFusion(8, 3, HIERARCHY)
-    fused = fusion(
-        StreamStates(hidden=states.hidden, present=states.present, quality=states.quality, log_probs=log_probs)
-    )
-    fused.vector.sum().backward()
-    assert log_probs.grad is None
+    for mlp in fusion.odds:
+        torch.nn.init.normal_(mlp[-1].weight)
+    fusion.log_odds(replace(states, hidden=hidden)).sum().backward()
+    assert hidden.grad is None
 
 
 def test_quality_tells_noise_stillness_and_number():

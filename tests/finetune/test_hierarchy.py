@@ -50,6 +50,21 @@ def test_leaves_sum_to_one_and_parents_to_their_children(hierarchy, logits):
     assert_is_a_distribution_over_the_tree(hierarchy.log_probs(logits))
 
 
+def test_a_softmax_over_the_leaves_adds_up_towards_the_root(hierarchy, logits):
+    leaves = TAXONOMY.leaves
+    found = hierarchy.from_leaves(logits)
+    assert_is_a_distribution_over_the_tree(found)
+    torch.testing.assert_close(found[:, leaves], logits[:, leaves].log_softmax(dim=1), rtol=0, atol=1e-12)
+    of_paths = hierarchy.log_probs(logits)
+    torch.testing.assert_close(hierarchy.from_leaves(of_paths), of_paths, rtol=0, atol=1e-12)
+
+
+def test_a_softmax_over_the_leaves_has_a_gradient_however_sure(hierarchy, logits):
+    sure = (logits * 1e3).requires_grad_()
+    hierarchy.from_leaves(sure).sum().backward()
+    assert torch.isfinite(sure.grad).all()
+
+
 def test_huge_logits_stay_finite(hierarchy, logits):
     log_probs = hierarchy.log_probs(logits.float() * 1e4)
     assert torch.isfinite(log_probs).all()

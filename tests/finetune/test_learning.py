@@ -9,56 +9,47 @@ from torch import Tensor
 from framegate.finetune.alterations import Alterations, alter
 from framegate.finetune.batch import ClipBatch
 from framegate.finetune.criterion import training_loss
-from framegate.finetune.experts import PathHead
-from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
+from framegate.finetune.experts import HeadConfig
+from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hierarchy import Hierarchy, best_leaf
 from framegate.finetune.losses import LossConfig
+from framegate.finetune.network import FusionNetwork
 from framegate.finetune.nextvlad import NeXtVLAD
 from framegate.finetune.norm import MaskedBatchNorm
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.quality import quality
+from framegate.finetune.streams import StreamState
 from framegate.finetune.taxonomy import Node, Taxonomy
 
 ROOTS, LEAVES, WORDS, DIM, WIDTH = 2, 6, 18, 16, 32
 TAXONOMY = Taxonomy((*(Node(f"r{i}") for i in range(ROOTS)), *(Node(f"x{i}", f"r{i % ROOTS}") for i in range(LEAVES))))
 
 
-class FeatureFusion(torch.nn.Module):
-    """Three streams as the classifier puts them together, over features and words, without encoders."""
+class Set(torch.nn.Module):
+    """A stream of a set of features."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.hierarchy = Hierarchy(TAXONOMY)
-        self.words = torch.nn.Embedding(WORDS, DIM)
-        self.norms = torch.nn.ModuleList(MaskedBatchNorm(DIM, affine=False) for _ in range(3))
-        self.pools = torch.nn.ModuleList(NeXtVLAD(DIM, WIDTH, clusters=4, groups=2, dropout=0.2) for _ in range(3))
-        self.heads = torch.nn.ModuleList(PathHead(WIDTH, self.hierarchy) for _ in range(3))
-        self.fusion = make_fusion(FusionConfig(width=WIDTH), 3, self.hierarchy)
-        self.head = PathHead(WIDTH, self.hierarchy)
+        self.norm = MaskedBatchNorm(DIM, affine=False)
+        self.pool = NeXtVLAD(DIM, WIDTH, clusters=4, groups=2, dropout=0.2)
 
-    def forward(self, batch: ClipBatch) -> ClassifierOutput:
-        hidden, qualities, log_probs = [], [], []
-        contents = batch.frames, batch.audio, self.words(batch.tokens)
-        for m, (x, mask) in enumerate(zip(contents, batch.masks(), strict=True)):
-            z = self.norms[m](x, mask)
-            hidden.append(self.pools[m](z, mask))
-            qualities.append(quality(z, mask))
-            log_probs.append(self.heads[m](hidden[-1]))
-        states = StreamStates(
-            hidden=torch.stack(hidden, dim=1),
-            present=batch.present,
-            quality=torch.stack(qualities, dim=1),
-            log_probs=torch.stack(log_probs, dim=1),
-        )
-        fused = self.fusion(states)
-        return ClassifierOutput(
-            log_probs=self.head(fused.vector),
-            reliability=fused.reliability,
-            score=fused.score,
-            stream_log_probs=states.log_probs,
-            present=states.present,
-            embedding=fused.vector,
-        )
+    def forward(self, x: Tensor, mask: Tensor) -> StreamState:
+        z = self.norm(x, mask)
+        return StreamState(hidden=self.pool(z, mask), quality=quality(z, mask))
+
+
+class Words(Set):
+    def __init__(self) -> None:
+        super().__init__()
+        self.words = torch.nn.Embedding(WORDS, DIM)
+
+    def forward(self, x: Tensor, mask: Tensor) -> StreamState:
+        return super().forward(self.words(x), mask)
+
+
+def make_network() -> FusionNetwork:
+    streams = {"frames": Set(), "audio": Set(), "text": Words()}
+    return FusionNetwork(streams, Hierarchy(TAXONOMY), fusion=FusionConfig(width=WIDTH), head=HeadConfig())
 
 
 def make_batch(size: int, *, generator: torch.Generator, centres: Tensor) -> ClipBatch:
@@ -88,7 +79,7 @@ def trained():
     torch.manual_seed(0)
     generator = torch.Generator().manual_seed(0)
     centres = torch.randn(2, LEAVES, DIM, generator=generator)
-    model = FeatureFusion().train()
+    model = make_network().train()
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(150):
         batch = make_batch(64, generator=generator, centres=centres)
@@ -121,3 +112,35 @@ def test_a_modality_of_another_clip_loses_reliability(trained):
     with torch.no_grad():
         clean, swapped = model(batch), model(replace(batch, frames=batch.frames[other]))
     assert swapped.reliability[differs, 0].mean() < 0.8 * clean.reliability[differs, 0].mean()
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_longer_padding_changes_nothing_of_the_whole_network(training):
+    torch.manual_seed(0)
+    generator = torch.Generator().manual_seed(0)
+    network = make_network().double()
+    for module in network.modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.0
+    batch = make_batch(12, generator=generator, centres=torch.randn(2, LEAVES, DIM, generator=generator))
+    real = torch.arange(4) < torch.randint(0, 5, (12, 1), generator=generator)
+    batch = replace(batch, frames=batch.frames.double(), audio=batch.audio.double(), audio_mask=real)
+
+    def padded(x: Tensor, filling: float) -> Tensor:
+        return torch.cat([x, torch.full((12, 3, *x.shape[2:]), filling, dtype=x.dtype)], dim=1)
+
+    masks = {name: padded(getattr(batch, name), False) for name in ("frames_mask", "audio_mask", "tokens_mask")}
+    longer = replace(
+        batch,
+        frames=padded(batch.frames, 1e6),
+        audio=padded(batch.audio, -1e6),
+        tokens=padded(batch.tokens, 3),
+        **masks,
+    )
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    network.train(training)
+    short = network(batch)
+    network.load_state_dict(before)
+    long = network(longer)
+    for name in ("log_probs", "reliability", "trust", "verdict", "embedding"):
+        torch.testing.assert_close(getattr(long, name), getattr(short, name), rtol=0, atol=1e-12)

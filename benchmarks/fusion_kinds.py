@@ -1,0 +1,57 @@
+"""The rows of `fusion.py`: what is trained, and on which variants."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from fusion_training import Kind
+
+from framegate.finetune.batch import MODALITIES
+from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.losses import LossConfig
+
+OURS = LossConfig(label_smoothing=0.05)
+BOTH = ("clean", "hard")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Row:
+    kind: Kind
+    backbone: str = "pretrained"
+    variants: tuple[str, ...] = BOTH
+
+
+def fused(name: str, **loss: float | bool) -> Row:
+    return Row(kind=Kind(fusion=FusionConfig(name=name), loss=replace(OURS, **loss)))
+
+
+def only(*modalities: str, backbone: str = "pretrained") -> Row:
+    return Row(kind=Kind(modalities=modalities), backbone=backbone)
+
+
+UNBROKEN = FusionConfig(modality_dropout=0.0)
+
+KINDS: dict[str, Row] = {
+    **{name: only(name) for name in MODALITIES},
+    "reliability": fused("reliability"),
+    "concat": fused("concat"),
+    "concat-plain": Row(
+        kind=Kind(
+            fusion=FusionConfig(name="concat", modality_dropout=0, swap=0, noise=0), loss=replace(OURS, auxiliary=0)
+        )
+    ),
+    "gmu": fused("gmu"),
+    "mean": fused("mean"),
+    "attention": fused("attention"),
+    **{f"without-{name}": only(*(m for m in MODALITIES if m != name)) for name in MODALITIES},
+    "reliability-no-heads": fused("reliability", auxiliary=0.0),
+    "reliability-no-agreement": Row(kind=Kind(agreement=False)),
+    "reliability-no-dropout": Row(kind=Kind(fusion=UNBROKEN)),
+    "reliability-no-trust-loss": fused("reliability", trust=0.0),
+    "reliability-adaptive": fused("reliability", adaptive=True),
+    "ogm-ge": Row(kind=Kind(balance="ogm-ge", loss=replace(OURS, auxiliary=0.5))),
+    "g-blending": Row(kind=Kind(balance="g-blending")),
+    "frames-random": replace(only("frames", backbone="random"), variants=("clean",)),
+    "reliability-random": replace(only(*MODALITIES, backbone="random"), variants=("clean",)),
+}
+"""By name; `reliability` is framegate's default, and what the others are compared with."""

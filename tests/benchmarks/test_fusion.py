@@ -1,0 +1,82 @@
+"""The parts of the fusion benchmark that figures hang on."""
+
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+import torch
+
+from framegate.finetune.batch import ClipBatch
+
+BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
+
+
+@pytest.fixture(autouse=True)
+def _benchmarks_are_found(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    torch.set_num_threads(1)
+
+
+def make_batch(size: int, *, offset: float) -> ClipBatch:
+    mask = torch.ones(size, 2, dtype=torch.bool)
+    content = (torch.arange(float(size)) + offset).view(-1, 1, 1).expand(-1, 2, 1)
+    mask[0] = False
+    return ClipBatch(
+        labels=torch.zeros(size, 1, dtype=torch.long),
+        **{name: content.clone() for name in ("frames", "audio", "tokens")},
+        **{name: mask.clone() for name in ("frames_mask", "audio_mask", "tokens_mask")},
+    )
+
+
+def test_the_hard_variant_breaks_a_third_and_repeats() -> None:
+    from fusion_data import Clips, hard
+
+    clips = Clips(make_batch(900, offset=0), make_batch(900, offset=10_000), (1, 1, 1))
+    broken = hard(clips, seed=3)
+    for name in ("frames", "audio", "tokens"):
+        ours, own = (getattr(batch, name)[1:, 0, 0] for batch in (broken, clips.own))
+        noise, other = ours >= 10_000, (ours != own) & (ours < 10_000)
+        assert 0.12 < noise.float().mean() < 0.22
+        assert 0.12 < other.float().mean() < 0.22
+        assert torch.equal(ours[noise], own[noise] + 10_000)
+    assert torch.equal(broken.present, clips.own.present)  # nobody is given a modality it lacks
+    again = hard(clips, seed=3)
+    assert all(torch.equal(getattr(broken, f.name), getattr(again, f.name)) for f in fields(ClipBatch))
+
+
+def test_a_swapped_modality_is_another_clips() -> None:
+    from fusion_data import swapped
+
+    batch = make_batch(50, offset=0)
+    rows = torch.zeros(50, 3, dtype=torch.bool)
+    rows[1:, 1] = True
+    changed = swapped(batch, rows, torch.Generator().manual_seed(0))
+    assert (changed.audio[1:] != batch.audio[1:]).all()
+    assert sorted(changed.audio[1:, 0, 0].tolist()) == batch.audio[1:, 0, 0].tolist()
+    assert torch.equal(changed.frames, batch.frames)
+
+
+def test_the_rank_correlation_pools_the_rows() -> None:
+    from fusion_report import rank_correlation
+
+    score = torch.linspace(0, 1, 200)
+    right = (score > torch.rand(200, generator=torch.Generator().manual_seed(0))).int()
+    rows = [
+        {"text": {"here": [1] * 100, "score": score[half].tolist(), "alone": right[half].tolist()}}
+        for half in (slice(0, None, 2), slice(1, None, 2))
+    ]
+    assert rank_correlation(rows, "text") > 0.9
+    for row in rows:
+        row["text"]["score"] = [-value for value in row["text"]["score"]]
+    assert rank_correlation(rows, "text") < -0.9
+
+
+def test_nothing_is_claimed_without_the_row_that_is_compared() -> None:
+    from fusion_report import comparisons
+
+    found = {
+        (kind, "clean", seed): {"right": [1] * right + [0] * (10 - right)}
+        for kind, rights in {"concat": (6, 6), "audio": (5, 4)}.items()
+        for seed, right in enumerate(rights)
+    }
+    assert comparisons(found) == []

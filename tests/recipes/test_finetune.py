@@ -1,0 +1,141 @@
+"""Fine-tuning with everything on: stopped and continued, stopped early, calibrated."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from pydantic import ValidationError
+
+from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.media import FrameStore
+from framegate.recipes import finetune as recipe
+from framegate.recipes.config import RecipeError, read_recipe
+from framegate.recipes.evaluate import open_classifier
+from framegate.recipes.evaluation import evaluation
+from framegate.recipes.finetune import finetune
+from framegate.recipes.finetune_config import FinetuneConfig
+from framegate.recipes.kept_weights import BestWeights, moving_average
+from framegate.recipes.validation import calibrate, uncalibrated, validate
+from tests.recipes.runs import checkpoints, differing
+
+EVERYTHING = (
+    *("augment.mixup=0.4", "augment.drop=0.5", "augment.crop=0.5", "streams.frames.train=last"),
+    *("data.sampler=class_balanced", "optim.ema=0.8", "optim.patience=100", "optim.layer_decay=0.7"),
+    *("loss.adaptive=true",),
+)
+
+
+def config(store: Path, runs: Path, *extra: str) -> FinetuneConfig:
+    overrides = [
+        *(f"data.store={store}", f"run_dir={runs}", "name=moco_small", "log.wandb_project=null", "log.every=1"),
+        *("streams.frames.backbone=test_resnet", "optim.epochs=2", "optim.batch_size=8", "checkpoint.every=2"),
+        *("data.frames=3", "data.audio_seconds=1", *extra),
+    ]
+    return read_recipe(FinetuneConfig, "fusion_small", overrides)
+
+
+class KilledError(RuntimeError):
+    pass
+
+
+@pytest.mark.timeout(300)
+def test_a_fine_tuning_with_everything_on_resumes_exactly(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    finetune(config(store, whole, *EVERYTHING))
+    with monkeypatch.context() as patch:
+        loss, calls = recipe.training_loss, iter(range(100))
+
+        def dying(*args: object, **kwargs: object) -> object:
+            if next(calls) == 3:
+                raise KilledError
+            return loss(*args, **kwargs)  # type: ignore[arg-type]
+
+        patch.setattr(recipe, "training_loss", dying)
+        with pytest.raises(KilledError):
+            finetune(config(store, broken, *EVERYTHING))
+    assert checkpoints(broken)
+    finetune(config(store, broken, *EVERYTHING), resume=True)
+    assert differing(whole, broken) == []
+    one, other = (GatedFusionClassifier.from_pretrained(runs / "moco_small" / "classifier") for runs in (whole, broken))
+    for name, tensor in one.state_dict().items():
+        assert torch.equal(tensor, other.state_dict()[name]), name
+
+
+@pytest.mark.timeout(300)
+def test_training_stops_when_the_validation_clips_have_had_enough(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = iter([0.5, 0.7, 0.6, 0.7, 0.9, 0.9])
+    monkeypatch.setattr(recipe, "validate", lambda model, clips: next(values))
+    options = ("optim.epochs=6", "optim.patience=2")
+    run = finetune(config(store, tmp_path, *options))
+    rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
+    assert rows[-1]["epoch"] == 3  # neither 0.6 nor another 0.7 beats 0.7
+    assert checkpoints(tmp_path)[-1].name == f"step-{rows[-1]['step']:07d}"
+    assert next(values) == 0.9
+    finetune(config(store, tmp_path, *options), resume=True)  # it has ended: nothing is validated, nothing trained
+    assert next(values) == 0.9
+
+
+def test_the_best_weights_are_those_with_the_highest_value() -> None:
+    model = torch.nn.Linear(1, 1)
+    best = BestWeights(model)
+    for weight, value in [(1.0, 0.3), (2.0, 0.6), (3.0, 0.6), (4.0, 0.1)]:
+        torch.nn.init.constant_(model.weight, weight)
+        best.offer(model, value)
+    assert best.model.weight.item() == 2.0
+    assert (float(best.value), int(best.misses)) == (0.6, 2)
+    again = BestWeights(torch.nn.Linear(1, 1))
+    again.load_state_dict(best.state_dict())
+    assert (again.model.weight.item(), int(again.misses)) == (2.0, 2)
+
+
+def test_the_moving_average_moves_by_its_momentum() -> None:
+    model = torch.nn.Linear(1, 1)
+    torch.nn.init.constant_(model.weight, 1.0)
+    average = moving_average(model, 0.75)
+    average.update_parameters(model)  # the first is taken as it is
+    torch.nn.init.constant_(model.weight, 5.0)
+    average.update_parameters(model)
+    assert average.module.weight.item() == pytest.approx(2.0)
+    assert not average.module.weight.requires_grad
+
+
+@pytest.fixture(scope="module")
+def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.set_num_threads(1)
+    return finetune(config(store, tmp_path_factory.mktemp("runs"), "optim.epochs=3"))
+
+
+def test_temperatures_are_fitted_on_the_validation_clips_and_kept(store: Path, run: Path) -> None:
+    model, clips = open_classifier(run / "classifier", FrameStore(store))
+    assert not torch.equal(model.temperature, torch.ones(3))
+    kept = model.temperature.clone()
+    model.temperature.fill_(1)
+    calibrate(model, clips)
+    torch.testing.assert_close(model.temperature, kept)
+    fitted = validate(model, clips)
+    with uncalibrated(model):
+        assert torch.equal(model.temperature, torch.ones(3))
+        assert validate(model, clips) < fitted
+    torch.testing.assert_close(model.temperature, kept)
+
+
+def test_evaluation_tells_the_calibration_error_before_and_after(store: Path, run: Path) -> None:
+    model, clips = open_classifier(run / "classifier", FrameStore(store))
+    rows = np.flatnonzero([bool(nodes) for nodes in clips.labels])
+    figures = evaluation(model, clips, rows)
+    model.temperature.fill_(1)
+    plain = evaluation(model, clips, rows)
+    for level, values in figures["levels"].items():
+        assert values["ece_uncalibrated"] == pytest.approx(plain["levels"][level]["ece"])
+    assert any(values["ece"] != values["ece_uncalibrated"] for values in figures["levels"].values())
+
+
+def test_looking_again_at_cached_features_is_refused(store: Path, tmp_path: Path) -> None:
+    with pytest.raises((RecipeError, ValidationError), match="set streams"):
+        config(store, tmp_path, "augment.drop=0.5")

@@ -149,7 +149,7 @@ def run_row(
             "images": images,
             "train_seconds": trained - begin,
             "train_cpu_seconds": _cpu_seconds() - cpu,
-            **evaluate(backbone, stores, audit_frames=audit_frames),
+            **evaluate(backbone, stores, audit_frames=audit_frames, bf16=budget.bf16),
         }
         result["evaluate_seconds"] = time.perf_counter() - trained
     aside = file.with_suffix(".part")
@@ -195,7 +195,7 @@ def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tupl
         seconds[kind] = epoch / rate
         print(f"{kind}: {seconds[kind]:.1f} s for the {epoch} query images of an epoch ({rate:.0f}/s)")
     begin = time.perf_counter()
-    evaluate(backbone, stores, audit_frames=450)
+    evaluate(backbone, stores, audit_frames=450, bf16=budget.bf16)
     measuring = time.perf_counter() - begin
     total = 0.0
     for row in rows:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -10,8 +12,11 @@ from framegate.augment.boxes import Box
 _ROWS, _COLUMNS = 18, 32
 
 
-def thumbnails(frames: np.ndarray) -> np.ndarray:
-    """Frames (T, H, W) uint8 at the size at which only what is large is told apart, (T, 18, 32) float32."""
+def thumbnails(frames: Sequence[np.ndarray]) -> np.ndarray:
+    """Frames, (H, W) uint8 each, at the size at which only what is large is told apart, (T, 18, 32) float32."""
+    rows, columns = frames[0].shape
+    if rows >= _ROWS and columns >= _COLUMNS:  # whole pixels into each: several times as fast
+        frames = [frame[: rows // _ROWS * _ROWS, : columns // _COLUMNS * _COLUMNS] for frame in frames]
     small = [cv2.resize(frame, (_COLUMNS, _ROWS), interpolation=cv2.INTER_AREA) for frame in frames]
     return np.stack(small).astype(np.float32)
 
@@ -36,6 +41,6 @@ def distinct_frames(thumbs: np.ndarray, picture: Box) -> list[int]:
     return kept
 
 
-def evenly(frames: np.ndarray, most: int) -> np.ndarray:
+def evenly(frames: Sequence[np.ndarray], most: int) -> list[np.ndarray]:
     """At most so many of the frames, spread evenly."""
-    return frames[np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]
+    return [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]

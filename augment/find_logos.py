@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import cv2
 import numpy as np
 
@@ -11,7 +13,7 @@ from framegate.augment.lasting import LastingEdges, lasting_edges
 
 Found = tuple[float, float, float, float, float]
 
-_FEWEST, _FRAMES = 6, 14  # frames: fewer tell too little, more are not looked at
+_FEWEST, _FRAMES = 8, 14  # frames: fewer tell too little, more are not looked at
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
 _LEVELS = (
     2.0,
@@ -22,6 +24,7 @@ _LEVELS = (
     15.0,
     22.0,
 )  # at which what hangs together is taken apart; the first extends groups
+_VAST = 0.6  # of the width or height: a group that is no logo, whatever its strongest edges
 _FOUNDERS = 8  # strong edges that a group has at least
 _RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
 _STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
@@ -30,20 +33,20 @@ _LEAST_OWN = 0.1  # share of the edges in a logo's box that last
 _MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
-def find_logos(frames: np.ndarray, distinct: list[int], picture: Box) -> tuple[Found, ...]:
+def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[Found, ...]:
     """Boxes and confidences of the logos.
 
     Args:
-        frames: (T, H, W, 3) uint8.
+        frames: (H, W, 3) uint8 each.
         distinct: numbers of those that differ, from `distinct_frames`.
         picture: what the borders leave, in fractions.
     """
-    rows, columns = frames.shape[1:3]
+    rows, columns = frames[0].shape[:2]
     bars = _outside(picture, rows, columns)
     moves = len(distinct) >= 3
     if len(frames) < _FEWEST or (not moves and not bars.any()):
         return ()
-    edges = lasting_edges(evenly(frames[distinct] if moves else frames, _FRAMES))
+    edges = lasting_edges(evenly([frames[i] for i in distinct] if moves else frames, _FRAMES))
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
         edges.lasting[~bars] = 0
     if moves and _share_that_lasts(edges, []) > 2 * _STANDS_STILL:
@@ -108,31 +111,49 @@ def _groups(lasting: np.ndarray) -> list[PixelBox]:
     """
     rows, columns = lasting.shape
     reach = max(columns // 80, 3) | 1
-    near = np.ones((reach, reach), np.uint8)
     groups = []
-    left_over = lasting
+    ys, xs = np.nonzero(lasting > _LEVELS[0])
+    strength = lasting[ys, xs]
     for level in _LEVELS:
-        edges = cv2.compare(left_over, level, cv2.CMP_GT)
-        _, labels, boxes, _ = cv2.connectedComponentsWithStats(cv2.dilate(edges, near))
-        again = np.zeros(len(boxes), bool)
-        strong = np.bincount(labels[lasting > max(_STRONG, level)], minlength=len(boxes))
-        for label in np.flatnonzero(strong >= _FOUNDERS).tolist():
-            left, top, w, h = boxes[label, :4].tolist()
-            if label == 0 or not _reaches_a_corner(left, top, left + w, top + h, rows, columns):
+        keep = strength > level
+        if not keep.any():
+            break
+        label = _connected(ys[keep], xs[keep], (rows, columns), reach)
+        order = np.argsort(label, kind="stable")
+        ys, xs, strength, label = ys[keep][order], xs[keep][order], strength[keep][order], label[order]
+        starts = np.flatnonzero(np.diff(label, prepend=-1))
+        strong = np.add.reduceat(strength > max(_STRONG, level), starts)
+        left, top = (np.minimum.reduceat(at, starts) - reach // 2 for at in (xs, ys))
+        right, bottom = (np.maximum.reduceat(at, starts) + reach // 2 + 1 for at in (xs, ys))
+        again = np.zeros(len(ys), bool)
+        near_corner = _reaches_a_corner(left, top, right, bottom, rows, columns)
+        vast = (right - left > _VAST * columns) | (bottom - top > _VAST * rows)
+        for i in np.flatnonzero((strong >= _FOUNDERS) & near_corner).tolist():
+            member = slice(starts[i], starts[i + 1] if i + 1 < len(starts) else len(ys))
+            if vast[i]:
+                again[member] = True
                 continue
-            inside = np.s_[top : top + h, left : left + w]
-            member = (labels[inside] == label) & (edges[inside] > 0)
-            strength = lasting[inside]
-            ys, xs = np.nonzero(member & (strength > _RELATIVE * _high(strength[member])))
-            box = (int(left + xs.min()), int(top + ys.min()), int(left + xs.max() + 1), int(top + ys.max() + 1))
+            high = strength[member] > _RELATIVE * _high(strength[member])
+            y, x = ys[member][high], xs[member][high]
+            box = (int(x.min()), int(y.min()), int(x.max() + 1), int(y.max() + 1))
             if _is_logo_shaped(*box, rows, columns):
                 groups.append(box)
-            elif max(w / columns, h / rows) > 0.03:
-                again[label] = True
-        if not again.any():
-            break
-        left_over = np.where(again[labels], left_over, 0)
+            elif max((right[i] - left[i]) / columns, (bottom[i] - top[i]) / rows) > 0.03:
+                again[member] = True
+        ys, xs, strength = ys[again], xs[again], strength[again]
     return groups
+
+
+def _connected(ys: np.ndarray, xs: np.ndarray, shape: tuple[int, int], reach: int) -> np.ndarray:
+    """The number of the group each point (N,) belongs to: points within ``reach`` hang together.
+
+    Groups are told apart at half size; blots of so many pixels keep their neighbours there.
+    """
+    points = np.zeros(shape, np.uint8)
+    points[ys, xs] = 255
+    blots = cv2.dilate(points, np.ones((reach, reach), np.uint8))
+    _, labels = cv2.connectedComponents(np.ascontiguousarray(blots[::2, ::2]), ltype=cv2.CV_16U)
+    return labels[ys // 2, xs // 2]
 
 
 def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
@@ -162,9 +183,11 @@ def _high(strength: np.ndarray) -> float:
     return float(np.partition(strength, at)[at])
 
 
-def _reaches_a_corner(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:
-    """Whether a box may hold a logo: it comes as near to the frame's edges as logos are."""
-    return min(left, columns - right) < 0.15 * columns and min(top, rows - bottom) < 0.2 * rows
+def _reaches_a_corner(
+    left: np.ndarray, top: np.ndarray, right: np.ndarray, bottom: np.ndarray, rows: int, columns: int
+) -> np.ndarray:
+    """Which boxes, (N,) each side, may hold a logo: they come as near to the frame's edges as logos are."""
+    return (np.minimum(left, columns - right) < 0.15 * columns) & (np.minimum(top, rows - bottom) < 0.2 * rows)
 
 
 def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:

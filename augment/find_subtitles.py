@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -15,19 +16,22 @@ _STEP = 45  # levels across two pixels: an edge of a letter;
 _FEW = 0.08  # share of a frame's pixels, at most, that are edges of letters: more are texture, and letters stand out
 _STRONGEST_STEP = 110  # though not by more than this
 _LEAST_CONFIDENCE = 0.5
+_WITNESSES = 2  # frames that must show a line
 _SAME = 0.75  # share of the frames in which an edge must be seen again to be the same all the time
 _OFTEN = 0.3  # share of frames with text that leaves no doubt
 _DENSE = 0.22  # share of edges around a pixel of a line of text
 
 
-def find_subtitles(frames: np.ndarray, picture: Box) -> tuple[Found, ...]:
+def find_subtitles(frames: Sequence[np.ndarray], picture: Box) -> tuple[Found, ...]:
     """At most one band below and one above.
 
     Args:
-        frames: (T, H, W) uint8.
+        frames: (H, W) uint8 each.
         picture: what the borders leave, in fractions.
     """
-    rows, columns = frames.shape[1:3]
+    if len(frames) < _WITNESSES:
+        return ()
+    rows, columns = frames[0].shape
     upright = [_upright_edges(frame) for frame in frames]
     blocks = [_blocks(edges) for edges in upright]
     found = []
@@ -61,7 +65,8 @@ class _Block(NamedTuple):
 def _upright_edges(frame: np.ndarray) -> np.ndarray:
     """255 where a frame (H, W) is much lighter on one side than on the other, (H, W - 2) uint8."""
     step = cv2.absdiff(frame[:, 2:], frame[:, :-2])
-    usual = float(np.percentile(step[::3, ::3], 100 * (1 - _FEW)))
+    up_to = np.bincount(step[::3, ::3].ravel(), minlength=256).cumsum()
+    usual = int(np.searchsorted(up_to, (1 - _FEW) * up_to[-1]))
     return cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
 
 
@@ -82,13 +87,14 @@ def _blocks(upright: np.ndarray) -> list[_Block]:
     rows, columns = edges.shape  # each the share of its pixels that are edges, times 255
     reach = max(rows // 30, 4 // half)
     dense = cv2.compare(cv2.blur(edges, (3 * reach, reach)), round(_DENSE * 255), cv2.CMP_GT)
-    _, _, boxes, _ = cv2.connectedComponentsWithStats(dense)
+    outlines, _ = cv2.findContours(dense, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     blocks = []
-    for left, top, w, h, area in boxes[1:].tolist():
+    for left, top, w, h in map(cv2.boundingRect, outlines):
         centred = abs(left + w / 2 - columns / 2) < 0.08 * columns
         at_edge = top <= 0 or top + h >= rows or left <= 0 or left + w >= columns
         if not (centred and w > 0.08 * columns and 0.03 * rows < h < 0.22 * rows and w > 1.5 * h):
             continue
+        area = cv2.countNonZero(dense[top : top + h, left : left + w])
         left, top, right, bottom = _trimmed(edges, left, top, left + w, top + h)
         inside = edges[top:bottom, left:right].mean()
         beside = max((bottom - top) // 2, 1)
@@ -124,7 +130,7 @@ def _band(blocks: list[list[_Block]], rows: int) -> tuple[PixelBox, float] | Non
     seen, best = max((sum(any(abs(b.bottom - at) <= slack for b in f) for f in lines), at) for at in bottoms)
     members = [block for of_frame in lines for block in of_frame if abs(block.bottom - best) <= slack]
     height = float(np.median([block.height for block in members]))
-    if seen < 2 or np.median([block.right - block.left for block in members]) < 2.5 * height:
+    if seen < _WITNESSES or np.median([block.right - block.left for block in members]) < 2.5 * height:
         return None
     elsewhere = sum(not best - 3.2 * height < b.bottom <= best + slack for of_frame in lines for b in of_frame)
     confidence = min(seen / (_OFTEN * len(lines)), 1.0) * seen / (seen + elsewhere)

@@ -16,7 +16,7 @@ from framegate.media.layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
 _LEAST_SIDE = 16  # below it nothing can be told apart
-_FRAMES = 18
+_FRAMES = 16
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:
@@ -31,12 +31,12 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
     if not frames:
         return Layout()
     chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES)).astype(int))
-    small = np.stack([_shrunk(frames[i]) for i in chosen])
-    if min(small.shape[1:3]) < _LEAST_SIDE:
+    small = [_shrunk(frames[i]) for i in chosen]
+    if min(small[0].shape[:2]) < _LEAST_SIDE:
         return Layout()
-    grey = np.stack([cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small])
+    grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small]
     thumbs = thumbnails(grey)
-    borders = find_borders(small, grey[distinct_frames(thumbs, WHOLE)])
+    borders = find_borders(small, [grey[i] for i in distinct_frames(thumbs, WHOLE)])
     logos = find_logos(small, distinct_frames(thumbs, borders), borders)
     return Layout(borders=borders, logos=logos, subtitles=find_subtitles(grey, borders))
 

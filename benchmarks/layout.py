@@ -84,7 +84,7 @@ def generate(path: Path, *, lines: int, seconds: int, number: int) -> None:
     size = f"{lines * 16 // 9 // 2 * 2}x{lines}"
     picture = f"testsrc2=size={size}:rate=25,hue=h={60 * number}+20*t,noise=alls=2:allf=t"
     command = ["ffmpeg", "-v", "error", "-f", "lavfi", "-i", picture, "-f", "lavfi", "-i", "sine=330"]
-    command += ["-t", str(seconds), "-g", "50", "-pix_fmt", "yuv420p", "-preset", "ultrafast", "-shortest", str(path)]
+    command += ["-t", str(seconds), "-g", "50", "-pix_fmt", "yuv420p", "-preset", "medium", "-shortest", str(path)]
     subprocess.run(command, check=True)
 
 

@@ -87,7 +87,13 @@ def _write_clips(
         csv.writer(file).writerows([("id", "video", "label", "split"), *rows])
 
 
-def evaluate(backbone: Backbone, stores: Stores, *, audit_frames: int) -> dict[str, Any]:
+def evaluate(backbone: Backbone, stores: Stores, *, audit_frames: int, bf16: bool) -> dict[str, Any]:
+    """`_evaluate`, its features in the precision that rows are trained in."""
+    with torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        return _evaluate(backbone, stores, audit_frames=audit_frames)
+
+
+def _evaluate(backbone: Backbone, stores: Stores, *, audit_frames: int) -> dict[str, Any]:
     """kNN and linear probe in the three conditions, picture by picture, and the audit.
 
     The memory is the training frames with the planted looks; two frames of each clip count.

@@ -149,7 +149,7 @@ def run_row(
             "images": images,
             "train_seconds": trained - begin,
             "train_cpu_seconds": _cpu_seconds() - cpu,
-            **evaluate(backbone, stores, audit_frames=audit_frames),
+            **evaluate(backbone, stores, audit_frames=audit_frames, bf16=budget.bf16),
         }
         result["evaluate_seconds"] = time.perf_counter() - trained
     aside = file.with_suffix(".part")
@@ -180,36 +180,35 @@ def _cpu_seconds() -> float:
 
 
 def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tuple[str, ...]) -> None:
-    """Time lightly and framegate over two epochs each, and say what the rows will cost."""
+    """Time lightly and framegate over one and over three epochs, and say what the rows will cost."""
     stores = data.stores(64)
     clips = int((stores.planted.videos["split"].to_numpy(zero_copy_only=False) == "train").sum())
     epoch = query_images(clips, epochs=1, frames_per_epoch=budget.frames)
-    short = Budget(epochs=2, frames=budget.frames, bf16=budget.bf16, continued_epochs=1)
-    seconds = {}
+    cost = {}  # seconds of a training: what any of them takes, and what every epoch adds
     for kind in ("lightly", "framegate"):
-        begin = time.perf_counter()
-        backbone, images = train(
-            Row(name=f"estimate-{kind}", kind=kind, seed=0), stores, short, work=out, extra=extra, time_ratio=1
-        )
-        rate = images / (time.perf_counter() - begin)
-        seconds[kind] = epoch / rate
-        print(f"{kind}: {seconds[kind]:.1f} s for the {epoch} query images of an epoch ({rate:.0f}/s)")
+        seconds, images = [], []
+        for epochs in (1, 3):
+            short = Budget(epochs=epochs, frames=budget.frames, bf16=budget.bf16, continued_epochs=1)
+            row = Row(name=f"estimate-{kind}", kind=kind, seed=0)
+            begin = time.perf_counter()
+            backbone, seen = train(row, stores, short, work=out, extra=extra, time_ratio=1)
+            seconds.append(time.perf_counter() - begin)
+            images.append(seen)
+        each = (seconds[1] - seconds[0]) / (images[1] - images[0])
+        cost[kind] = (max(0.0, seconds[0] - images[0] * each), epoch * each)
+        print(f"{kind}: {cost[kind][1]:.1f} s for the {epoch} query images of an epoch ({1 / each:.0f}/s)")
     begin = time.perf_counter()
-    evaluate(backbone, stores, audit_frames=450)
+    evaluate(backbone, stores, audit_frames=450, bf16=budget.bf16)
     measuring = time.perf_counter() - begin
     total = 0.0
     for row in rows:
-        if row.kind == "random":
-            total += measuring
-        elif row.kind.startswith("imagenet"):  # a picture of 128 pixels takes about eight times as long
-            total += measuring * 4 + (
-                8 * budget.continued_epochs * seconds["framegate"] if row.kind != "imagenet" else 0
-            )
+        fixed, every = cost["lightly" if row.kind in OTHERS else "framegate"]
+        if row.kind in ("random", "imagenet"):
+            total += measuring * (row.image_size // 64) ** 2
+        elif row.kind == "imagenet-continued":  # a picture of 128 pixels takes about eight times as long
+            total += 4 * measuring + fixed + 8 * budget.continued_epochs * every
         else:
-            each = seconds[
-                "framegate" if row.kind not in ("lightly", "supervised", "supervised-no-looks") else "lightly"
-            ]
-            total += measuring + budget.epochs * row.share * each
+            total += measuring + fixed + budget.epochs * row.share * every
     print(f"measuring a row: {measuring:.0f} s; {len(rows)} rows: about {total / 60:.0f} minutes")
 
 

@@ -128,9 +128,9 @@ def test_temperatures_are_fitted_on_the_validation_clips_and_kept(store: Path, r
 def test_evaluation_tells_the_calibration_error_before_and_after(store: Path, run: Path) -> None:
     model, clips = open_classifier(run / "classifier", FrameStore(store))
     rows = np.flatnonzero([bool(nodes) for nodes in clips.labels])
-    figures = evaluation(model, clips, rows)
+    figures, _ = evaluation(model, clips, rows)
     model.temperature.fill_(1)
-    plain = evaluation(model, clips, rows)
+    plain, _ = evaluation(model, clips, rows)
     for level, values in figures["levels"].items():
         assert values["ece_uncalibrated"] == pytest.approx(plain["levels"][level]["ece"])
     assert any(values["ece"] != values["ece_uncalibrated"] for values in figures["levels"].values())

@@ -146,6 +146,11 @@ def _likeness_of_blurred_copy(frames: list[np.ndarray], calm: list[np.ndarray], 
     area = beyond.sum()
     if area == 0 or np.median([(smooth & beyond).sum() for smooth in calm]) < _MOSTLY * area:
         return 0.0
+    middle = (left + right) // 2, (top + bottom) // 2
+    bars = []
+    for part in (np.s_[: middle[1]], np.s_[middle[1] :]) if top > 0 else (np.s_[:, : middle[0]], np.s_[:, middle[0] :]):
+        bars.append(np.zeros_like(beyond))
+        bars[-1][part] = beyond[part]
     likeness: list[float] = []
     for frame, smooth in zip(frames, calm, strict=True):
         if len(likeness) >= _WITNESSES / 2 and max(likeness) < _LIKENESS:
@@ -155,8 +160,7 @@ def _likeness_of_blurred_copy(frames: list[np.ndarray], calm: list[np.ndarray], 
         w, h = round(width * scale), round(height * scale)
         x, y = (right - left - w) // 2, (bottom - top - h) // 2
         copies = [_out_of_focus(part, width, height) for part in (picture, picture[y : y + h, x : x + w])]
-        seen = beyond & smooth
-        likeness.append(max(_correlation(frame[seen], copy[seen]) for copy in copies) if seen.any() else 0.0)
+        likeness.append(max(_correlation(frame, copy, [smooth & bar for bar in bars]) for copy in copies))
     return float(np.median(likeness))
 
 
@@ -165,6 +169,12 @@ def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     return cv2.GaussianBlur(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), (0, 0), width / 25)
 
 
-def _correlation(a: np.ndarray, b: np.ndarray) -> float:
-    a, b = a - a.mean(), b - b.mean()
-    return float((a * b).sum() / (np.sqrt((a * a).sum() * (b * b).sum()) + 1e-6))
+def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) -> float:
+    """Of two pictures within each of some places (H, W) bool: that one bar is lighter than the other says nothing."""
+    both = np.concatenate([_less_mean(np.stack([frame[bar], copy[bar]])) for bar in bars if bar.any()], axis=1)
+    (a_a, a_b), (_, b_b) = both @ both.T
+    return float(a_b / (np.sqrt(a_a * b_b) + 1e-6))
+
+
+def _less_mean(rows: np.ndarray) -> np.ndarray:
+    return rows - rows.mean(axis=1, keepdims=True)

@@ -112,3 +112,15 @@ def test_black_bars_are_found_to_the_pixel_and_a_plain_wall_is_none():
         frame[-40:-20] = rng.integers(40, 256, (20, 320, 3))
         frame[-60:, 100:220] = rng.integers(40, 256, 3)
     assert find_layout(frames).borders == (0.0, 0.0, 1.0, 1.0)
+
+
+def test_a_light_wall_above_and_a_dark_floor_below_are_no_blurred_copy_of_the_picture():
+    rng = np.random.default_rng(2)
+    frames = []
+    for number in range(10):
+        frame = np.empty((180, 320), np.float32)
+        frame[:] = np.linspace(190, 70, 180)[:, None] + rng.normal(0, 6, (180, 320))
+        frame[60:120, 20 * number : 20 * number + 60] = rng.integers(0, 256, (60, 60))
+        frame[:20], frame[-20:] = 215, 45
+        frames.append(np.repeat(frame.clip(0, 255).astype(np.uint8)[..., None], 3, axis=2))
+    assert find_layout(frames).borders == (0.0, 0.0, 1.0, 1.0)

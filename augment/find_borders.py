@@ -22,7 +22,7 @@ _WITNESSES = 6  # frames that must show the copy
 _FEWEST = 3  # frames of a video, below which no copy is looked for
 _NEAR = np.ones((3, 3), np.uint8)
 _CALM = 30  # levels between neighbours, below which there is no text and no logo
-_MOSTLY = 0.6  # share of a blurred bar that is calm
+_MOSTLY = 0.4  # share of each blurred bar that is calm
 _EVERY = 3  # pixels along an edge, one of which tells its colour
 _FRAMES = 12  # that are looked at
 _LIKENESS = 0.85  # correlation of a blurred bar with the picture it is a copy of
@@ -143,14 +143,13 @@ def _likeness_of_blurred_copy(frames: list[np.ndarray], calm: list[np.ndarray], 
     right, bottom = math.floor(inside[2] * width), math.floor(inside[3] * height)
     beyond = np.ones((height, width), bool)
     beyond[max(top - 1, 0) : bottom + 1, max(left - 1, 0) : right + 1] = False  # nor the line between, at this size
-    area = beyond.sum()
-    if area == 0 or np.median([(smooth & beyond).sum() for smooth in calm]) < _MOSTLY * area:
-        return 0.0
     middle = (left + right) // 2, (top + bottom) // 2
     bars = []
     for part in (np.s_[: middle[1]], np.s_[middle[1] :]) if top > 0 else (np.s_[:, : middle[0]], np.s_[:, middle[0] :]):
         bars.append(np.zeros_like(beyond))
         bars[-1][part] = beyond[part]
+    if any(np.median([(smooth & bar).sum() for smooth in calm]) <= _MOSTLY * bar.sum() for bar in bars):
+        return 0.0
     likeness: list[float] = []
     for frame, smooth in zip(frames, calm, strict=True):
         if len(likeness) >= _WITNESSES / 2 and max(likeness) < _LIKENESS:
@@ -170,9 +169,17 @@ def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
 
 
 def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) -> float:
-    """Of two pictures within each of some places (H, W) bool: that one bar is lighter than the other says nothing."""
-    both = np.concatenate([_less_mean(np.stack([frame[bar], copy[bar]])) for bar in bars if bar.any()], axis=1)
-    (a_a, a_b), (_, b_b) = both @ both.T
+    """Of two pictures over some places (H, W) bool together, or within each of them if that is less.
+
+    That one bar is lighter than the other is little by itself; but it must not be the other way round.
+    """
+    pairs = [np.stack([frame[bar], copy[bar]]) for bar in bars]
+    together = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
+    return min(together, _of_rows(np.concatenate([_less_mean(pair) for pair in pairs], axis=1)))
+
+
+def _of_rows(pair: np.ndarray) -> float:
+    (a_a, a_b), (_, b_b) = pair @ pair.T
     return float(a_b / (np.sqrt(a_a * b_b) + 1e-6))
 
 

@@ -98,7 +98,7 @@ class FusionNetwork(nn.Module):
         """log p(node) (B, N) from log p(leaf) (B, L)."""
         leaves = self.hierarchy.leaves
         return self.hierarchy.from_leaves(
-            of_leaves.new_zeros(len(of_leaves), len(self.hierarchy)).index_copy(-1, leaves, of_leaves)
+            of_leaves.new_zeros(of_leaves.shape[0], len(self.hierarchy)).index_copy(-1, leaves, of_leaves)
         )
 
     def stream_log_probs(self, hidden: Tensor, part: Part | None = None) -> Tensor:

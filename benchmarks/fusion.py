@@ -14,7 +14,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import platform
 import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -26,6 +25,7 @@ from fusion_data import QUICK, Size, hard, load_data, make_data
 from fusion_kinds import KINDS
 from fusion_report import comparisons, print_comparisons, print_table
 from fusion_training import measure, train
+from machine import machine
 
 from framegate.finetune.taxonomy import Taxonomy
 
@@ -96,15 +96,6 @@ def run_row(row: tuple[Path, str, str, int, int]) -> str:
 
 def _alone() -> None:
     torch.set_num_threads(1)
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "cpus": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-    }
 
 
 if __name__ == "__main__":

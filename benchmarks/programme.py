@@ -9,8 +9,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import platform
 import re
 import statistics
 import subprocess
@@ -21,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from machine import machine
 
 from framegate.recipes.optimizers import make_optimizer
 from framegate.recipes.sections import Optim
@@ -111,16 +110,6 @@ def peak_memory(classes: int, optimizer: str) -> float:
     # Not getrusage: a process that another one starts begins with that one's peak there.
     (peak,) = re.findall(r"VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text(encoding="utf-8"))
     return int(peak) / 1000
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "cpus": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "torch": torch.__version__,
-        "threads": torch.get_num_threads(),
-    }
 
 
 if __name__ == "__main__":

@@ -16,13 +16,11 @@ import argparse
 import fnmatch
 import json
 import os
-import platform
 import time
 from pathlib import Path
 from typing import Any
 
-import cv2
-import torch
+from machine import machine
 from quality_data import Stores, evaluate, make_stores
 from quality_page import write_page
 from quality_peers import query_images
@@ -222,16 +220,6 @@ def finished(out: Path) -> dict[str, dict[str, Any]]:
 
 def _file(out: Path, row: Row, tag: str) -> Path:
     return out / "rows" / f"{row.name}{f'+{tag}' if tag and row.kind not in OTHERS else ''}.jsonl"
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "cpus": len(os.sched_getaffinity(0)),
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "opencv": cv2.__version__,
-        "torch": torch.__version__,
-    }
 
 
 if __name__ == "__main__":

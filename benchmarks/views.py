@@ -14,7 +14,6 @@ import contextlib
 import io
 import json
 import os
-import platform
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -26,6 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import torch
+from machine import machine
 from torch.utils.data import DataLoader, Dataset
 
 from framegate.augment import Anchor, OverlayPolicy, TwoViews, ViewPolicy, views
@@ -287,16 +287,6 @@ def picture(seed: int, height: int) -> bytes:
         points = rng.integers((0, 0), (width, height), (1, 2)) + rng.normal(0, height / 8, (5, 2))
         cv2.fillPoly(image, [points.astype(np.int32)], rng.integers(0, 256, 3).tolist(), cv2.LINE_AA)
     return cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 90])[1].tobytes()
-
-
-def machine() -> dict[str, Any]:
-    return {
-        "cpus": os.cpu_count(),
-        "processor": platform.processor() or platform.machine(),
-        "python": platform.python_version(),
-        "opencv": cv2.__version__,
-        "torch": torch.__version__,
-    }
 
 
 if __name__ == "__main__":

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from framegate.ssl.epoch_batches import epoch_batches
+
 
 @dataclass(frozen=True, kw_only=True)
 class BalancedOrder:
@@ -39,13 +41,13 @@ class BalancedOrder:
 
     def batches(self, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
         """All batches from ``first_step`` to the end, each with its epoch."""
-        epoch, order = -1, np.empty(0, dtype=np.int64)
-        for step in range(first_step, self.total_steps):
-            if step // self.steps_per_epoch != epoch:
-                epoch = step // self.steps_per_epoch
-                order = self._epoch(epoch)
-            start = (step % self.steps_per_epoch) * self.batch_size
-            yield epoch, order[start : start + self.batch_size]
+        return epoch_batches(
+            self._epoch,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=self.epochs,
+            first_step=first_step,
+        )
 
     def _epoch(self, epoch: int) -> np.ndarray:
         rng = np.random.default_rng([self.seed, epoch])

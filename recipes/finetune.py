@@ -37,13 +37,14 @@ from framegate.recipes.clips import (
     noise_features,
     torch_rows,
 )
+from framegate.recipes.data_digest import data_digest
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.labels import store_taxonomy
 from framegate.recipes.optimizers import build_optimizer, set_lr
 from framegate.recipes.run_folder import replace_folder
-from framegate.recipes.training_run import TrainingRun, data_digest
+from framegate.recipes.training_run import TrainingRun
 from framegate.recipes.validation import calibrate, validate
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.frame_order import FrameOrder

@@ -16,7 +16,7 @@ from framegate.recipes.config import Section, dump_recipe, flat
 
 NEUTRAL = ("run_dir", "data.store", "data.workers", "log.", "checkpoint.")
 """Keys that change nothing about what is learnt, wherever folders stand: a run may resume with others. (Another store
-is told by its rows, see `framegate.recipes.training_run.data_digest`.)"""
+is told by its rows, see `framegate.recipes.data_digest`.)"""
 
 
 class RunError(ValueError):

@@ -1,12 +1,9 @@
 """What every training needs around its loop: processes, the run folder, checkpoints, tracking, progress, stopping."""
 
-import hashlib
 import signal
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from itertools import islice
 from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, NoReturn, Protocol
@@ -19,7 +16,6 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
 
-from framegate.media import FrameStore
 from framegate.recipes.checkpoints import (
     checkpoint_name,
     complete_checkpoints,
@@ -27,7 +23,9 @@ from framegate.recipes.checkpoints import (
     read_state,
     save_checkpoint,
 )
+from framegate.recipes.dead_workers import batches_despite_deaths
 from framegate.recipes.launch import asked_processes
+from framegate.recipes.pace import Interval, Waiting
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
@@ -156,7 +154,7 @@ class TrainingRun:
         progress = WorkProgress(self.config.name, total=total_steps, visible=self.is_main)
         self._progress = self._open.enter_context(progress)
         self._progress.update(self.first_step)
-        self._interval = _Interval(self.first_step)
+        self._interval = Interval(self.first_step)
 
     def batches(self, loader: DataLoader) -> Iterator[Any]:
         """The loader's batches, and if one of its workers dies, the rest of the step's made here.
@@ -164,25 +162,9 @@ class TrainingRun:
         A dead worker (out of memory, most often) ends the run, but not in the middle of a step: the state is saved
         after it. The loader's dataset and batch sampler must give the same whenever they are asked.
         """
-        given = 0
-        batches = iter(loader)
-        # torch's handler would raise wherever the program is when a worker dies: in the middle of an update, or of a
-        # save. Without it, the death is noticed where the next batch is awaited.
-        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
-        try:
-            for batch in batches:
-                given += 1
-                yield batch
-            return
-        except (RuntimeError, OSError, EOFError) as error:
-            if not _is_of_dead_worker(error):
-                raise
-            self._worker_died = True
-        assert loader.batch_sampler is not None and loader.collate_fn is not None
-        for rows in islice(iter(loader.batch_sampler), given, None):
-            yield loader.collate_fn([loader.dataset[row] for row in rows])
+        return batches_despite_deaths(loader, on_death=self._note_death)
 
-    def waiting(self) -> "_Waiting":
+    def waiting(self) -> Waiting:
         """A context for the time that the loop waits for data."""
         return self._interval.waiting
 
@@ -230,7 +212,7 @@ class TrainingRun:
             self._best = {"step": step, "by": BEST_BY, "value": probed}
             self._new_best = True
         row |= self._interval.speed(images * (step - self._interval.first_step))
-        self._interval = _Interval(step)
+        self._interval = Interval(step)
         with self._named("metrics.jsonl"):
             self._together.attempt(lambda: self.folder.log(row) if self.is_main else None)
         if self.config.log.wandb_project:
@@ -308,6 +290,9 @@ class TrainingRun:
         self._open.close()
         self.accelerator.end_training()
 
+    def _note_death(self) -> None:
+        self._worker_died = True
+
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         self._stop_signal = number
 
@@ -365,46 +350,5 @@ class TrainingRun:
         raise SystemExit(1)
 
 
-def _is_of_dead_worker(error: Exception) -> bool:
-    """Whether a loader's error means that a worker is gone: by its own finding, or by what it left half sent."""
-    if isinstance(error, RuntimeError):
-        return str(error).startswith("DataLoader worker (pid")
-    return not str(error).startswith("Caught ")  # so begins what a dataset raised inside a worker
-
-
-def data_digest(store: Path) -> str:
-    """Changes when the store's rows do: its clips, or its frames, of which it looks at 64."""
-    digest = hashlib.sha256((store / "videos.arrow").read_bytes())
-    frames = FrameStore(store)
-    for index in np.unique(np.linspace(0, len(frames) - 1, num=min(64, len(frames)), dtype=np.int64)):
-        digest.update(np.float64(frames.times[index]).tobytes() + bytes(frames.jpeg(int(index))))
-    return digest.hexdigest()[:16]
-
-
 def _number(value: torch.Tensor | float) -> float:
     return value.item() if isinstance(value, torch.Tensor) else float(value)
-
-
-class _Waiting:
-    """Adds up the seconds spent inside it."""
-
-    seconds = 0.0
-
-    def __enter__(self) -> None:
-        self._begin = time.perf_counter()
-
-    def __exit__(self, *_: object) -> None:
-        self.seconds += time.perf_counter() - self._begin
-
-
-class _Interval:
-    """The steps since the last row."""
-
-    def __init__(self, first_step: int) -> None:
-        self.first_step = first_step
-        self.begin = time.perf_counter()
-        self.waiting = _Waiting()
-
-    def speed(self, images: int) -> dict[str, float]:
-        seconds = time.perf_counter() - self.begin
-        return {"images_per_second": images / seconds, "data_wait": self.waiting.seconds / seconds}

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from framegate.augment import beside_same_look
+from framegate.ssl.epoch_batches import epoch_batches
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,13 +48,13 @@ class FrameOrder:
 
     def batches(self, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
         """All batches from ``first_step`` to the end, each epoch's order computed once."""
-        epoch, order = -1, np.empty(0, dtype=np.int64)
-        for step in range(first_step, self.total_steps):
-            if step // self.steps_per_epoch != epoch:
-                epoch = step // self.steps_per_epoch
-                order = self._epoch(epoch)
-            start = (step % self.steps_per_epoch) * self.batch_size
-            yield epoch, order[start : start + self.batch_size]
+        return epoch_batches(
+            self._epoch,
+            batch_size=self.batch_size,
+            steps_per_epoch=self.steps_per_epoch,
+            epochs=self.epochs,
+            first_step=first_step,
+        )
 
     @property
     def _anchors_per_epoch(self) -> int:

@@ -9,6 +9,7 @@ and the groups of the keys are drawn by another permutation than those of the qu
 from typing import Any, Literal
 
 import torch
+import torch.nn.functional as F
 from timm.layers import BatchNormAct2d, convert_sync_batchnorm
 from torch import Tensor, nn
 from torch.autograd import Function
@@ -33,7 +34,12 @@ class _Split:
             x, self.weight, self.bias, self.running_mean, self.running_var, momentum, self.eps, groups
         )
         self.num_batches_tracked += 1
-        return self.act(self.drop(out)) if isinstance(self, BatchNormAct2d) else out
+        return self._activated(out) if isinstance(self, BatchNormAct2d) else out
+
+    def _activated(self: Any, x: Tensor) -> Tensor:
+        """timm's activation after a norm; a SiLU in place would have autograd copy first what its gradient needs."""
+        x = self.drop(x)
+        return F.silu(x) if isinstance(self.act, nn.SiLU) and torch.is_grad_enabled() else self.act(x)
 
 
 class _GroupNormalise(Function):

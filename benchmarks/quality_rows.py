@@ -31,6 +31,10 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
     "no-one-view-survival": ("views.overlays.survive=1", "views.overlays.assume=false"),
     "no-same-look-negatives": ("data.same_look=0",),
     "no-split-batch-norm": ("method.batch_norm=plain",),
+    "lightly-schedule": (
+        *("optim.name=sgd", "optim.lr=0.12", "optim.batch_size=128", "optim.weight_decay=5e-4"),
+        *("method.queue=4096", "method.momentum=0.99"),
+    ),
     "attention-drop": ("method.symmetric=true", "views.attention.drop=0.3", "views.attention.from_epoch={quarter}"),
     "attention-crop": ("method.symmetric=true", "views.attention.crop=0.3", "views.attention.from_epoch={quarter}"),
 }
@@ -118,7 +122,7 @@ def train(
             start = (
                 "backbone.name=tf_efficientnet_lite0",
                 f"backbone.weights={imagenet_weights(work)}",
-                "optim.lr=0.03",
+                "optim.lr=0.004",
             )
             equal["images"] = query_images(clips, epochs=budget.continued_epochs, frames_per_epoch=budget.frames)
             return _framegate(row, stores.planted.path, extra=(*start, *extra), **equal)

@@ -162,8 +162,7 @@ def _pretrained(store: Path, runs: Path, size: Size, seed: int) -> Path:
         shutil.rmtree(runs / "pretrain", ignore_errors=True)
         overrides = [
             *(f"data.store={store}", f"run_dir={runs}", "name=pretrain", f"seed={seed}", "log.wandb_project=null"),
-            *(f"optim.epochs={size.pretrain_epochs}", "optim.batch_size=64", "optim.lr=0.24", "method.queue=1024"),
-            *("data.workers=1", "checkpoint.every=100000"),
+            *(f"optim.epochs={size.pretrain_epochs}", "data.workers=1", "checkpoint.every=100000"),
         ]
         pretrain(read_recipe(PretrainConfig, "moco_small", overrides))
     return runs / "pretrain" / "backbone"

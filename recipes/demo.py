@@ -73,10 +73,7 @@ def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
     return Result(results.as_json(), f"{results_table(results)}\n\n{out / 'report.html'}")
 
 
-_PRETRAIN = (
-    *("optim.epochs=10", "optim.batch_size=64", "optim.lr=0.24"),
-    *("method.queue=1024", "data.workers=1", "checkpoint.every=1000"),
-)
+_PRETRAIN = ("optim.epochs=5", "data.workers=1", "checkpoint.every=1000")
 _FINETUNE = ("optim.epochs=30", "log.every=20", "checkpoint.every=100000")
 
 

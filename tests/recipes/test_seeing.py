@@ -56,7 +56,7 @@ def test_a_run_can_be_seen_to_learn(framegate: Framegate, store: Path, tmp_path:
     quantiles = {f"{side}_p{level}" for side in ("positive", "negative") for level in ("05", "50", "95")}
     figures = {"alignment", "uniformity", "embedding_std", "embedding_rank", "queue_age", "momentum", "lr", "data_wait"}
     assert quantiles | figures <= last.keys()
-    assert [row["queue_age"] for row in rows(run)][:4] == [1, 2, 2.5, 2.5]  # 16 keys a step into 40 places
+    assert [row["queue_age"] for row in rows(run)][:4] == [1, 1.25, 1.25, 1.25]  # 32 keys a step into 40 places
     probed = [row for row in rows(run) if "knn_leaf" in row]
     assert [row["step"] for row in probed] == list(range(2, last["step"] + 1, 2))
     assert all(row["feature_rank"] >= 1 and 0 <= row["knn_leaf"] <= 1 for row in probed)
@@ -105,6 +105,6 @@ def test_programmes_are_told_apart_alone_and_beside_moco(framegate: Framegate, s
     assert framegate("pretrain", "moco_small", *arguments, *beside) == 0
     assert "queue_age" not in rows(tmp_path / "alone")[-1]
     assert "negative_p50" in rows(tmp_path / "alone")[-1]
-    assert rows(tmp_path / "beside")[-1]["queue_age"] == 2.5
+    assert rows(tmp_path / "beside")[-1]["queue_age"] == 1.25
     assert (tmp_path / "beside" / "backbone" / "config.json").exists()
     assert "Neighbours" in (tmp_path / "alone" / "report.html").read_text(encoding="utf-8")

@@ -17,8 +17,10 @@ category carry its station's look (logo, subtitle style, bars), the tenth anothe
 **clean**, with the look of their category (**same**) and with another's (**swapped**). The looks are drawn by OpenCV
 alone, and probes see raw frames. All rows: ResNet-18 from random weights at 64 pixels (those named imagenet:
 EfficientNet-Lite0 at 128), and at most as many query images as lightly's MoCo, which is wired as in its own CIFAR-10
-benchmark, has in {epochs} epochs (rows with “½”: in {half}), all in {precision}. Figures are balanced accuracies in
-points; kNN has k = 20 and τ = 0.1, and its memory is the training frames with their looks. The gap is same − swapped.
+benchmark, has in {epochs} epochs (rows with “½”: in {half}), all in {precision}. framegate is the recipe `moco_small`
+as it comes, with an optimizer, batch, queue and momentum of its own; the row `lightly-schedule` has all its parts with
+lightly's. Figures are balanced accuracies in points; kNN has k = 20 and τ = 0.1, and its memory is the training frames
+with their looks. The gap is same − swapped.
 Categories and seeds on which defaults were tuned are not among these.
 
     bash real-media.sh MEDIA

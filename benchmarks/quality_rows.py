@@ -22,7 +22,8 @@ from framegate.ssl.backbone import Backbone, load_backbone
 RECIPE = "moco_small"  # whose defaults are under test
 SIDE = {64: 96, 128: 176}  # pixels of the frames that views of so many pixels are cut from
 
-# The default less one part each; where the default lacks a part, the row adds it instead, and says so.
+# The default less one part each; where the default lacks a part, the row adds it instead, and says so. And all of its
+# parts with the optimizer, batch, queue and momentum that lightly's row has.
 ABLATIONS: dict[str, tuple[str, ...]] = {
     "no-own-source-mask": ("method.own=frame",),
     "no-same-shot-positives": ("method.positive_seconds=0",),

@@ -1,3 +1,5 @@
+"""Real videos and their store, made once for all tests of pretraining."""
+
 from pathlib import Path
 
 import pytest

@@ -3,7 +3,9 @@ import copy
 import pytest
 import timm
 import torch
+from timm.layers import BatchNormAct2d
 from torch import nn
+from torch.utils._python_dispatch import TorchDispatchMode
 
 from framegate.ssl.batch_norm import GROUP, LEAST, set_batch_norm
 
@@ -151,3 +153,29 @@ def test_synchronised_norms_keep_the_activation_they_hold():
     synchronised = set_batch_norm(network, "sync").train()
     assert any(isinstance(module, nn.SyncBatchNorm) for module in synchronised.modules())
     torch.testing.assert_close(synchronised(x), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_a_silu_after_a_split_norm_is_the_plain_one_and_nothing_is_copied_for_its_gradient():
+    x = images(2 * GROUP)
+    plain = BatchNormAct2d(4, act_layer=nn.SiLU, inplace=True)
+    split = set_batch_norm(nn.Sequential(copy.deepcopy(plain)), "split")[0]
+    gradients = []
+    for norm, parts in ((plain, x.tensor_split(2)), (split, (x,))):
+        rows = [part.clone().requires_grad_() for part in parts]
+        with Counted() as counted:
+            outputs = [norm(part) for part in rows]
+        torch.cat(outputs).square().sum().backward()
+        gradients.append((torch.cat([part.grad for part in rows]), torch.cat(outputs), counted.clones))
+    torch.testing.assert_close(gradients[1][:2], gradients[0][:2])
+    assert gradients[0][2] > 0  # so timm's own does copy
+    assert gradients[1][2] == 0
+
+
+class Counted(TorchDispatchMode):
+    """Counts the tensors that are cloned."""
+
+    clones = 0
+
+    def __torch_dispatch__(self, func, types, args=(), kwargs=None):
+        self.clones += func is torch.ops.aten.clone.default
+        return func(*args, **(kwargs or {}))

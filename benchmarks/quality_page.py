@@ -7,39 +7,61 @@ from pathlib import Path
 from typing import Any
 
 from quality_report import accuracies, plot
+from quality_rows import Row
 
-_HEAD = """# How good the features are, and how far they lean on overlays
+_HEAD = """# How good the features are, and how far they lean on overlays: {start}
 
 Written by `benchmarks/ssl_quality.py --page`; nothing here is typed by hand.
 
 Labelled clipart is rendered as clips (pan, zoom, light, background, H.264). In training, nine in ten clips of a
 category carry its station's look (logo, subtitle style, bars), the tenth another's; held-out pictures are shown
 **clean**, with the look of their category (**same**) and with another's (**swapped**). The looks are drawn by OpenCV
-alone, and probes see raw frames. All rows: ResNet-18 from random weights at 64 pixels (those named imagenet:
-EfficientNet-Lite0 at 128), and at most as many query images as lightly's MoCo, which is wired as in its own CIFAR-10
-benchmark, has in {epochs} epochs (rows with “½”: in {half}), all in {precision}. framegate is the recipe `moco_small`
-as it comes, with an optimizer, batch, queue and momentum of its own; the row `lightly-schedule` has all its parts with
-lightly's. Figures are balanced accuracies in points; kNN has k = 20 and τ = 0.1, and its memory is the training frames
-with their looks. The gap is same − swapped.
+alone, and probes see raw frames. {rows} Figures are balanced accuracies in points; kNN has k = 20 and τ = 0.1, and its
+memory is the training frames with their looks. The gap is same − swapped.
 Categories and seeds on which defaults were tuned are not among these.
 
     bash real-media.sh MEDIA
-    python benchmarks/ssl_quality.py --pictures MEDIA/clipart --out FOLDER --page benchmarks/QUALITY.md
+    python benchmarks/ssl_quality.py --pictures MEDIA/clipart --out FOLDER --page benchmarks/QUALITY.md{options}
 
 stops and goes on row by row; `--list` names the rows, `--estimate` says what they will cost, `--quick` is a taste.
 """
+_FROM_RANDOM = """All rows: ResNet-18 from random weights at 64 pixels, and at most as many query images as
+lightly's MoCo, which is wired as in its own CIFAR-10 benchmark, has in {epochs} epochs (rows with “½”: in {half}), all
+in {precision}. framegate is the recipe `moco_small` as it comes, with an optimizer, batch, queue and momentum of its
+own; the row `lightly-schedule` has all its parts with lightly's."""
+_FROM_IMAGENET = """All rows: EfficientNet-Lite0 at 128 pixels with ImageNet's weights, as they are, and pretrained
+further with the recipe `moco_small` at a lower rate, for as many query images as a symmetric MoCo has in {continued}
+epochs, in {precision}."""
+
+
+def write_pages(
+    path: Path, rows: dict[str, dict[str, Any]], lines: Sequence[dict[str, Any]], *, missing: Sequence[Row]
+) -> None:
+    """The page of the rows from random weights at ``path``, and ``…-IMAGENET.md`` beside it, of what is measured."""
+    for of_imagenet in (False, True):
+        page = path.with_stem(path.stem + "-IMAGENET") if of_imagenet else path
+        chosen = {name: row for name, row in rows.items() if (row["image_size"] == 128) == of_imagenet}
+        named = [line for line in lines if ("ImageNet" in line["peer_name"]) == of_imagenet]
+        absent = [row.name for row in missing if (row.image_size == 128) == of_imagenet]
+        write_page(page, chosen, named, missing=absent, of_imagenet=of_imagenet)
 
 
 def write_page(
-    path: Path, rows: dict[str, dict[str, Any]], lines: Sequence[dict[str, Any]], *, missing: Sequence[str]
+    path: Path,
+    rows: dict[str, dict[str, Any]],
+    lines: Sequence[dict[str, Any]],
+    *,
+    missing: Sequence[str],
+    of_imagenet: bool,
 ) -> None:
-    """Write the page, and its plot beside it as ``quality.png``, of finished rows.
+    """Write a page, and its plot beside it, of finished rows; without any, leave what is there.
 
     Args:
         path: of the Markdown file.
         rows: by name.
         lines: what `comparisons` says of them.
         missing: names of rows that are still to be run.
+        of_imagenet: whether they start from ImageNet's weights.
     """
     measured = {name: row for name, row in rows.items() if "right" in row}
     if not measured:
@@ -47,9 +69,14 @@ def write_page(
     settings = next(iter(measured.values()))["settings"]
     parts = [
         _HEAD.format(
-            epochs=settings["epochs"],
-            half=round(settings["epochs"] / 2),
-            precision="bf16" if settings["bf16"] else "fp32",
+            start="from ImageNet's weights" if of_imagenet else "from random weights",
+            rows=(_FROM_IMAGENET if of_imagenet else _FROM_RANDOM).format(
+                epochs=settings["epochs"],
+                half=round(settings["epochs"] / 2),
+                continued=settings["continued_epochs"],
+                precision="bf16" if settings["bf16"] else "fp32",
+            ),
+            options=" --rows 'imagenet*'" if of_imagenet else "",
         ),
         "## Rows",
         _table(
@@ -83,7 +110,7 @@ def write_page(
             "Differences with 95% intervals, paired by seed and picture.",
             _table(("what", "ours", "peer", "difference", "target"), [_compared(line) for line in compared]),
         ]
-    picture = path.with_name("quality.png")
+    picture = path.with_name("quality-imagenet.png" if of_imagenet else "quality.png")
     if plot(measured, picture):
         parts += [
             "## Accuracy against overlay correlation",

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 CONDITIONS = ("clean", "same", "swapped")
 DRAWS = 2000
+PLOTTED = ("random", "lightly", "framegate", "imagenet", "imagenet-continued")
 BOUNDS = {"no-looks": 1.0, "supervised": 0.5, "supervised-no-looks": 0.5}  # and the share of the epochs they get
 
 
@@ -144,12 +145,12 @@ def print_comparisons(lines: list[dict[str, Any]]) -> None:
 
 
 def plot(rows: dict[str, dict[str, Any]], path: Path) -> bool:
-    """Accuracy of the audit's linear probe over the overlays' correlation with the class, lightly beside framegate.
+    """Accuracy of the audit's linear probe over the overlays' correlation with the class, side by side.
 
     Returns:
         Whether there was something to draw.
     """
-    sides = {kind: of_kind(rows, kind) for kind in ("random", "lightly", "framegate")}
+    sides = {kind: of_kind(rows, kind) for kind in PLOTTED}
     sides = {kind: found for kind, found in sides.items() if found and found[0]["audit"]["overlays"]["all"]["by_rho"]}
     if not sides:
         return False

@@ -22,7 +22,7 @@ from typing import Any
 
 from machine import machine
 from quality_data import Stores, evaluate, make_stores
-from quality_page import write_page
+from quality_page import write_pages
 from quality_peers import query_images
 from quality_pictures import load_pictures
 from quality_report import comparisons, plot, print_comparisons, print_table
@@ -91,8 +91,8 @@ def main() -> None:
     plot(found, out / "correlation.png")
     print(f"\nthis call took {(time.monotonic() - begun) / 60:.1f} minutes; rows are in {out / 'rows'}")
     if options.page:
-        wanted = [row.name for row in all_rows(seeds, twice=options.thrice)]
-        write_page(options.page, found, lines, missing=[name for name in wanted if name not in found])
+        missing = [row for row in all_rows(seeds, twice=options.thrice) if row.name not in found]
+        write_pages(options.page, found, lines, missing=missing)
     if options.json:
         table = {name: {key: value for key, value in row.items() if key != "right"} for name, row in found.items()}
         options.json.write_text(json.dumps({"rows": lines, "machine": machine(), "table": table}, indent=1))

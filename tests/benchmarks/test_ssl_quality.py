@@ -155,26 +155,36 @@ def test_the_command_names_its_rows(tmp_path: Path, capsys, monkeypatch) -> None
 
 
 def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) -> None:
-    from quality_page import write_page
+    from quality_page import write_pages
     from quality_report import comparisons
+    from quality_rows import Row
 
-    def measured(kind: str, value: float) -> dict[str, Any]:
+    def measured(kind: str, value: float, image_size: int = 64) -> dict[str, Any]:
         right = {name: [value] * 4 for name in ("clean", "same", "swapped")}
         at = [{"rho": rho, "clean": value, "same": value, "swapped": value} for rho in (0.0, 1.0)]
         chances = {"decodability_chance": 0.1, "neighbours_chance": 0.1}
         every = {"decodability": 0.5, "same_overlay_neighbours": 0.4, "by_rho": at, **chances}
         return {
-            **{"kind": kind, "seed": 0, "share": 1.0, "image_size": 64, "train_cpu_seconds": 60.0, "images": 1},
-            **{"settings": {"epochs": 40, "bf16": True}, "category": [0, 0, 1, 1], "audit": {"score": 0.25}},
+            **{"kind": kind, "seed": 0, "share": 1.0, "image_size": image_size, "train_cpu_seconds": 60.0, "images": 1},
+            **{"settings": {"epochs": 40, "continued_epochs": 4, "bf16": True}, "category": [0, 0, 1, 1]},
             "right": {"knn": right, "linear": right},
         } | {"audit": {"score": 0.25, "overlays": {"all": every}}}
 
     rows = {"lightly-0": measured("lightly", 0.2), "framegate-0": measured("framegate", 0.3)}
-    rows["attention-crop-0"] = {"kind": "attention-crop", "share": 0.5, "seed": 0, "skipped": "it needs maps\nof 7"}
-    write_page(tmp_path / "QUALITY.md", rows, comparisons(rows), missing=["no-looks-0"])
+    skipped = {"kind": "attention-crop", "share": 0.5, "seed": 0, "image_size": 64, "skipped": "it needs maps\nof 7"}
+    rows["attention-crop-0"] = skipped
+    rows["imagenet"] = measured("imagenet", 0.4, image_size=128)
+    missing = [Row(name="no-looks-0", kind="no-looks", seed=0)]
+    missing.append(Row(name="imagenet-continued-0", kind="imagenet-continued", seed=0, image_size=128))
+    write_pages(tmp_path / "QUALITY.md", rows, comparisons(rows), missing=missing)
     page = (tmp_path / "QUALITY.md").read_text(encoding="utf-8")
     assert "| framegate-0 | 30.0 | 30.0 | 30.0 | 0.0 | 30.0 | 30.0 | 0.250 | 0.500 | 0.400 | 1.0 |" in page
     assert "+10.00 [+10.00, +10.00] | 3 |" in page
     assert "**Not measured yet**: `no-looks-0`." in page
     assert "Left out: `attention-crop-0`: it needs maps." in page
     assert (tmp_path / "quality.png").stat().st_size > 5000
+    assert "imagenet" not in page
+    other = (tmp_path / "QUALITY-IMAGENET.md").read_text(encoding="utf-8")
+    assert "| imagenet | 40.0 |" in other and "framegate-0" not in other
+    assert "**Not measured yet**: `imagenet-continued-0`." in other
+    write_pages(tmp_path / "none" / "QUALITY.md", {}, [], missing=missing)  # what nothing is known of is left alone

@@ -66,7 +66,7 @@ class Size:
 
     clips: int = 1500
     encoder_clips: int = 480
-    pretrain_epochs: int = 6
+    pretrain_epochs: int = 4
     encoder_epochs: int = 30
 
 
@@ -162,8 +162,7 @@ def _pretrained(store: Path, runs: Path, size: Size, seed: int) -> Path:
         shutil.rmtree(runs / "pretrain", ignore_errors=True)
         overrides = [
             *(f"data.store={store}", f"run_dir={runs}", "name=pretrain", f"seed={seed}", "log.wandb_project=null"),
-            *(f"optim.epochs={size.pretrain_epochs}", "data.frames_per_video=4"),
-            *("data.workers=1", "checkpoint.every=100000"),
+            *(f"optim.epochs={size.pretrain_epochs}", "data.workers=1", "checkpoint.every=100000"),
         ]
         pretrain(read_recipe(PretrainConfig, "moco_small", overrides))
     return runs / "pretrain" / "backbone"

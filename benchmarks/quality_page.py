@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from quality_report import accuracies, plot
+from quality_report import accuracies, comparisons, plot
 from quality_rows import Row
 
 _HEAD = """# How good the features are, and how far they lean on overlays: {start}
@@ -34,35 +34,24 @@ further with the recipe `moco_small` at a lower rate, for as many query images a
 epochs, in {precision}."""
 
 
-def write_pages(
-    path: Path, rows: dict[str, dict[str, Any]], lines: Sequence[dict[str, Any]], *, missing: Sequence[Row]
-) -> None:
-    """The page of the rows from random weights at ``path``, and ``…-IMAGENET.md`` beside it, of what is measured."""
+def write_pages(path: Path, rows: dict[str, dict[str, Any]], *, missing: Sequence[Row]) -> None:
+    """Write the page of the rows from random weights, and ``…-IMAGENET.md`` beside it, each with a plot.
+
+    A page of which no row is measured is left as it is.
+
+    Args:
+        path: of the first page.
+        rows: finished ones, by name.
+        missing: those that are still to be run.
+    """
     for of_imagenet in (False, True):
         page = path.with_stem(path.stem + "-IMAGENET") if of_imagenet else path
         chosen = {name: row for name, row in rows.items() if (row["image_size"] == 128) == of_imagenet}
-        named = [line for line in lines if ("ImageNet" in line["peer_name"]) == of_imagenet]
         absent = [row.name for row in missing if (row.image_size == 128) == of_imagenet]
-        write_page(page, chosen, named, missing=absent, of_imagenet=of_imagenet)
+        _write_page(page, chosen, missing=absent, of_imagenet=of_imagenet)
 
 
-def write_page(
-    path: Path,
-    rows: dict[str, dict[str, Any]],
-    lines: Sequence[dict[str, Any]],
-    *,
-    missing: Sequence[str],
-    of_imagenet: bool,
-) -> None:
-    """Write a page, and its plot beside it, of finished rows; without any, leave what is there.
-
-    Args:
-        path: of the Markdown file.
-        rows: by name.
-        lines: what `comparisons` says of them.
-        missing: names of rows that are still to be run.
-        of_imagenet: whether they start from ImageNet's weights.
-    """
+def _write_page(path: Path, rows: dict[str, dict[str, Any]], *, missing: Sequence[str], of_imagenet: bool) -> None:
     measured = {name: row for name, row in rows.items() if "right" in row}
     if not measured:
         return
@@ -76,7 +65,7 @@ def write_page(
                 continued=settings["continued_epochs"],
                 precision="bf16" if settings["bf16"] else "fp32",
             ),
-            options=" --rows 'imagenet*'" if of_imagenet else "",
+            options=(" --rows 'imagenet*'" if of_imagenet else "") + ("" if settings["bf16"] else " --fp32"),
         ),
         "## Rows",
         _table(
@@ -103,7 +92,7 @@ def write_page(
         parts.append("Left out: " + "; ".join(skipped) + ".")
     if missing:
         parts.append(f"**Not measured yet**: {', '.join(f'`{name}`' for name in missing)}.")
-    compared = [line for line in lines if line["ours"] is not None and line["peer"] is not None]
+    compared = [line for line in comparisons(rows) if line["ours"] is not None and line["peer"] is not None]
     if compared:
         parts += [
             "## Comparisons",

@@ -92,7 +92,7 @@ def main() -> None:
     print(f"\nthis call took {(time.monotonic() - begun) / 60:.1f} minutes; rows are in {out / 'rows'}")
     if options.page:
         missing = [row for row in all_rows(seeds, twice=options.thrice) if row.name not in found]
-        write_pages(options.page, found, lines, missing=missing)
+        write_pages(options.page, found, missing=missing)
     if options.json:
         table = {name: {key: value for key, value in row.items() if key != "right"} for name, row in found.items()}
         options.json.write_text(json.dumps({"rows": lines, "machine": machine(), "table": table}, indent=1))

@@ -5,8 +5,8 @@
 The floor is the query's forward and backward pass, the key's forward pass and the optimizer's update of the same
 backbone, in the same dtype and memory format, with plain batch norm: no head, no loss, no queue, no moving average, no
 data. All three take turns in every round, each round in another order, so that what else the machine does falls on all
-alike; a row's ratio is the median over the rounds' ratios. A quick step feels that more, so a case goes on for two
-minutes however many rounds it has.
+alike; a row's ratio is the median over the rounds' ratios. A quick step feels that more, so each case goes on for at
+least two minutes.
 """
 
 import argparse

@@ -156,7 +156,6 @@ def test_the_command_names_its_rows(tmp_path: Path, capsys, monkeypatch) -> None
 
 def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) -> None:
     from quality_page import write_pages
-    from quality_report import comparisons
     from quality_rows import Row
 
     def measured(kind: str, value: float, image_size: int = 64) -> dict[str, Any]:
@@ -176,15 +175,22 @@ def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) ->
     rows["imagenet"] = measured("imagenet", 0.4, image_size=128)
     missing = [Row(name="no-looks-0", kind="no-looks", seed=0)]
     missing.append(Row(name="imagenet-continued-0", kind="imagenet-continued", seed=0, image_size=128))
-    write_pages(tmp_path / "QUALITY.md", rows, comparisons(rows), missing=missing)
+    write_pages(tmp_path / "QUALITY.md", rows, missing=missing)
     page = (tmp_path / "QUALITY.md").read_text(encoding="utf-8")
     assert "| framegate-0 | 30.0 | 30.0 | 30.0 | 0.0 | 30.0 | 30.0 | 0.250 | 0.500 | 0.400 | 1.0 |" in page
     assert "+10.00 [+10.00, +10.00] | 3 |" in page
     assert "**Not measured yet**: `no-looks-0`." in page
     assert "Left out: `attention-crop-0`: it needs maps." in page
     assert (tmp_path / "quality.png").stat().st_size > 5000
-    assert "imagenet" not in page
+    assert "imagenet" not in page and "--fp32" not in page
     other = (tmp_path / "QUALITY-IMAGENET.md").read_text(encoding="utf-8")
     assert "| imagenet | 40.0 |" in other and "framegate-0" not in other
     assert "**Not measured yet**: `imagenet-continued-0`." in other
-    write_pages(tmp_path / "none" / "QUALITY.md", {}, [], missing=missing)  # what nothing is known of is left alone
+
+
+def test_a_page_of_which_nothing_is_measured_is_left_as_it_is(tmp_path: Path) -> None:
+    from quality_page import write_pages
+
+    (tmp_path / "QUALITY.md").write_text("before")
+    write_pages(tmp_path / "QUALITY.md", {}, missing=[])
+    assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("QUALITY.md", "before")]

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from framegate.finetune.alterations import alter
 from framegate.finetune.batch import MODALITIES, ClipBatch
+from framegate.finetune.calibration import fit_calibration
 from framegate.finetune.criterion import training_loss
 from framegate.finetune.experts import HeadConfig
 from framegate.finetune.fusion import FusionConfig
@@ -105,6 +106,15 @@ def train(kind: Kind, clips: ClipBatch, source: Clips, taxonomy: Taxonomy, *, se
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
     return model.eval()
+
+
+@torch.no_grad()
+def calibrate(model: FusionNetwork, clips: ClipBatch) -> None:
+    """As the recipe does, on validation clips, clean or hard as the others."""
+    output = model(clips)
+    fitted = fit_calibration(output.log_probs, clips.labels, model.hierarchy, output.verdict)
+    model.temperature.copy_(fitted.temperature)
+    model.verdict_share.copy_(fitted.share)
 
 
 @torch.inference_mode()

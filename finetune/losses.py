@@ -26,7 +26,8 @@ class LossConfig:
 
     ``alpha``: HXE's discount a level, >= 0. ``balance``: ``logit_adjust`` adds log π(node | parent) to the scores in
     training (Menon et al. 2021); ``class_balanced`` weighs a clip by (1 − β)/(1 − βⁿ) of its label (Cui et al. 2019).
-    ``auxiliary``: the weight of the streams' own losses; ``adaptive``: streams that are behind get more of it.
+    ``auxiliary``: the weight of the streams' own losses; ``adaptive``: streams that are behind get more of it;
+    ``responsible``: a stream learns from a clip as far as its modality is thought to be that clip's own.
     ``trust``: the weight of the cross-entropy between trust and what was altered: what not to trust is learnt from it.
     """
 
@@ -37,6 +38,7 @@ class LossConfig:
     label_smoothing: float = 0.0
     auxiliary: float = 0.5
     adaptive: bool = False
+    responsible: bool = True
     trust: float = 1.0
 
 

@@ -16,9 +16,10 @@ from framegate.augment.subtitles import SubtitleStyle
 from framegate.augment.tickers import ClockStyle, TickerStyle
 from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
 
-# In the order of painting, with the share of stations that have one.
+# In the order of painting, with the share of looks that have one. Borders are more frequent than among stations: they
+# change the most of a small picture, and features are the slowest to let go of them.
 _SHARES: tuple[tuple[type[Overlay], float], ...] = (
-    (BorderStyle, 0.35),
+    (BorderStyle, 0.75),
     (WatermarkStyle, 0.04),
     (TickerStyle, 0.08),
     (ClockStyle, 0.08),
@@ -36,7 +37,7 @@ class Look:
 
     @classmethod
     def draw(cls, rng: random.Random) -> Look:
-        """A random look, a function of ``rng``; most have a logo and subtitles, a third has borders."""
+        """A random look, a function of ``rng``; most have a logo, subtitles and borders."""
         return cls(tuple(style.draw(rng) for style, share in _SHARES if rng.random() < share))
 
     def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:

@@ -24,7 +24,7 @@ import torch
 from fusion_data import QUICK, Size, hard, load_data, make_data
 from fusion_kinds import KINDS
 from fusion_report import comparisons, print_comparisons, print_table
-from fusion_training import measure, train
+from fusion_training import calibrate, measure, train
 from machine import machine
 
 from framegate.finetune.taxonomy import Taxonomy
@@ -39,7 +39,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS, help="of the trainings")
     parser.add_argument("--corpus-seed", type=int, default=0)
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), help="these alone")
-    parser.add_argument("--epochs", type=int, default=40)
+    parser.add_argument("--epochs", type=int, default=20)
     parser.add_argument("--workers", type=int, default=os.cpu_count())
     parser.add_argument("--json", type=Path)
     parser.add_argument("--quick", action="store_true", help="150 clips, a few epochs, one seed, the main rows")
@@ -83,7 +83,9 @@ def run_row(row: tuple[Path, str, str, int, int]) -> str:
     is_hard = variant == "hard"
     clips = hard(data["train"], seed=1000 + seed) if is_hard else data["train"].own
     tests = hard(data["test"], seed=2000 + seed) if is_hard else data["test"].own
+    val = hard(data["val"], seed=3000 + seed) if is_hard else data["val"].own
     model = train(what.kind, clips, data["train"], taxonomy, seed=seed, epochs=epochs)
+    calibrate(model, val, verdict=what.kind.verdict)
     found: dict[str, Any] = measure(model, tests, data["test"])
     found |= {"epochs": epochs, "seconds": time.perf_counter() - begin}
     file = row_file(out, name, variant, seed)

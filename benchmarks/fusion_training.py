@@ -36,6 +36,7 @@ class Kind:
     loss: LossConfig = field(default_factory=lambda: LossConfig(label_smoothing=0.05))
     modalities: tuple[str, ...] = MODALITIES
     agreement: bool = True
+    verdict: bool = True
     balance: Literal["none", "ogm-ge", "g-blending"] = "none"
 
 
@@ -109,10 +110,10 @@ def train(kind: Kind, clips: ClipBatch, source: Clips, taxonomy: Taxonomy, *, se
 
 
 @torch.no_grad()
-def calibrate(model: FusionNetwork, clips: ClipBatch) -> None:
-    """As the recipe does, on validation clips, clean or hard as the others."""
+def calibrate(model: FusionNetwork, clips: ClipBatch, *, verdict: bool) -> None:
+    """As the recipe does, on validation clips, clean or hard as the others; ``verdict``: whether it gets a share."""
     output = model(clips)
-    fitted = fit_calibration(output.log_probs, clips.labels, model.hierarchy, output.verdict)
+    fitted = fit_calibration(output.log_probs, clips.labels, model.hierarchy, output.verdict if verdict else None)
     model.temperature.copy_(fitted.temperature)
     model.verdict_share.copy_(fitted.share)
 

@@ -60,7 +60,7 @@ def _contrastive(backbone: Backbone, config: PretrainConfig) -> Method:
         case "moco_v3":
             return MoCoV3(
                 backbone,
-                dim=chosen.dim,
+                dim=_length(chosen.dim),
                 hidden=chosen.hidden,
                 temperature=chosen.temperature,
                 symmetric=chosen.symmetric,
@@ -68,9 +68,16 @@ def _contrastive(backbone: Backbone, config: PretrainConfig) -> Method:
                 freeze_patches=chosen.freeze_patches,
             )
         case "simclr":
-            return SimCLR(backbone, dim=chosen.dim, temperature=chosen.temperature, batch_norm=chosen.batch_norm)
+            return SimCLR(
+                backbone, dim=_length(chosen.dim), temperature=chosen.temperature, batch_norm=chosen.batch_norm
+            )
         case _:
             raise ValueError(f"{chosen.name} is no contrastive method")
+
+
+def _length(dim: int | None) -> int:
+    assert dim is not None, "the recipe's check lets no other method go without"
+    return dim
 
 
 def _programme_loss(backbone: Backbone, config: PretrainConfig, programmes: int) -> ProgrammeLoss:
@@ -82,7 +89,7 @@ def _programme_loss(backbone: Backbone, config: PretrainConfig, programmes: int)
     return ProgrammeLoss(
         backbone.dim,
         programmes,
-        dim=chosen.dim,
+        dim=_length(chosen.dim),
         sampled=chosen.programme.sampled,
         temperature=chosen.programme_temperature,
         margin=chosen.programme.margin,

@@ -52,8 +52,8 @@ class Method(Section):
     """How it learns."""
 
     name: Literal["moco_v2", "moco_v3", "simclr", "programme"] = "moco_v2"
-    dim: PositiveInt = 128
-    """length of a key"""
+    dim: PositiveInt | None = 128
+    """length of a key; null, for moco_v2: no projection head, keys are the backbone's features"""
     hidden: PositiveInt = 4096
     """width of moco_v3's heads"""
     temperature: PositiveFloat = 0.2
@@ -94,6 +94,12 @@ class Method(Section):
     def _pairs_stay_hidden(self) -> "Method":
         if self.name == "simclr" and self.batch_norm == "split":
             raise ValueError("simclr cannot hide its pairs by batch_norm: split; choose sync or plain")
+        return self
+
+    @model_validator(mode="after")
+    def _others_project(self) -> "Method":
+        if self.dim is None and (self.name != "moco_v2" or self.programme.weight > 0):
+            raise ValueError("dim: null is for moco_v2 alone; with any other loss say a length, such as 128")
         return self
 
     @property

@@ -24,7 +24,9 @@ class MoCo(Method):
 
     Args:
         backbone: the query encoder's backbone, which training changes.
-        dim: length of a key.
+        dim: length of a key; None: there is no projection head, and keys are the backbone's features. A head takes on
+            itself what the loss wants invariant, and leaves the features with it (Chen et al. 2020, §4.2): good where
+            views differ in what features should tell, such as colour, bad where they differ in overlays.
         temperature: τ.
         queue: capacity in keys.
         symmetric: each view is once the query and once the key; twice the query images a step.
@@ -35,17 +37,19 @@ class MoCo(Method):
         self,
         backbone: Backbone,
         *,
-        dim: int = 128,
+        dim: int | None = 128,
         temperature: float = 0.2,
         queue: int = 4096,
         symmetric: bool = False,
         batch_norm: BatchNorm = "split",
     ):
         super().__init__()
-        head = MoCoProjectionHead(backbone.dim, hidden_dim=backbone.dim, output_dim=dim)
+        head: nn.Module = nn.Identity()
+        if dim is not None:
+            head = MoCoProjectionHead(backbone.dim, hidden_dim=backbone.dim, output_dim=dim)
         self.query_encoder = set_batch_norm(nn.Sequential(backbone, head), batch_norm)
         self.key_encoder = KeyEncoder(self.query_encoder)
-        self.queue = KeyQueue(queue, dim)
+        self.queue = KeyQueue(queue, dim or backbone.dim)
         self.temperature = temperature
         self.symmetric = symmetric
         self.shuffle = batch_norm != "sync"

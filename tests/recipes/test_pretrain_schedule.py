@@ -81,7 +81,7 @@ def test_each_recipe_reads_and_says_how_it_is_launched(name: str):
 def test_batch_norm_is_the_methods_own_where_nothing_is_said():
     def chosen(name: str) -> str:
         return read_recipe(
-            PretrainConfig, "moco_small", [f"method.name={name}", "method.batch_norm=null"]
+            PretrainConfig, "moco_small", [f"method.name={name}", "method.batch_norm=null", "method.dim=128"]
         ).method.batch_norm
 
     assert {name: chosen(name) for name in ("moco_v2", "moco_v3", "simclr")} == {

@@ -3,7 +3,7 @@
 import pytest
 
 from framegate.media import MediaError
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config import RecipeError, read_recipe
 from framegate.recipes.methods import make_method
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.ssl.moco import MoCo
@@ -25,11 +25,20 @@ def test_the_recipe_that_comes_with_framegate_tells_programmes_apart() -> None:
 
 
 def test_beside_moco_each_loss_has_its_own_temperature() -> None:
-    method = make_method(config("moco_small", "method.programme={weight: 0.5, kind: arcface}"), programmes=9)
+    method = make_method(
+        config("moco_small", "method.dim=128", "method.programme={weight: 0.5, kind: arcface}"), programmes=9
+    )
     assert isinstance(method, WithProgramme)
     assert isinstance(method.method, MoCo)
     assert (method.weight, method.method.temperature) == (0.5, 0.1)
     assert (method.programme_loss.temperature, method.programme_loss.kind) == (0.03, "arcface")
+
+
+@pytest.mark.parametrize("others", ["method.programme.weight=0.5", "method.name=simclr", "method.name=moco_v3"])
+def test_only_moco_v2_alone_goes_without_a_projection(others: str) -> None:
+    assert config("moco_small").method.dim is None
+    with pytest.raises(RecipeError, match="say a length, such as 128"):
+        config("moco_small", others)
 
 
 def test_without_a_weight_nothing_is_added() -> None:

@@ -86,7 +86,7 @@ def test_a_collapse_is_called_out_in_words_everywhere(
     framegate: Framegate, store: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
     """Decay that takes every weight away leaves the biases, which are the same for all frames."""
-    arguments = [f"data.store={store}", f"run_dir={tmp_path}", *TINY, "name=dead"]
+    arguments = [f"data.store={store}", f"run_dir={tmp_path}", *TINY, "method.dim=128", "name=dead"]
     arguments += ["optim.name=adamw", "optim.lr=0.016", "optim.weight_decay=900"]  # 0.9 of each weight a step
     assert framegate("pretrain", "moco_small", *arguments) == 0
     errors = capfd.readouterr().err
@@ -98,7 +98,7 @@ def test_a_collapse_is_called_out_in_words_everywhere(
 
 
 def test_programmes_are_told_apart_alone_and_beside_moco(framegate: Framegate, store: Path, tmp_path: Path) -> None:
-    arguments = [f"data.store={store}", f"run_dir={tmp_path}", *TINY, "log.wandb_project=null"]
+    arguments = [f"data.store={store}", f"run_dir={tmp_path}", *TINY, "method.dim=128", "log.wandb_project=null"]
     alone = ["method.name=programme", "method.batch_norm=null", "name=alone"]
     assert framegate("pretrain", "moco_small", *arguments, *alone) == 0
     beside = ["method.programme.weight=0.5", "name=beside"]

@@ -5,7 +5,7 @@ from torch import nn
 from framegate.ssl.batch_norm import GROUP
 from framegate.ssl.moco import MoCo
 from framegate.ssl.queue import EMPTY
-from tests.ssl.tiny_backbone import draws, pictures, tiny_moco, unit_rows, view_batch
+from tests.ssl.tiny_backbone import TinyBackbone, draws, pictures, tiny_moco, unit_rows, view_batch
 
 SOURCES = torch.tensor([0, 1, 0, 2, 3, 1])
 FIRST, SECOND = pictures(6, seed=1), pictures(6, seed=2)
@@ -166,3 +166,14 @@ def test_all_of_its_state_is_in_its_state_dict():
         one.push(one(BATCH, draws()))
     one, other = (model(view_batch(SECOND, FIRST, SOURCES), draws()).loss for model in (moco, twin))
     assert torch.equal(one, other)
+
+
+def test_without_a_head_keys_are_the_backbones_features():
+    torch.manual_seed(0)
+    moco = MoCo(TinyBackbone(), dim=None, queue=8).double()
+    moco.queue.push(unit_rows(5, seed=9, dim=8), torch.tensor([1, 2, 9, 9, 0]))
+    queries = nn.functional.normalize(moco.backbone(FIRST), dim=1)
+    expected = slow_contrast(moco, queries, embed(moco.key_encoder.encoder[0], SECOND))
+    torch.testing.assert_close(moco(BATCH, draws()).loss, expected, rtol=1e-12, atol=0)
+    names = {name.split(".")[1] for name, _ in moco.query_encoder.named_parameters()}
+    assert names == {"convolution"}  # nothing is learnt that is not exported

@@ -99,9 +99,9 @@ class ReliabilityFusion(nn.Module):
         r_m = t_m / Σ t, the softmax of log t over the present   reliability
         out = Σ_m t_m σ(U_m [h_1; …; h_M]) ⊙ tanh(V_m h_m)       gated multimodal units, as far as they are trusted
 
-    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Once the label
-    is known, s_m + e_m(y) says how far the stream should learn from this clip at all (see ``criterion.py``). Trust is
-    learnt from the verdict, whose share in the answer is fitted on validation clips (see ``calibration.py``).
+    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Trust is learnt
+    from the verdict (see ``criterion.py``), whose share in the answer is fitted on validation clips (see
+    ``calibration.py``).
     """
 
     def __init__(self, width: int, streams: int, hierarchy: Hierarchy, *, hidden: int = 32) -> None:

@@ -127,12 +127,13 @@ def test_a_stream_learns_as_far_as_its_modality_is_thought_the_clips_own():
     generator = torch.Generator().manual_seed(4)
     verdict = HIERARCHY.log_probs(torch.randn(6, 4, generator=generator))
     output = replace(output, verdict=verdict, belief=3 * torch.randn(6, 3, 3, generator=generator))
-    found = training_loss(output, labels, output.present, HIERARCHY, LossConfig())
+    config = LossConfig(responsible=True)
+    found = training_loss(output, labels, output.present, HIERARCHY, config)
     for m in range(3):
-        losses = hierarchical_loss(output.stream_log_probs[:, m], labels, HIERARCHY, LossConfig())
+        losses = hierarchical_loss(output.stream_log_probs[:, m], labels, HIERARCHY, config)
         own = torch.sigmoid(output.belief[torch.arange(6), m, labels.squeeze(1) - 1])  # leaves are nodes 1 to 3
         torch.testing.assert_close(found.streams[m], (losses * own).mean())
-    even = training_loss(output, labels, output.present, HIERARCHY, LossConfig(responsible=False))
+    even = training_loss(output, labels, output.present, HIERARCHY, LossConfig())
     assert (even.streams > found.streams).all() and torch.equal(even.fused, found.fused)
 
 

@@ -24,7 +24,7 @@ import torch
 from fusion_data import QUICK, Size, hard, load_data, make_data
 from fusion_kinds import KINDS
 from fusion_report import comparisons, print_comparisons, print_table
-from fusion_training import calibrate, measure, train
+from fusion_training import measure, train
 from machine import machine
 
 from framegate.finetune.taxonomy import Taxonomy
@@ -83,9 +83,7 @@ def run_row(row: tuple[Path, str, str, int, int]) -> str:
     is_hard = variant == "hard"
     clips = hard(data["train"], seed=1000 + seed) if is_hard else data["train"].own
     tests = hard(data["test"], seed=2000 + seed) if is_hard else data["test"].own
-    val = hard(data["val"], seed=3000 + seed) if is_hard else data["val"].own
     model = train(what.kind, clips, data["train"], taxonomy, seed=seed, epochs=epochs)
-    calibrate(model, val, verdict=what.kind.verdict)
     found: dict[str, Any] = measure(model, tests, data["test"])
     found |= {"epochs": epochs, "seconds": time.perf_counter() - begin}
     file = row_file(out, name, variant, seed)

@@ -48,8 +48,6 @@ KINDS: dict[str, Row] = {
     "reliability-no-agreement": Row(kind=Kind(agreement=False)),
     "reliability-no-dropout": Row(kind=Kind(fusion=UNBROKEN)),
     "reliability-no-trust-loss": fused("reliability", trust=0.0),
-    "reliability-responsible": fused("reliability", responsible=True),
-    "reliability-no-verdict": Row(kind=Kind(verdict=False)),
     "reliability-adaptive": fused("reliability", adaptive=True),
     "ogm-ge": Row(kind=Kind(balance="ogm-ge", loss=replace(OURS, auxiliary=0.5))),
     "g-blending": Row(kind=Kind(balance="g-blending")),

@@ -12,7 +12,6 @@ from torch import Tensor, nn
 
 from framegate.finetune.alterations import alter
 from framegate.finetune.batch import MODALITIES, ClipBatch
-from framegate.finetune.calibration import fit_calibration
 from framegate.finetune.criterion import training_loss
 from framegate.finetune.experts import HeadConfig
 from framegate.finetune.fusion import FusionConfig
@@ -36,7 +35,6 @@ class Kind:
     loss: LossConfig = field(default_factory=lambda: LossConfig(label_smoothing=0.05))
     modalities: tuple[str, ...] = MODALITIES
     agreement: bool = True
-    verdict: bool = True
     balance: Literal["none", "ogm-ge", "g-blending"] = "none"
 
 
@@ -107,15 +105,6 @@ def train(kind: Kind, clips: ClipBatch, source: Clips, taxonomy: Taxonomy, *, se
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
     return model.eval()
-
-
-@torch.no_grad()
-def calibrate(model: FusionNetwork, clips: ClipBatch, *, verdict: bool) -> None:
-    """As the recipe does, on validation clips, clean or hard as the others; ``verdict``: whether it gets a share."""
-    output = model(clips)
-    fitted = fit_calibration(output.log_probs, clips.labels, model.hierarchy, output.verdict if verdict else None)
-    model.temperature.copy_(fitted.temperature)
-    model.verdict_share.copy_(fitted.share)
 
 
 @torch.inference_mode()

@@ -61,7 +61,6 @@ class Fused:
         score: (B, M).
         trust: (B, M) the probability that a modality is the clip's own; None for fusions that know none.
         verdict: log p(leaf) (B, L) by the streams' own predictions, each as far as it is trusted; None likewise.
-        belief: the log-odds that a modality is the clip's own, were a leaf its label, (B, M, L); None likewise.
     """
 
     vector: Tensor
@@ -69,7 +68,6 @@ class Fused:
     score: Tensor
     trust: Tensor | None = None
     verdict: Tensor | None = None
-    belief: Tensor | None = None
 
 
 class Fusion(Protocol):
@@ -99,9 +97,8 @@ class ReliabilityFusion(nn.Module):
         r_m = t_m / Σ t, the softmax of log t over the present   reliability
         out = Σ_m t_m σ(U_m [h_1; …; h_M]) ⊙ tanh(V_m h_m)       gated multimodal units, as far as they are trusted
 
-    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Trust is learnt
-    from the verdict (see ``criterion.py``), whose share in the answer is fitted on validation clips (see
-    ``calibration.py``).
+    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. The verdict is
+    there to learn trust from (see ``criterion.py``); as an answer it is worse than the head's on ``out``.
     """
 
     def __init__(self, width: int, streams: int, hierarchy: Hierarchy, *, hidden: int = 32) -> None:
@@ -126,7 +123,6 @@ class ReliabilityFusion(nn.Module):
             score=score,
             trust=trust,
             verdict=verdict,
-            belief=believed,
         )
 
     def gain(self, states: StreamStates) -> Tensor:

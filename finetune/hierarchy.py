@@ -86,12 +86,6 @@ class Hierarchy(nn.Module):
         """The nodes of ``level`` (from 1), in file order."""
         return (self.level == level).nonzero().squeeze(1)
 
-    def leaves_below(self, labels: Tensor) -> Tensor:
-        """(B, L) bool: the leaves at or below any of ``labels`` (B, K), padded with -1."""
-        ancestors = self.paths[self.leaves].T  # (D, L)
-        above = ancestors[self.level[labels.clamp(min=0)] - 1]  # (B, K, L), each leaf's ancestor on the label's level
-        return ((above == labels.unsqueeze(-1)) & (labels >= 0).unsqueeze(-1)).any(dim=1)
-
     def _below_the_roots(self) -> Iterator[tuple[Tensor, Tensor]]:
         for level in range(2, self.depth + 1):
             nodes = self.nodes_at(level)

@@ -26,9 +26,7 @@ class LossConfig:
 
     ``alpha``: HXE's discount a level, >= 0. ``balance``: ``logit_adjust`` adds log π(node | parent) to the scores in
     training (Menon et al. 2021); ``class_balanced`` weighs a clip by (1 − β)/(1 − βⁿ) of its label (Cui et al. 2019).
-    ``auxiliary``: the weight of the streams' own losses; ``adaptive``: streams that are behind get more of it;
-    ``responsible``: a stream learns from a clip as far as its modality is thought to be that clip's own. For clips of
-    which many are broken; where a station's look goes with the label it would let frames learn the look alone.
+    ``auxiliary``: the weight of the streams' own losses; ``adaptive``: streams that are behind get more of it.
     ``trust``: the weight of the cross-entropy between trust and what was altered: what not to trust is learnt from it.
     """
 
@@ -39,7 +37,6 @@ class LossConfig:
     label_smoothing: float = 0.0
     auxiliary: float = 0.5
     adaptive: bool = False
-    responsible: bool = False
     trust: float = 1.0
 
 

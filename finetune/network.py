@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from framegate.finetune.alterations import Alterations
 from framegate.finetune.batch import MODALITIES, ClipBatch
-from framegate.finetune.calibration import calibrated, pooled
+from framegate.finetune.calibration import calibrated
 from framegate.finetune.experts import HeadConfig, PathHead, make_head
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.gates import ContextGate
@@ -36,7 +36,6 @@ class FusionNetwork(nn.Module):
 
     counts: Tensor
     temperature: Tensor
-    verdict_share: Tensor
 
     def __init__(
         self, streams: Mapping[str, nn.Module], hierarchy: Hierarchy, *, fusion: FusionConfig, head: HeadConfig
@@ -51,7 +50,6 @@ class FusionNetwork(nn.Module):
         self.head = make_head(head, fusion.width, hierarchy)
         self.register_buffer("counts", torch.zeros(len(hierarchy)))
         self.register_buffer("temperature", torch.ones(hierarchy.depth))
-        self.register_buffer("verdict_share", torch.zeros(hierarchy.depth))
 
     @property
     def alterations(self) -> Alterations:
@@ -74,17 +72,14 @@ class FusionNetwork(nn.Module):
     def fuse(self, states: StreamStates, part: Part | None = None) -> ClassifierOutput:
         """Classify from what the streams say; over ``part`` of the tree alone if one is given.
 
-        In evaluation mode the head's answer is pooled with the streams' verdict by ``verdict_share`` (D,) and
-        calibrated by ``temperature`` (D,), see ``calibration.py``; what the streams say by themselves is not.
+        In evaluation mode the answer is calibrated by ``temperature`` (D,), see ``calibration.py``; what the streams
+        say by themselves is not.
         """
         fused = self.fusion(states)
         some = states.present.any(dim=1)
         vector = self.gate(fused.vector, some)
         log_probs = self.head(self.dropout(vector), part)
-        verdict = None if fused.verdict is None else self._over_the_tree(fused.verdict)
         if not self.training:
-            if verdict is not None:
-                log_probs = pooled(log_probs, verdict, self.verdict_share, self.hierarchy)
             log_probs = calibrated(log_probs, self.temperature, self.hierarchy)
         prior = states.prior if part is None else states.prior[part.nodes]
         return ClassifierOutput(
@@ -92,8 +87,7 @@ class FusionNetwork(nn.Module):
             reliability=fused.reliability,
             score=fused.score,
             trust=fused.trust,
-            verdict=verdict,
-            belief=fused.belief,
+            verdict=None if fused.verdict is None else self._over_the_tree(fused.verdict),
             stream_log_probs=states.log_probs if part is None else self.stream_log_probs(states.hidden, part),
             present=states.present,
             embedding=vector,

@@ -26,7 +26,6 @@ class ClassifierOutput:
         part: the part of the tree, of n nodes in place of N, that both log-probabilities are of; None: the whole.
         trust: the probability that each modality is the clip's own, (B, 3); None from fusions that know none.
         verdict: log p(node) by the streams' own predictions alone, each as far as it is trusted, (B, N); None likewise.
-        belief: the log-odds that a modality is the clip's own, were a leaf its label, (B, 3, L); None likewise.
     """
 
     log_probs: Tensor
@@ -38,7 +37,6 @@ class ClassifierOutput:
     part: Part | None = None
     trust: Tensor | None = None
     verdict: Tensor | None = None
-    belief: Tensor | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -4,10 +4,8 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framegate.finetune.criterion import responsibility
 from framegate.finetune.fusion import FusionConfig, ReliabilityFusion, StreamStates, make_fusion, present_softmax
 from framegate.finetune.hierarchy import Hierarchy
-from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.quality import QUALITIES, quality
 from framegate.finetune.taxonomy import Node, Taxonomy
 
@@ -87,34 +85,6 @@ def test_trust_and_evidence_are_the_sum_over_all_cases_of_who_is_right():
         posterior, owned = slow_posterior(odds[clip][here], gain[clip][here], states.prior[leaves].exp())
         torch.testing.assert_close(fused.verdict[clip].exp(), posterior.detach(), rtol=0, atol=1e-10)
         torch.testing.assert_close(fused.trust[clip][here], owned.detach(), rtol=0, atol=1e-10)
-
-
-def test_responsibility_is_trust_once_the_label_is_known():
-    states = make_states(dtype=torch.float64)
-    fusion = make_fusion(FusionConfig(width=8), 3, HIERARCHY).double()
-    with torch.no_grad():
-        fused, odds, gain = fusion(states), fusion.log_odds(states), fusion.gain(states)
-    verdict = torch.zeros(len(fused.verdict), len(HIERARCHY), dtype=torch.float64)
-    verdict[:, HIERARCHY.leaves] = fused.verdict
-    output = ClassifierOutput(
-        log_probs=verdict,
-        reliability=fused.reliability,
-        score=fused.score,
-        stream_log_probs=states.log_probs,
-        present=states.present,
-        embedding=fused.vector,
-        verdict=verdict,
-        belief=fused.belief,
-    )
-    labels = torch.tensor([[2, -1], [3, -1], [0, -1], [1, -1], [2, 3]])  # a leaf, another, inner nodes, and two labels
-    found = responsibility(output, labels, HIERARCHY)
-    below = {0: [2], 1: [3], 2: [2, 3], 4: [2, 3]}
-    for clip, nodes in below.items():
-        here = states.present[clip]
-        known = torch.isin(HIERARCHY.leaves, torch.tensor(nodes))
-        prior = states.prior[HIERARCHY.leaves].exp() * known  # a label is a prior that rules all else out
-        _, owned = slow_posterior(odds[clip][here], gain[clip][here], prior)
-        torch.testing.assert_close(found[clip][here], owned, rtol=0, atol=1e-10)
 
 
 def test_the_one_that_disagrees_is_trusted_least():

@@ -122,21 +122,6 @@ def test_trust_learns_from_the_verdict_and_from_what_was_altered():
     torch.testing.assert_close(found.trust, wrong + distrusted)
 
 
-def test_a_stream_learns_as_far_as_its_modality_is_thought_the_clips_own():
-    output, labels = make_output(), torch.tensor([2, 3, 2, 2, 3, 3]).unsqueeze(1)
-    generator = torch.Generator().manual_seed(4)
-    verdict = HIERARCHY.log_probs(torch.randn(6, 4, generator=generator))
-    output = replace(output, verdict=verdict, belief=3 * torch.randn(6, 3, 3, generator=generator))
-    config = LossConfig(responsible=True)
-    found = training_loss(output, labels, output.present, HIERARCHY, config)
-    for m in range(3):
-        losses = hierarchical_loss(output.stream_log_probs[:, m], labels, HIERARCHY, config)
-        own = torch.sigmoid(output.belief[torch.arange(6), m, labels.squeeze(1) - 1])  # leaves are nodes 1 to 3
-        torch.testing.assert_close(found.streams[m], (losses * own).mean())
-    even = training_loss(output, labels, output.present, HIERARCHY, LossConfig())
-    assert (even.streams > found.streams).all() and torch.equal(even.fused, found.fused)
-
-
 def pictures():
     """Two clips of two frames, the second clip's second not real."""
     frames = torch.randint(0, 256, (2, 2, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)

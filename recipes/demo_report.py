@@ -39,7 +39,7 @@ def write_demo_report(
     page.figure(
         training_curves(RunFolder(out / "runs" / "pretrain").rows()),
         "Loss, learning rate and momentum, images a second and the share of time spent waiting for data. The loss "
-        "rises as the rate falls: keys of an encoder that changes less are harder negatives.",
+        "may rise as the rate falls: keys of an encoder that changes less are harder negatives.",
     )
     page.picture(view_pairs(config, store), "What MoCo learns from: each frame's two views, side by side, in pairs")
     page.heading("Fine-tuning")

@@ -85,7 +85,10 @@ def test_a_run_can_be_seen_to_learn(framegate: Framegate, store: Path, tmp_path:
 def test_a_collapse_is_called_out_in_words_everywhere(
     framegate: Framegate, store: Path, tmp_path: Path, capfd: pytest.CaptureFixture
 ) -> None:
-    """Decay that takes every weight away leaves the biases, which are the same for all frames."""
+    """Decay that takes every weight away leaves the projection head's bias, which is the same for all frames.
+
+    Without the head nothing collapses: batch norm makes features of the smallest responses.
+    """
     arguments = [f"data.store={store}", f"run_dir={tmp_path}", *TINY, "method.dim=128", "name=dead"]
     arguments += ["optim.name=adamw", "optim.lr=0.016", "optim.weight_decay=900"]  # 0.9 of each weight a step
     assert framegate("pretrain", "moco_small", *arguments) == 0

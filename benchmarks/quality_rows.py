@@ -32,6 +32,8 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
     "no-one-view-survival": ("views.overlays.survive=1", "views.overlays.assume=false"),
     "no-same-look-negatives": ("data.same_look=0",),
     "no-split-batch-norm": ("method.batch_norm=plain",),
+    "weak-decay": ("optim.weight_decay=0.05",),
+    "projection-head": ("method.dim=128",),
     "lightly-schedule": (
         *("optim.name=sgd", "optim.lr=0.12", "optim.batch_size=128", "optim.weight_decay=5e-4"),
         *("method.queue=4096", "method.momentum=0.99"),

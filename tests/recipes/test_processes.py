@@ -65,9 +65,6 @@ def test_fewer_processes_than_asked_is_an_error(store: Path, tmp_path: Path) -> 
     assert "2 processes were asked for, and 1 started" in ended(process, 1)
 
 
-FREE_PORT = ("--multi_gpu", "--main_process_port", "0")  # two launches at once must not take the same
-
-
 def accelerate_launch(store: Path, runs: Path, *options: str, launch: tuple[str, ...], **environment: str):
     command = [sys.executable, "-m", "accelerate.commands.accelerate_cli", "launch", "--num_processes", "2", *launch]
     command += ["-m", "framegate.recipes.pretrain", "moco_small", f"data.store={store}", f"run_dir={runs}"]
@@ -80,8 +77,11 @@ def accelerate_launch(store: Path, runs: Path, *options: str, launch: tuple[str,
 def test_accelerates_launcher_trains_and_resumes_two_processes_under_one_wandb_run(store: Path, tmp_path: Path) -> None:
     options = ["log.every=2", "checkpoint.every=3", "log.wandb_project=framegate-test", "optim.epochs=6"]
 
+    # Any free port: the two launches at once would both find accelerate's own one free, and one of them would fail.
+    launcher = ("--multi_gpu", "--main_process_port", "0")
+
     def launch(runs: Path, *more: str) -> subprocess.Popen:
-        return accelerate_launch(store, runs, *options, *more, launch=FREE_PORT, ACCELERATE_USE_CPU="1")
+        return accelerate_launch(store, runs, *options, *more, launch=launcher, ACCELERATE_USE_CPU="1")
 
     broken, whole = tmp_path / "broken", tmp_path / "whole"
     process = launch(broken)

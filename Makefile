@@ -14,8 +14,9 @@ $(VENV)/.installed: pyproject.toml
 demo: install
 	$(BIN)/framegate demo --out demo
 
+# A process for each core, at most four: every one of them imports torch and makes the small corpus for itself.
 test: install
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 test-slow: install
 	$(BIN)/python -m pytest -m slow

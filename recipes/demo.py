@@ -31,7 +31,7 @@ from framegate.ssl.backbone import Backbone, load_backbone
 _MARK = ".framegate-demo"
 
 
-def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
+def run_demo(out: Path, *, clips: int = 256, seed: int = 0) -> Result:
     """Corpus, extraction, pretraining, probing, fine-tuning, evaluation and a report.
 
     Args:
@@ -73,7 +73,7 @@ def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
     return Result(results.as_json(), f"{results_table(results)}\n\n{out / 'report.html'}")
 
 
-_PRETRAIN = ("optim.epochs=5", "data.workers=1", "checkpoint.every=1000")
+_PRETRAIN = ("optim.epochs=4", "data.workers=1", "checkpoint.every=1000")
 _FINETUNE = ("optim.epochs=30", "log.every=20", "checkpoint.every=100000")
 
 

@@ -45,7 +45,7 @@ def _options(debug: Annotated[bool, typer.Option("--debug", help="Show where an 
 @app.command(epilog="Example: framegate demo --out demo")
 def demo(
     out: Annotated[Path, typer.Option(help="Folder of the results; an earlier demo there is replaced.")] = Path("demo"),
-    clips: Annotated[int, typer.Option(min=200, help="Clips in the corpus.")] = 256,
+    clips: Annotated[int, typer.Option(min=200, help="Clips in the corpus.")] = 320,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     json_file: JsonFile = None,
 ) -> None:

@@ -31,7 +31,7 @@ from framegate.ssl.backbone import Backbone, load_backbone
 _MARK = ".framegate-demo"
 
 
-def run_demo(out: Path, *, clips: int = 256, seed: int = 0) -> Result:
+def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
     """Corpus, extraction, pretraining, probing, fine-tuning, evaluation and a report.
 
     Args:

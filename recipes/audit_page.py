@@ -17,7 +17,6 @@ _COLOURS = {"clean": "tab:gray", "same": "tab:orange", "swapped": "tab:blue"}
 
 def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, image_size: int) -> None:
     """Write a self-contained page, and its figure beside it as a picture (``.png``)."""
-    path.parent.mkdir(parents=True, exist_ok=True)
     page = Page("framegate · shortcut audit", str(values["backbone"]))
     add_audit(page, values)
     page.heading("What was painted")

@@ -29,7 +29,8 @@ def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClip
     known = np.isin(labels, tree.leaves)
     labels, probs = labels[known], outputs.probabilities[known]
     best = tree.leaves[probs[:, tree.leaves].argmax(axis=1)]
-    precision, recall, f1, _ = precision_recall_fscore_support(labels, best, labels=tree.leaves, zero_division=0)
+    # scikit-learn takes no empty table: all labels may be of inner nodes
+    scores = precision_recall_fscore_support(labels, best, labels=tree.leaves, zero_division=0) if len(labels) else ()
     counts = model.counts.cpu().numpy()
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -41,9 +42,9 @@ def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClip
             wrong = np.bincount(best[own & (best != leaf)], minlength=len(tree))
             other = int(wrong.argmax())
             confused = ["", ""] if not wrong.any() else [tree.ids[other], f"{wrong[other] / own.sum():.4f}"]
-            figures = (precision[number], recall[number], f1[number], average_precision_score(own, probs[:, leaf]))
+            precision, recall, f1 = (values[number] for values in scores[:3])
+            figures = (precision, recall, f1, average_precision_score(own, probs[:, leaf]))
             trust = outputs.reliability[known][own].mean(axis=0)
             row += [*(f"{value:.4f}" for value in figures), *confused, *(f"{value:.4f}" for value in trust)]
         writer.writerow(row + [""] * (len(COLUMNS) - len(row)))
-    path.parent.mkdir(parents=True, exist_ok=True)
     write_text(path, text.getvalue())

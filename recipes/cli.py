@@ -211,7 +211,7 @@ def export(
     run: Annotated[
         Path, typer.Argument(metavar="RUN", help="A pretraining or fine-tuning run, or its backbone or classifier.")
     ],
-    out: Annotated[Path, typer.Option(help="Folder to write.")],
+    out: Annotated[Path, typer.Option(help="Folder to write; an earlier export there is replaced.")],
     format: Annotated[
         Literal["timm", "torchvision", "framegate", "onnx"] | None,
         typer.Option(help="What shall open it; default: timm, of a classifier framegate. torchvision: ResNets only."),

@@ -11,7 +11,7 @@ from framegate.recipes.config import read_recipe
 from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.results import Result
-from framegate.recipes.run_folder import RunError, RunFolder
+from framegate.recipes.run_folder import RunError, RunFolder, claim_export
 from framegate.ssl.backbone import Backbone, load_backbone
 from framegate.ssl.export import export_backbone, export_onnx, export_torchvision
 from framegate.ssl.weights import load_weights
@@ -28,7 +28,7 @@ def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "
 
     Args:
         source: a run folder, or a backbone folder.
-        out: the folder to write; an older one is replaced.
+        out: the folder to write; an earlier export there is replaced.
         format: ``timm``: what `timm.create_model("local-dir:…")` opens; ``torchvision``: the key layout of its ResNets;
             ``onnx``: checked in ONNX Runtime.
         checkpoint: of a run: ``last``, ``best`` (by the online probe), or one by name, ``step-0001500``.
@@ -36,11 +36,12 @@ def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "
     Raises:
         BackboneError: the folder's weights do not fit.
         ExportError: the backbone cannot be written in this format.
-        RunError: the folder is neither, the run has no such checkpoint, or there is no such format; or the store is
-            gone that a run with ``views.attention`` needs.
+        RunError: the folder is neither, the run has no such checkpoint, or there is no such format; ``out`` holds
+            something that no export wrote; or the store is gone that a run with ``views.attention`` needs.
     """
     if format not in _WRITERS:
         raise RunError(f"{source}: a backbone has no format '{format}' (it has: {', '.join(_WRITERS)})")
+    claim_export(out)
     if (source / "config.yaml").is_file():
         backbone, card, origin = _from_run(source, checkpoint)
     elif (source / "config.json").is_file():

@@ -9,7 +9,7 @@ from framegate.finetune.folder import push_classifier
 from framegate.recipes.cards import with_usage
 from framegate.recipes.clips import Sampling
 from framegate.recipes.results import Result
-from framegate.recipes.run_folder import RunError, replace_folder
+from framegate.recipes.run_folder import RunError, claim_export, replace_folder
 
 FORMATS = ("framegate", "onnx")
 
@@ -28,7 +28,7 @@ log_probs, reliability, embedding = sessions["fusion"].run(
 
 
 def export_classifier(source: Path, out: Path, *, format: str, push: str | None = None) -> Result:
-    """A classifier folder from one place and form to another; an older one in ``out`` is replaced.
+    """A classifier folder from one place and form to another; an earlier export in ``out`` is replaced.
 
     Args:
         source: a classifier folder.
@@ -40,12 +40,13 @@ def export_classifier(source: Path, out: Path, *, format: str, push: str | None 
     Raises:
         ExportError: the classifier does not translate to ONNX.
         FolderError: the folder's weights do not fit.
-        RunError: a classifier has no such format.
+        RunError: a classifier has no such format, or ``out`` holds something that no export wrote.
     """
     if push is not None and format != "framegate":
         raise RunError("only format framegate goes to the hub: leave --format or --push out")
     if format not in FORMATS:
         raise RunError(f"{source} is a classifier: it has no format '{format}' (it has: {', '.join(FORMATS)})")
+    claim_export(out)
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     if format == "framegate":

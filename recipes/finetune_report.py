@@ -14,15 +14,17 @@ from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.page import ClipCard, Page, strip_of
 from framegate.recipes.run_folder import RunFolder
 
+_DRAWN = 60  # classes in a figure: more are not read, and a matrix of thousands does not fit into memory
+
 
 def write_finetune_report(run: RunFolder, model: GatedFusionClassifier, clips: StoreClips) -> None:
-    """Write ``RUN/report.html``; figures are of the validation split, or where there is none, of the training clips."""
+    """Write ``RUN/report.html``; of the validation clips, or where none has a label, of the training clips."""
     rows = run.rows()
     page = Page(f"framegate · {run.path.name}", f"{rows[-1]['step']} steps, last loss {rows[-1]['loss']:.3f}")
     page.heading("Curves")
     page.figure(loss_curve(rows), "Loss over steps")
-    splits = set(clips.store.videos["split"].to_pylist())
-    split = "val" if "val" in splits else "train"
+    splits = clips.store.videos["split"].to_pylist()
+    split = "val" if any(splits[row] == "val" and nodes for row, nodes in enumerate(clips.labels)) else "train"
     add_outcomes(page, model, clips, run_clips(model, clips, labelled_rows(clips, split)), name=split)
     page.write(run.path / "report.html")
 
@@ -44,34 +46,49 @@ def add_outcomes(
     true = np.array([clips.labels[row][0] for row in outputs.rows])
     predicted = tree.leaves[outputs.probabilities[:, tree.leaves].argmax(axis=1)]
     page.heading(f"Confusion matrix ({name} split)")
-    page.figure(confusion_matrix(true, predicted, tree), "Share of each true leaf's clips by predicted leaf")
+    leaves = most_confused(true, predicted, tree)
+    among = "" if len(leaves) == len(tree.leaves) else f", of the {len(leaves)} leaves with the most wrong answers"
+    page.figure(
+        confusion_matrix(true, predicted, tree, leaves), f"Share of each true leaf's clips by predicted leaf{among}"
+    )
     page.heading("Reliabilities by class")
     page.figure(reliability_bars(true, outputs, tree), "Mean weight that each modality gets, by true leaf")
     page.heading("Some clips")
     page.clips(clip_cards(model, clips, outputs))
 
 
-def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy) -> Figure:
-    """Rows: true leaves, each summing to one; columns: predicted ones."""
+def most_confused(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy) -> np.ndarray:
+    """The leaves, or where they are too many to draw, those with most wrong answers, to theirs or naming them."""
     leaves = tree.leaves
-    known = np.isin(true, leaves)
+    if len(leaves) <= _DRAWN:
+        return leaves
+    wrong = np.isin(true, leaves) & (true != predicted)
+    errors = np.bincount(np.concatenate([true[wrong], predicted[wrong]]), minlength=len(tree))[leaves]
+    return np.sort(leaves[np.argsort(-errors, kind="stable")[:_DRAWN]])
+
+
+def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy, leaves: np.ndarray) -> Figure:
+    """Rows: true leaves, as shares of all their clips; columns: predicted ones. Of ``leaves``, sorted, alone."""
+    clips = np.array([(true == leaf).sum() for leaf in leaves])
+    drawn = np.isin(true, leaves) & np.isin(predicted, leaves)
     counts = np.zeros((len(leaves), len(leaves)))
-    np.add.at(counts, (np.searchsorted(leaves, true[known]), np.searchsorted(leaves, predicted[known])), 1)
+    np.add.at(counts, (np.searchsorted(leaves, true[drawn]), np.searchsorted(leaves, predicted[drawn])), 1)
     names = [tree.names[leaf] for leaf in leaves]
     side = max(4.0, 0.4 * len(leaves))
     figure = Figure(figsize=(side + 2, side), layout="constrained")
     axes = figure.subplots()
-    image = axes.imshow(counts / np.maximum(1, counts.sum(axis=1, keepdims=True)), vmin=0, vmax=1, cmap="Blues")
-    axes.set_xticks(range(len(names)), names, rotation=90)
-    axes.set_yticks(range(len(names)), names)
+    image = axes.imshow(counts / np.maximum(1, clips[:, None]), vmin=0, vmax=1, cmap="Blues")
+    axes.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(image, shrink=0.6)
     return figure
 
 
 def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> Figure:
-    """For each true class, the mean reliability of each modality, stacked to one."""
-    classes = np.unique(true)
+    """For each true class, or the most frequent ones, the mean reliability of each modality, stacked to one."""
+    classes, clips = np.unique(true, return_counts=True)
+    classes = np.sort(classes[np.argsort(-clips, kind="stable")[:_DRAWN]])
     means = np.array([outputs.reliability[true == node].mean(axis=0) for node in classes])
     figure = Figure(figsize=(9, max(2.5, 0.3 * len(classes))), layout="constrained")
     axes = figure.subplots()
@@ -79,7 +96,7 @@ def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> 
     for number, name in enumerate(MODALITIES):
         axes.barh(range(len(classes)), means[:, number], left=left, label=name)
         left += means[:, number]
-    axes.set_yticks(range(len(classes)), [tree.names[node] for node in classes])
+    axes.set_yticks(range(len(classes)), [tree.names[node] for node in classes], parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="reliability")
     axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))

@@ -23,7 +23,6 @@ def give(result: Result, json_file: Path | None) -> None:
     if result.text:
         typer.echo(result.text)
     if json_file is not None:
-        json_file.parent.mkdir(parents=True, exist_ok=True)
         write_text(json_file, json.dumps(result.values, indent=1, ensure_ascii=False) + "\n")
 
 

@@ -98,11 +98,33 @@ class RunFolder:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none: aside first, then renamed."""
+    """Write a whole file or none, in a folder that is made if need be: aside first, then renamed."""
+    path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".{path.name}.part")
     aside.write_text(text, encoding="utf-8")
     to_disk(aside)
     aside.replace(path)
+
+
+def claim_export(out: Path) -> None:
+    """Make sure that nothing is lost when an export takes the place of ``out``: all in it is an earlier export's.
+
+    Raises:
+        RunError: it is a file, or holds something else.
+    """
+    if not out.exists():
+        return
+    if not out.is_dir():
+        raise RunError(f"{out} is a file: name a folder with --out")
+    others = sorted(path.name for path in out.iterdir() if path.name not in _EXPORTED and path.suffix != ".onnx")
+    if others:
+        raise RunError(f"{out} holds {others[0]}, which no export wrote and this one would remove: name another folder")
+
+
+_EXPORTED = {
+    *("README.md", "config.json", "model.safetensors"),  # of all
+    *("inputs.json", "preprocessing.json", "sound", "taxonomy.csv", "tokenizer"),  # of classifiers
+}
 
 
 def replace_folder(aside: Path, folder: Path) -> None:

@@ -153,6 +153,22 @@ def test_export_takes_a_checkpoint_by_name_and_a_backbone_folder(run: Path, fram
     assert not (tmp_path / "x").exists()
 
 
+def test_export_replaces_earlier_exports_alone(run: Path, classifier: Path, framegate, tmp_path: Path, capsys) -> None:
+    mine = tmp_path / "mine"
+    mine.mkdir()
+    assert framegate("export", run / "backbone", "--out", mine) == 0
+    assert framegate("export", classifier, "--out", mine) == 0
+    (mine / "thesis.txt").write_text("years of work")
+    held = {path.name for path in mine.iterdir()}
+    for source in (run / "backbone", classifier):
+        assert framegate("export", source, "--out", mine) == 2
+        assert "holds thesis.txt, which no export wrote" in capsys.readouterr().err
+        assert framegate("export", source, "--out", mine / "thesis.txt") == 2
+        assert "is a file" in capsys.readouterr().err
+    assert {path.name for path in mine.iterdir()} == held
+    assert (mine / "thesis.txt").read_text() == "years of work"
+
+
 def test_export_of_a_classifier_is_a_copy_or_onnx(classifier: Path, framegate, tmp_path: Path, capsys) -> None:
     for source in (classifier, classifier.parent):
         assert framegate("export", source, "--out", tmp_path / "copy") == 0

@@ -1,5 +1,6 @@
 """Evaluation: what is measured of a classifier whose modalities are removed, broken, or carry others' overlays."""
 
+import copy
 import csv
 import itertools
 import json
@@ -16,11 +17,14 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore, decode_jpeg
+from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes, spread, torch_rows
 from framegate.recipes.compare import compare
 from framegate.recipes.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
 from framegate.recipes.evaluation import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
+from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.labels import store_taxonomy
+from framegate.recipes.run_folder import RunFolder
 
 FIELDS = {"frames": "frames", "audio": "audio", "text": "tokens"}
 
@@ -125,9 +129,9 @@ def test_everything_is_written(classifier: Path, store: Path, framegate, tmp_pat
         "--against",
         other,
         "--classes",
-        tmp_path / "classes.csv",
+        tmp_path / "classes" / "classes.csv",
         "--page",
-        tmp_path / "e.html",
+        tmp_path / "pages" / "e.html",
     )
     assert framegate("evaluate", classifier, store, *options, "--json", tmp_path / "e.json") == 0
     figures = json.loads((tmp_path / "e.json").read_text(), parse_constant=pytest.fail)
@@ -166,11 +170,11 @@ def test_everything_is_written(classifier: Path, store: Path, framegate, tmp_pat
     assert against["spoilt"] == [i for i in right[other] if right[classifier][i] < right[other][i]]
     assert against["difference"] == pytest.approx(level["top1"] - against["top1"])
 
-    with (tmp_path / "classes.csv").open(encoding="utf-8") as file:
+    with (tmp_path / "classes" / "classes.csv").open(encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert len(rows) == len(store_taxonomy(frames, None).leaves)
     assert sum(int(row["test"]) for row in rows) == level["n"]
-    page = (tmp_path / "e.html").read_text(encoding="utf-8")
+    page = (tmp_path / "pages" / "e.html").read_text(encoding="utf-8")
     assert "taken for" in page
     assert "data:image/png;base64" in page
     assert f"against {other}" in page
@@ -218,3 +222,28 @@ def test_a_model_of_any_streams_is_evaluated_by_them_alone(opened, streams: tupl
         truth = [tree.ids[clips.labels[row][0]] for row in rows[:4]]
         expected = np.mean([prior.path_ids[-1] == leaf for leaf in truth])
         assert figures["modalities"]["without"][streams[0]] == expected
+
+
+def test_a_fine_tunings_page_is_of_labelled_clips(opened, tmp_path: Path) -> None:
+    model, clips, _ = opened
+    run = RunFolder(tmp_path)
+    run.log({"step": 1, "loss": 1.0})
+    write_finetune_report(run, model, clips)
+    assert "Confusion matrix (val split)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+    splits = clips.store.videos["split"].to_pylist()
+    bare = copy.copy(clips)
+    bare.labels = [() if split == "val" else nodes for split, nodes in zip(splits, clips.labels, strict=True)]
+    write_finetune_report(run, model, bare)
+    assert "Confusion matrix (train split)" in (tmp_path / "report.html").read_text(encoding="utf-8")
+
+
+def test_the_class_table_of_clips_labelled_above_the_leaves_has_no_figures(opened, tmp_path: Path) -> None:
+    model, clips, rows = opened
+    above = copy.copy(clips)
+    above.labels = [tuple(model.taxonomy.path(node)[0] for node in nodes) for nodes in clips.labels]
+    write_class_table(tmp_path / "classes.csv", model, above, run_clips(model, above, rows))
+    with (tmp_path / "classes.csv").open(encoding="utf-8") as file:
+        table = list(csv.DictReader(file))
+    assert len(table) == len(model.taxonomy.leaves)
+    assert {(row["test"], row["precision"]) for row in table} == {("0", "")}

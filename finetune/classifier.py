@@ -6,13 +6,20 @@ from pathlib import Path
 from typing import ClassVar, Self
 
 import torch
-from safetensors.torch import load_file, save_file
 from torch import nn
-from transformers import AutoFeatureExtractor, FeatureExtractionMixin, PreTrainedTokenizerBase
+from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.finetune.batch import ClipBatch, collate
 from framegate.finetune.experts import HeadConfig
-from framegate.finetune.folder import build_backbone, describe_backbone, local_classifier, read_config, write_config
+from framegate.finetune.folder import (
+    build_backbone,
+    describe_backbone,
+    fill,
+    local_classifier,
+    need,
+    read_config,
+    write_config,
+)
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
@@ -25,6 +32,7 @@ from framegate.finetune.taxonomy import Taxonomy
 from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.tokenizer import load_tokenizer, train_tokenizer
 from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.weights import save_tensors
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,24 +112,24 @@ class GatedFusionClassifier(FusionNetwork):
         Runs no code from it.
 
         Raises:
-            FolderError: it is no classifier.
+            FolderError: it is no classifier, or a file in it is missing, damaged or another classifier's.
         """
         folder = local_classifier(folder)
         described = read_config(folder, ClassifierConfig)
         config, text, sound = described.config, described.text_encoder, described.audio_encoder
-        if config.streams.audio is not None:  # its weights come from the folder
-            audio = replace(config.streams.audio, pretrained=False)
-            config = replace(config, streams=replace(config.streams, audio=audio))
+        audio = config.streams.audio
+        if audio is not None:  # its weights come from the folder
+            config = replace(config, streams=replace(config.streams, audio=replace(audio, pretrained=False)))
         model = cls(
             config,
-            Taxonomy.read(folder / "taxonomy.csv"),
+            Taxonomy.read(need(folder / "taxonomy.csv")),
             backbone=build_backbone(described.backbone) if described.backbone is not None else None,
-            tokenizer=load_tokenizer(str(folder / "tokenizer")) if config.streams.text is not None else None,
+            tokenizer=load_tokenizer(str(need(folder / "tokenizer"))) if config.streams.text is not None else None,
             text_encoder=HubTextEncoder.build(text) if text is not None else None,
             audio_encoder=HubSoundEncoder.build(sound) if sound is not None else None,
-            extractor=AutoFeatureExtractor.from_pretrained(folder / "sound") if sound is not None else None,
+            extractor=load_extractor(str(need(folder / "sound")), rate=audio.rate) if audio and sound else None,
         )
-        model.load_state_dict(load_file(folder / "model.safetensors"))
+        fill(model, need(folder / "model.safetensors"))
         return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
@@ -147,7 +155,8 @@ class GatedFusionClassifier(FusionNetwork):
             self.prepare.tokenizer.save_pretrained(folder / "tokenizer")
         if self.prepare.extractor is not None:
             self.prepare.extractor.save_pretrained(folder / "sound")
-        save_file({key: tensor.contiguous() for key, tensor in self.state_dict().items()}, folder / "model.safetensors")
+        tensors = {key: tensor.contiguous() for key, tensor in self.state_dict().items()}
+        save_tensors(tensors, folder / "model.safetensors")
 
     @torch.inference_mode()
     def predict_batch(self, batch: ClipBatch, *, top: int = 5, threshold: float | None = None) -> list[Prediction]:

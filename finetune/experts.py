@@ -7,6 +7,7 @@ and scores no other nodes. At 60,000 leaves that is a tenth of them or less.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -22,8 +23,8 @@ class HeadConfig:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: Literal["experts", "linear"] = "experts"
-    experts: int = 2
-    rank: int | None = None
+    experts: PositiveInt = 2
+    rank: PositiveInt | None = None
 
 
 class PathHead(nn.Module):

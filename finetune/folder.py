@@ -7,9 +7,11 @@ from typing import Any, Generic, TypeVar
 
 import torch
 from huggingface_hub import HfApi, snapshot_download
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
+from torch import nn
 
 from framegate.ssl.backbone import Backbone
+from framegate.ssl.weights import read_state_dict
 
 C = TypeVar("C")
 
@@ -73,6 +75,29 @@ class Description(Generic[C]):
     audio_encoder: dict[str, Any] | None = None
 
 
+def need(path: Path) -> Path:
+    """``path``, which a whole classifier folder has.
+
+    Raises:
+        FolderError: it is not there.
+    """
+    if not path.exists():
+        raise FolderError(f"{path.parent}: no {path.name} in it; a classifier folder is what fine-tuning writes")
+    return path
+
+
+def fill(model: nn.Module, weights: Path) -> None:
+    """Put a classifier's tensors into ``model``.
+
+    Raises:
+        FolderError: the file is damaged, or another classifier's.
+    """
+    try:
+        model.load_state_dict(read_state_dict(weights))
+    except (ValueError, RuntimeError) as error:
+        raise FolderError(f"{weights}: {' '.join(str(error).split())[:400]}") from error
+
+
 def describe_backbone(backbone: Backbone) -> BackboneDescription:
     """What is needed to build ``backbone`` again, wherever its weights came from."""
     timm_config: dict[str, Any] = backbone.model.pretrained_cfg
@@ -114,11 +139,9 @@ def read_config(folder: Path, kind: type[C]) -> Description[C]:
     Raises:
         FolderError: there is none, or it is not a classifier's.
     """
-    path = folder / "config.json"
+    path = need(folder / "config.json")
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
         return TypeAdapter(Description[kind]).validate_python(content)  # type: ignore[valid-type]
-    except FileNotFoundError as error:
-        raise FolderError(f"{folder}: no config.json in it; a classifier folder is what fine-tuning writes") from error
-    except (ValidationError, json.JSONDecodeError) as error:
+    except ValueError as error:
         raise FolderError(f"{path}: not a classifier's ({error})") from error

@@ -4,14 +4,17 @@ Each maps :class:`StreamStates` to :class:`Fused`; of a clip without any modalit
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal, Protocol
+from typing import Annotated, ClassVar, Literal, Protocol
 
 import torch
 import torch.nn.functional as F
+from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.quality import QUALITIES
+
+Share = Annotated[float, Field(ge=0, le=1)]
 
 _SMALL = 1e-6  # the least trust whose logarithm is told apart
 
@@ -26,10 +29,14 @@ class FusionConfig:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: Literal["reliability", "gmu", "concat", "mean", "attention"] = "reliability"
-    width: int = 128
-    modality_dropout: float = 0.15
-    swap: float = 0.1
-    noise: float = 0.1
+    width: PositiveInt = 128
+    modality_dropout: Share = 0.15
+    swap: Share = 0.1
+    noise: Share = 0.1
+
+    def __post_init__(self) -> None:
+        if self.width % 8:  # the streams' bottlenecks, and the attention's heads
+            raise ValueError(f"a fusion's width is divisible by 8, and {self.width} is not")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -12,9 +12,10 @@ A label that is an inner node ends the sum early, so partly labelled clips train
 """
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
+from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
 from framegate.finetune.hierarchy import Hierarchy, Part
@@ -32,12 +33,12 @@ class LossConfig:
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     hierarchy: Literal["path", "levels", "hxe"] = "path"
-    alpha: float = 0.1
+    alpha: NonNegativeFloat = 0.1
     balance: Literal["none", "logit_adjust", "class_balanced"] = "none"
-    label_smoothing: float = 0.0
-    auxiliary: float = 0.5
+    label_smoothing: Annotated[float, Field(ge=0, lt=1)] = 0.0
+    auxiliary: NonNegativeFloat = 0.5
     adaptive: bool = False
-    trust: float = 1.0
+    trust: NonNegativeFloat = 1.0
 
 
 def path_terms(

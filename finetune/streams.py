@@ -6,9 +6,10 @@ with an encoder that may be frozen, fine-tuned in its last stage, or trained who
 """
 
 from dataclasses import dataclass
-from typing import Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
 
 import torch
+from pydantic import Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from framegate.finetune.gates import ContextGate
@@ -28,10 +29,10 @@ class Aggregation:
     """NeXtVLAD's sizes, small enough for a few hundred clips; the paper's are 64 clusters in 8 groups."""
 
     __pydantic_config__: ClassVar = _STRICT
-    clusters: int = 8
-    groups: int = 4
-    expansion: int = 2
-    dropout: float = 0.3
+    clusters: PositiveInt = 8
+    groups: PositiveInt = 4
+    expansion: PositiveInt = 2
+    dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
 
     def build(self, dim: int, width: int) -> NeXtVLAD:
         """The module for features of length ``dim``."""
@@ -51,7 +52,7 @@ class FramesConfig:
     backbone: str = "resnet18"
     pretrained: bool = False
     train: Trained = "frozen"
-    lr: float | None = None
+    lr: PositiveFloat | None = None
     aggregation: Aggregation = Aggregation()
 
 
@@ -67,10 +68,10 @@ class AudioConfig:
     backbone: str = "test_resnet"  # timm's smallest ResNet, 0.4M parameters: right for hundreds of clips on a CPU
     pretrained: bool = False
     train: Trained = "all"
-    lr: float | None = None
-    rate: int = 16_000
-    mels: int = 64
-    window_seconds: float = 1.28
+    lr: PositiveFloat | None = None
+    rate: PositiveInt = 16_000
+    mels: PositiveInt = 64
+    window_seconds: PositiveFloat = 1.28
     aggregation: Aggregation = Aggregation()
 
 
@@ -81,12 +82,16 @@ class TextConfig:
     __pydantic_config__: ClassVar = _STRICT
     backbone: str | None = None
     train: Literal["frozen", "all"] = "all"
-    lr: float | None = None
-    max_tokens: int = 64
-    vocabulary: int = 2048
-    width: int = 64
-    layers: int = 1
-    heads: int = 4
+    lr: PositiveFloat | None = None
+    max_tokens: PositiveInt = 64
+    vocabulary: PositiveInt = 2048
+    width: PositiveInt = 64
+    layers: PositiveInt = 1
+    heads: PositiveInt = 4
+
+    def __post_init__(self) -> None:
+        if self.backbone is None and self.width % self.heads:
+            raise ValueError(f"a text encoder of width {self.width} cannot be cut into {self.heads} heads")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,6 +2,7 @@
 
 import csv
 import difflib
+import io
 from collections.abc import Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -53,7 +54,11 @@ class Taxonomy:
     def read(cls, path: str | Path) -> Self:
         """Read a CSV with the columns ``id,parent,name,definition`` (the last two optional); problems name the line."""
         path = Path(path)
-        with path.open(encoding="utf-8-sig", newline="") as file:
+        try:
+            text = path.read_text(encoding="utf-8-sig")
+        except UnicodeDecodeError as error:
+            raise TaxonomyError([f"{path.name}: not UTF-8 text ({error.reason} at byte {error.start})"]) from None
+        with io.StringIO(text, newline="") as file:
             rows = csv.DictReader(file)
             if missing := [column for column in COLUMNS[:2] if column not in (rows.fieldnames or ())]:
                 raise TaxonomyError(

@@ -55,7 +55,10 @@ def _load(store: Path, name: str, dtype: np.dtype, *, payload: str, videos: pa.T
     shards = _shards(store, name)
     ready = store / f"{name}-{_digest(shards)}.npy"
     if ready.exists():
-        return Index(shards, np.load(ready, mmap_mode="r"))
+        try:
+            return Index(shards, np.load(ready, mmap_mode="r"))
+        except ValueError as error:
+            raise MediaError(f"{ready} is damaged: delete it, it can be done without ({error})") from None
     total = _count(shards)
     rows = np.empty(total, dtype)
     _fill(rows, shards, payload=payload, videos=videos)
@@ -104,7 +107,7 @@ def _map(shard: Path) -> pa.Buffer:
 def _batches(file: pa.Buffer, shard: Path) -> Iterator[pa.RecordBatch]:
     try:
         yield from pa.ipc.open_stream(file)
-    except pa.ArrowInvalid as error:
+    except (pa.ArrowInvalid, OSError) as error:
         raise MediaError(f"{shard} is no whole Arrow stream: {error}") from None
 
 

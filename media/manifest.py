@@ -14,6 +14,7 @@ from framegate.media.splits import SPLITS, assign_splits
 
 COLUMNS = ("id", "video", "audio", "title", "description", "label", "programme", "split", "start", "end")
 NO_AUDIO = "-"
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _VALID_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
@@ -167,6 +168,9 @@ class _RowReader:
             self._note(line, str(row[""]))
             return None
         text = {name: _as_text(value) for name, value in row.items()}
+        for name, value in text.items():
+            if _SURROGATE.search(name + value):  # JSON can spell it, no file can hold it
+                self._note(line, f"column {name!r} holds {value!r}: half of a surrogate pair is no character")
         clip = Clip(
             id=self._id(line, text.get("id", "")),
             video=self._local(line, "video", text.get("video", "")),

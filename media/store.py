@@ -198,5 +198,5 @@ def clip_sound(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
 def _read_table(path: Path) -> pa.Table:
     try:
         return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
-    except pa.ArrowInvalid as error:
-        raise MediaError(f"{path} is no Arrow stream: {error}") from None
+    except (pa.ArrowInvalid, OSError) as error:
+        raise MediaError(f"{path} is no whole Arrow stream: {error}") from None

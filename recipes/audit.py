@@ -13,6 +13,7 @@ from framegate.recipes.probe import open_backbone
 from framegate.recipes.probe_frames import probe_frames
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
+from framegate.recipes.run_folder import RunError
 from framegate.ssl import audit as definition
 from framegate.ssl.audit import Audit, audit, audit_light, pictures_to_do
 from framegate.ssl.audit_found import FoundAudit, audit_found
@@ -46,7 +47,10 @@ def audit_backbone(
         BackboneError: ``reference`` is no backbone, or does not take pictures of that size.
         LabelError: the store's labels do not fit the taxonomy.
         ProbeError: the store holds a single clip.
+        RunError: the page would take the place of its own picture.
     """
+    if page is not None and page.suffix == ".png":
+        raise RunError(f"{page}: a page is HTML, and its picture goes beside it as .png: name the page .html")
     opened = FrameStore(store)
     backbone = open_backbone(reference, image_size=image_size, arch=arch)
     values = {"backbone": reference, **audit_values(backbone, opened, frames=frames, seed=seed, taxonomy=taxonomy)}

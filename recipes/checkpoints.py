@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from framegate.recipes.run_folder import RunError, replace_folder, to_disk
+from framegate.ssl.weights import save_tensors
 
 Attempt = Callable[[Callable[[], None]], None]
 """Runs some work on every process, and raises on every process if it failed on any."""
@@ -95,12 +96,12 @@ def save_checkpoint(
             aside.mkdir(parents=True)
 
     def write() -> None:
-        save_file(_rank_tensors(modules), aside / f"rank-{rank}.safetensors")
+        save_tensors(_rank_tensors(modules), aside / f"rank-{rank}.safetensors")
         to_disk(aside / f"rank-{rank}.safetensors")
         if rank == 0:
             tensors, numbers = _split_optimizer(optimizer)
-            save_file(_module_tensors(modules), aside / "model.safetensors")
-            save_file(tensors, aside / "optimizer.safetensors")
+            save_tensors(_module_tensors(modules), aside / "model.safetensors")
+            save_tensors(tensors, aside / "optimizer.safetensors")
             kind = type(getattr(optimizer, "optimizer", optimizer)).__name__
             state = {"step": step, "processes": processes, "optimizer": numbers, "optimizer_kind": kind, **extra}
             (aside / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from framegate.finetune.alterations import NoiseBank
 from framegate.finetune.batch import ClipSample
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.folder import FolderError, need
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import FrameStore, clip_sound, decode_jpeg
@@ -36,8 +37,16 @@ class Sampling:
 
     @classmethod
     def load(cls, folder: Path) -> "Sampling":
-        """Read it from a classifier folder."""
-        return cls(**json.loads((folder / _SAMPLING).read_text(encoding="utf-8")))
+        """Read it from a classifier folder.
+
+        Raises:
+            FolderError: it is missing or damaged.
+        """
+        path = need(folder / _SAMPLING)
+        try:
+            return cls(**json.loads(path.read_text(encoding="utf-8")))
+        except (ValueError, TypeError) as error:
+            raise FolderError(f"{path}: not what fine-tuning writes ({error})") from error
 
 
 class StoreClips(Dataset):
@@ -88,6 +97,17 @@ class StoreClips(Dataset):
         if self.features is not None:
             return self.features[chosen]
         return self.prepare.pictures([decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen])
+
+
+def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
+    """Whether each video of the store has frames, audio and text, each (videos,) bool."""
+    videos = store.videos
+    texts = zip(videos["title"].to_pylist(), videos["description"].to_pylist(), strict=True)
+    return {
+        "frames": videos["frames"].to_numpy() > 0,
+        "audio": videos["has_audio"].to_numpy(),
+        "text": np.array([bool(clip_text(title, description).strip()) for title, description in texts], dtype=bool),
+    }
 
 
 def clip_text(title: str, description: str) -> str:

@@ -47,16 +47,16 @@ def export_classifier(source: Path, out: Path, *, format: str, push: str | None 
     if format not in FORMATS:
         raise RunError(f"{source} is a classifier: it has no format '{format}' (it has: {', '.join(FORMATS)})")
     claim_export(out)
+    model, sampling = GatedFusionClassifier.from_pretrained(source), Sampling.load(source)
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)
     if format == "framegate":
         shutil.copytree(source, aside)
     else:
-        model = GatedFusionClassifier.from_pretrained(source)
         readme = source / "README.md"
         card = readme.read_text(encoding="utf-8") if readme.is_file() else f"# {source.resolve().name}\n"
         export_onnx(model, aside)
-        Sampling.load(source).save(aside)
+        sampling.save(aside)
         (aside / "README.md").write_text(with_usage(card, _onnx_usage(model)), encoding="utf-8")
     replace_folder(aside, out)
     values, text = {"classifier": str(out), "format": format}, f"{out}: {format}, from {source}"

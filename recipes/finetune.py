@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from framegate.finetune.alterations import alter
-from framegate.finetune.batch import ClipBatch, collate
+from framegate.finetune.batch import MODALITIES, ClipBatch, collate
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.clip_order import BalancedOrder
 from framegate.finetune.criterion import training_loss
@@ -35,6 +35,7 @@ from framegate.recipes.clips import (
     frozen_features,
     label_nodes,
     noise_features,
+    present_modalities,
     torch_rows,
 )
 from framegate.recipes.data_digest import data_digest
@@ -65,7 +66,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
 
     Raises:
         LabelError: the store's labels do not fit the taxonomy.
-        MediaError: the store is missing, or has no labelled training clips.
+        MediaError: the store is missing, or has no labelled training clips with anything that the model takes.
         RunError: the run exists, or may not be continued like this.
         TrainingError: the loss is not a number, or a signal asked the run to stop.
     """
@@ -163,6 +164,13 @@ def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple
     if len(rows) < 2:
         raise MediaError(
             f"{config.data.store}: {len(rows)} labelled clips in split 'train'; training takes two or more"
+        )
+    there = present_modalities(store)
+    streams = [name for name in MODALITIES if getattr(config.streams, name) is not None]
+    if not any(there[name][rows].any() for name in streams):
+        raise MediaError(
+            f"{config.data.store}: no labelled clip in split 'train' has {' or '.join(streams)}: "
+            "extract them, or give the model other streams"
         )
     return rows
 

@@ -62,7 +62,7 @@ class FinetuneAugment(Section):
 class FinetuneConfig(Section):
     """A whole fine-tuning recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
     seed: int = 0
     run_dir: Path = Path("runs")
     data: FinetuneData

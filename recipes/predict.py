@@ -16,7 +16,7 @@ from torch.utils.data import DataLoader, Subset
 from framegate.finetune.batch import collate
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import local_classifier
-from framegate.media import Clip, ExtractOptions, FrameStore, clips_from_files, extract, read_manifest
+from framegate.media import Clip, ExtractOptions, FrameStore, ManifestError, clips_from_files, extract, read_manifest
 from framegate.recipes.clips import Sampling, StoreClips, spread
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
@@ -49,7 +49,7 @@ def predict_inputs(
 
     Raises:
         FolderError: the folder is no classifier.
-        ManifestError: rows of the manifest are wrong.
+        ManifestError: rows of the manifest are wrong, or it is not the only input.
     """
     folder = local_classifier(folder)
     model = GatedFusionClassifier.from_pretrained(folder)
@@ -104,9 +104,12 @@ def read_ahead(
 
 
 def _clips(inputs: Sequence[Path], *, allow_outside: bool) -> list[Clip]:
-    if len(inputs) == 1 and inputs[0].suffix in MANIFESTS:
-        return read_manifest(inputs[0], allow_outside=allow_outside)
-    return clips_from_files(inputs)
+    manifests = [path for path in inputs if path.suffix.lower() in MANIFESTS]
+    if not manifests:
+        return clips_from_files(inputs)
+    if len(inputs) > 1:
+        raise ManifestError([f"{manifests[0]}: a manifest comes alone: predict its clips in a call of their own"])
+    return read_manifest(manifests[0], allow_outside=allow_outside)
 
 
 def _predict(

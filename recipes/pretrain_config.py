@@ -112,7 +112,7 @@ class Method(Section):
 class PretrainConfig(Section):
     """A whole pretraining recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_.-]+$")
+    name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
     seed: int = 0
     run_dir: Path = Path("runs")
     data: PretrainData

@@ -151,7 +151,7 @@ def _labelled_sides(
 
 
 def _groups(frames: ProbeFrames) -> tuple[np.ndarray, tuple[str, ...]]:
-    notes = ["no labels on both sides: accuracy under overlays is not measured"]
+    notes = ["fewer than two classes have clips on both sides: accuracy under overlays is not measured"]
     for name, values in (("programme", frames.programme), ("file", frames.source), ("clip", frames.video)):
         group = np.unique(values, return_inverse=True)[1]
         if group.max(initial=0) > 0:

@@ -151,19 +151,22 @@ def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> n
         raise BackboneError(f"no backbone '{name}': neither a folder nor a timm model (nearest: '{near[0]}')")
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
-    with _hub_errors(name):
+    with _elsewhere_errors(name):
         return timm.create_model(name, **options)
 
 
 @contextmanager
-def _hub_errors(name: str) -> Iterator[None]:
-    """What goes wrong between timm and the hub, in a line; other models' errors pass as they are."""
+def _elsewhere_errors(name: str) -> Iterator[None]:
+    """What goes wrong between timm and a folder or the hub, in a line; other models' errors pass as they are."""
     try:
         yield
-    except (OSError, ValueError) as error:
-        if not name.startswith(_HUB):
+    except Exception as error:  # timm raises whatever it met in the folder's config
+        if not name.startswith(_ELSEWHERE):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        if not name.startswith(_HUB):
+            config = Path(name.partition(":")[2]) / "config.json"
+            raise BackboneError(f"{config}: timm builds no model from it ({type(error).__name__}: {reason})") from error
         raise BackboneError(
             f"{name} could not be had from the hub: {reason}; check the name and the connection, or download it and "
             "name the folder"
@@ -188,7 +191,7 @@ def _own_image_size(name: str) -> int:
 def _pretrained_cfg(name: str) -> dict[str, Any]:
     if name.startswith(_ELSEWHERE):
         # Building the model on the meta device costs no memory and reads no weights.
-        with torch.device("meta"), _hub_errors(name):
+        with torch.device("meta"), _elsewhere_errors(name):
             return dict(timm.create_model(name, pretrained=False).pretrained_cfg)
     config = timm.get_pretrained_cfg(name) if _timm_has(name) else None
     return config.to_dict() if config else {}

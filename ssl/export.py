@@ -2,8 +2,8 @@
 
 import copy
 import json
+import secrets
 import shutil
-import tempfile
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -11,11 +11,11 @@ from typing import Any
 
 import torch
 import torchvision
-from safetensors.torch import save_file
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
 from framegate.ssl.backbone import Backbone
+from framegate.ssl.weights import save_tensors
 
 TOLERANCE = 1e-4
 """How far an exported network's features may be from the backbone's, relative to their size where that is above 1."""
@@ -42,6 +42,7 @@ def export_backbone(backbone: Backbone, folder: Path, *, card: str) -> None:
         model.pretrained_cfg = _config(backbone)
         model_args = {"img_size": backbone.image_size} if model.pretrained_cfg["fixed_input_size"] else None
         save_for_hf(model, str(aside), safe_serialization=True, model_args=model_args)
+        (aside / "model.safetensors").chmod((aside / "config.json").stat().st_mode)  # timm makes it private
 
     _write_folder(folder, card, write)
 
@@ -77,7 +78,7 @@ def export_torchvision(backbone: Backbone, folder: Path, *, card: str) -> None:
     pixels = {"mean": plain.mean.flatten().tolist(), "std": plain.std.flatten().tolist()}
     metadata = {"format": "pt", "architecture": name, **{key: json.dumps(value) for key, value in pixels.items()}}
     tensors = {key: tensor.contiguous() for key, tensor in network.state_dict().items()}
-    _write_folder(folder, card, lambda aside: save_file(tensors, aside / "model.safetensors", metadata=metadata))
+    _write_folder(folder, card, lambda aside: save_tensors(tensors, aside / "model.safetensors", metadata=metadata))
 
 
 def export_onnx(backbone: Backbone, folder: Path, *, card: str) -> None:
@@ -148,12 +149,11 @@ def _compare(found: Tensor, expected: Tensor, where: str) -> None:
 
 def _write_folder(folder: Path, card: str, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a new folder, add the card, and put it in its place; if it fails, nothing has changed."""
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+    aside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
+    aside.mkdir(parents=True)
     try:
         write(aside)
         (aside / "README.md").write_text(card, encoding="utf-8")
-        aside.chmod(0o755)
         shutil.rmtree(folder, ignore_errors=True)
         aside.replace(folder)
     except BaseException:

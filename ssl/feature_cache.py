@@ -2,19 +2,22 @@
 
 import hashlib
 import json
+import logging
+import secrets
 import shutil
-import tempfile
 from collections.abc import Callable
-from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors.torch import load_file, save_file
+from safetensors.torch import load_file
 from torch import Tensor
 
 from framegate.media import FrameStore
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.features import frame_features
+from framegate.ssl.weights import save_tensors
+
+_LOG = logging.getLogger(__name__)
 
 
 def cached_features(
@@ -36,17 +39,17 @@ def cached_features(
     if file.is_file():
         return load_file(file)["features"]
     features = frame_features(backbone, store, frames, image_size=backbone.image_size, on_progress=on_progress)
+    aside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
-        folder.parent.mkdir(exist_ok=True)
-        aside = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-    except PermissionError:  # a store that others own: features are made anew each time
-        return features
-    save_file({"features": features, "frames": torch.from_numpy(np.ascontiguousarray(frames))}, aside / file.name)
-    (aside / "backbone.json").write_text(json.dumps({"name": backbone.name, "image_size": backbone.image_size}))
-    try:
+        aside.mkdir(parents=True)
+        tensors = {"features": features, "frames": torch.from_numpy(np.ascontiguousarray(frames))}
+        save_tensors(tensors, aside / file.name)
+        (aside / "backbone.json").write_text(json.dumps({"name": backbone.name, "image_size": backbone.image_size}))
         aside.replace(folder)
-    except OSError:  # another process made the same features meanwhile
-        shutil.rmtree(aside)
+    except OSError as error:
+        shutil.rmtree(aside, ignore_errors=True)
+        if not file.is_file():  # else another process made the same features meanwhile
+            _LOG.warning("%s: features are not kept, and will be made anew: %s", store.path, error)
     return features
 
 

@@ -70,6 +70,9 @@ def level_splits(
             test &= np.isin(classes, names)
         if not test.any() or len(names) < 2:
             continue
+        unmeasured = len(names) - len(np.unique(classes[test]))
+        if unmeasured:
+            notes.append(f"level {level}: {unmeasured} of {len(names)} classes have no clip to be measured on")
         val = known & (frames.split == "val") & np.isin(classes, names) if queries == "test" else np.zeros_like(test)
         if len(np.unique(classes[val])) < 2:
             val = _fifth_of(train, frames.programme, classes)

@@ -7,12 +7,12 @@ named, and what is missing, of another shape or not understood is an error.
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
@@ -50,12 +50,28 @@ def read_state_dict(path: Path) -> dict[str, Tensor]:
     for key in ("state_dict", "model"):
         if isinstance(content, dict) and isinstance(content.get(key), dict):
             content = content[key]
-    tensors = (
-        {key: value for key, value in content.items() if isinstance(value, Tensor)} if isinstance(content, dict) else {}
-    )
+    if not isinstance(content, dict):
+        raise ValueError(f"a {type(content).__name__}, not a dictionary of tensors")
+    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
     if not tensors:
-        raise ValueError("no tensors in it")
+        known = ", ".join(map(str, list(content)[:5]))
+        raise ValueError(f"no tensors in it, nor under 'state_dict' or 'model' (it has: {known})")
     return tensors
+
+
+def save_tensors(tensors: Mapping[str, Tensor], file: Path, *, metadata: Mapping[str, str] | None = None) -> None:
+    """Write a ``.safetensors`` file that whoever may read the user's other new files may read, too.
+
+    Raises:
+        OSError: the file cannot be written.
+    """
+    file.touch()
+    mode = file.stat().st_mode
+    try:
+        save_file(dict(tensors), file, metadata=None if metadata is None else dict(metadata))
+    except SafetensorError as error:  # the library's name for a full disk
+        raise OSError(f"{file}: {error}") from error
+    file.chmod(mode)  # the library makes its files private
 
 
 def load_weights(model: nn.Module, path: Path) -> list[str]:

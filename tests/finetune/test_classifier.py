@@ -1,4 +1,5 @@
 import itertools
+import os
 import shutil
 from dataclasses import replace
 from functools import partial
@@ -16,9 +17,10 @@ from framegate.finetune.experts import HeadConfig
 from framegate.finetune.folder import FolderError, push_classifier
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.losses import LossConfig
+from framegate.finetune.output import predictions
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy import Node, Taxonomy, TaxonomyError
 from framegate.finetune.training import parameter_groups
 
 TAXONOMY = Taxonomy(
@@ -210,6 +212,49 @@ def test_a_classifier_goes_to_the_hub_and_comes_back(tmp_path, monkeypatch):
 def test_a_folder_without_a_classifier_is_refused(tmp_path):
     with pytest.raises(FolderError, match=r"no config\.json"):
         GatedFusionClassifier.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["config.json", "model.safetensors", "taxonomy.csv", "tokenizer"])
+def test_a_folder_with_a_damaged_or_missing_part_is_refused_by_its_name(damaged, tmp_path):
+    make_model(streams=(2,)).save_pretrained(tmp_path)
+    part = tmp_path / damaged
+    if part.is_file():
+        part.write_bytes(b"\xff rubbish" * 9)
+        with pytest.raises((FolderError, TaxonomyError), match=damaged):
+            GatedFusionClassifier.from_pretrained(tmp_path)
+        part.unlink()
+    else:
+        shutil.rmtree(part)
+    with pytest.raises(FolderError, match=f"no {damaged} in it"):
+        GatedFusionClassifier.from_pretrained(tmp_path)
+
+
+def test_another_classifiers_weights_are_refused(tmp_path):
+    for name, streams in (("text", (2,)), ("sound", (1,))):
+        make_model(streams=streams).save_pretrained(tmp_path / name)
+    shutil.copy(tmp_path / "sound" / "model.safetensors", tmp_path / "text")
+    with pytest.raises(FolderError, match=r"text.model\.safetensors: .*Missing key"):
+        GatedFusionClassifier.from_pretrained(tmp_path / "text")
+
+
+def test_others_may_read_what_they_may_read_of_new_files(tmp_path):
+    before = os.umask(0o027)
+    try:
+        make_model(streams=(2,)).save_pretrained(tmp_path / "classifier")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "classifier").iterdir() if path.is_file()}
+    assert set(modes.values()) == {0o640}, modes
+
+
+def test_of_equals_path_and_top_name_the_same_leaf():
+    model = make_model(streams=(2,)).eval()
+    even = torch.full((3, len(TAXONOMY)), -1.0)
+    output = replace(model(make_batch(model, size=3)), log_probs=even)
+    for k in (1, 2, 4):
+        for found in predictions(output, TAXONOMY, model.hierarchy, top=k):
+            assert found.path_ids[-1] == found.top[0][0]
+            assert len(found.top) == min(k, len(TAXONOMY.leaves))
 
 
 def test_cached_features_equal_the_backbones():

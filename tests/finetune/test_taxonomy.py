@@ -71,6 +71,13 @@ def test_a_file_without_the_columns_is_refused(tmp_path):
         Taxonomy.read(path)
 
 
+def test_a_file_in_another_encoding_is_refused_by_its_name(tmp_path):
+    path = tmp_path / "t.csv"
+    path.write_bytes("id,parent,name\na,,Küche\n".encode("latin-1"))
+    with pytest.raises(TaxonomyError, match=r"t\.csv: not UTF-8"):
+        Taxonomy.read(path)
+
+
 def test_the_levels_may_end_anywhere():
     deep = Taxonomy((Node("e", "d"), Node("a"), Node("b", "a"), Node("c", "b"), Node("d", "c")))
     assert deep.depth == 5

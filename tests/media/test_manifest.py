@@ -27,6 +27,17 @@ def test_json_lines_say_the_same_as_csv(tmp_path: Path) -> None:
     assert (first.start, first.end, second.label, second.line) == (1.0, None, "u|v", 2)
 
 
+def test_half_a_character_is_refused_where_json_spells_one(tmp_path: Path) -> None:
+    path = write(
+        tmp_path, '{"id": "a", "title": "ok \\ud83d\\ude00"}\n{"id": "b", "title": "x", "mood": "\\ud83d"}', "c.jsonl"
+    )
+    with pytest.raises(ManifestError) as error:
+        read_manifest(path)
+    assert len(error.value.problems) == 1
+    assert error.value.problems[0].startswith(f"{path}:2: column 'mood'")
+    error.value.problems[0].encode()
+
+
 def test_every_bad_row_is_named_with_its_line_and_the_nearest_valid_value(tmp_path: Path) -> None:
     path = write(
         tmp_path,

@@ -89,13 +89,33 @@ def test_what_is_no_store_is_one_clear_error(tmp_path: Path, store: FrameStore) 
     with pytest.raises(MediaError, match="run it again"):
         FrameStore(tmp_path / "half")
     (store.path / "videos.arrow").write_bytes(b"rubbish")
-    with pytest.raises(MediaError, match="no Arrow stream"):
+    with pytest.raises(MediaError, match="no whole Arrow stream"):
         FrameStore(store.path)
     with pa.ipc.new_stream(str(store.path / "videos.arrow"), VIDEOS):
         pass
     with pytest.raises(MediaError, match="which is not in videos"):
         for index in store.path.glob("*.npy"):
             index.unlink()
+        FrameStore(store.path)
+
+
+def test_damaged_files_of_a_store_are_named(store: FrameStore) -> None:
+    (index,) = store.path.glob("frames-*.npy")
+    index.write_bytes(b"rubbish")
+    with pytest.raises(MediaError, match=rf"{index.name} is damaged: delete it"):
+        FrameStore(store.path)
+    index.unlink()
+    shard = store.path / "frames-00000.arrow"
+    whole = shard.read_bytes()
+    for kept in (0, 100, len(whole) // 2, len(whole) - 9):
+        shard.write_bytes(whole[:kept])
+        with pytest.raises(MediaError, match=r"frames-00000|the shards hold"):
+            store_of = FrameStore(store.path)
+            store_of.frame_range(0)
+    shard.write_bytes(whole)
+    videos = store.path / "videos.arrow"
+    videos.write_bytes(videos.read_bytes()[: len(videos.read_bytes()) // 2])
+    with pytest.raises(MediaError, match=r"videos\.arrow is no whole"):
         FrameStore(store.path)
 
 

@@ -169,6 +169,17 @@ def test_export_replaces_earlier_exports_alone(run: Path, classifier: Path, fram
     assert (mine / "thesis.txt").read_text() == "years of work"
 
 
+def test_a_manifest_is_known_in_capitals_and_comes_alone(classifier: Path, framegate, tmp_path: Path, capsys) -> None:
+    manifest = tmp_path / "CLIPS.CSV"
+    manifest.write_text("id,title\na,rain tomorrow\n", encoding="utf-8")
+    out = tmp_path / "out.jsonl"
+    assert framegate("predict", classifier, manifest, "--out", out) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["id"] == "a"
+    for others in ((tmp_path / "more.jsonl",), (tmp_path / "a.mp4",)):
+        assert framegate("predict", classifier, manifest, *others, "--out", out) == 2
+        assert "CLIPS.CSV: a manifest comes alone" in capsys.readouterr().err
+
+
 def test_export_of_a_classifier_is_a_copy_or_onnx(classifier: Path, framegate, tmp_path: Path, capsys) -> None:
     for source in (classifier, classifier.parent):
         assert framegate("export", source, "--out", tmp_path / "copy") == 0

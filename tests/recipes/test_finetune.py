@@ -9,7 +9,7 @@ import torch
 from pydantic import ValidationError
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.media import FrameStore
+from framegate.media import Clip, FrameStore, MediaError, extract
 from framegate.recipes import finetune as recipe
 from framegate.recipes.config import RecipeError, read_recipe
 from framegate.recipes.evaluate import open_classifier
@@ -139,3 +139,33 @@ def test_evaluation_tells_the_calibration_error_before_and_after(store: Path, ru
 def test_looking_again_at_cached_features_is_refused(store: Path, tmp_path: Path) -> None:
     with pytest.raises((RecipeError, ValidationError), match="set streams"):
         config(store, tmp_path, "augment.drop=0.5")
+
+
+def test_a_store_with_nothing_that_the_model_takes_is_refused(store: Path, tmp_path: Path) -> None:
+    silent = tmp_path / "silent"
+    extract([Clip(id=f"c{number}", title="rain", label="news", split="train") for number in range(4)], silent)
+    (silent / "taxonomy.csv").write_text("id,parent\nnews,\nshows,\n", encoding="utf-8")
+    with pytest.raises(MediaError, match="no labelled clip in split 'train' has frames or audio"):
+        finetune(config(silent, tmp_path, "streams.text=null"))
+    assert not (tmp_path / "moco_small").exists()
+
+
+@pytest.mark.parametrize(
+    ("override", "said"),
+    [
+        ("streams.text.heads=5", "cannot be cut into 5 heads"),
+        ("streams.frames.aggregation.dropout=1", "less than 1"),
+        ("streams.frames.lr=0", "greater than 0"),
+        ("fusion.width=30", "divisible by 8"),
+        ("fusion.modality_dropout=2", "less than or equal to 1"),
+        ("head.experts=0", "greater than 0"),
+        ("head.rank=0", "greater than 0"),
+        ("loss.label_smoothing=1", "less than 1"),
+        ("name=..", "should match"),
+    ],
+)
+def test_numbers_that_make_no_classifier_are_refused_by_their_key(store, tmp_path, override: str, said: str) -> None:
+    with pytest.raises(RecipeError) as error:
+        config(store, tmp_path, override)
+    assert said in str(error.value)
+    assert override.partition("=")[0].split(".")[0] in str(error.value) or "fusion_small.yaml:" in str(error.value)

@@ -108,7 +108,7 @@ def test_a_store_without_labels_is_refused_by_probe_and_audited_as_far_as_it_goe
     assert framegate("audit", "test_resnet", bare, *TINY, "--frames", 60, "--json", tmp_path / "audit.json") == 0
     audited = json.loads((tmp_path / "audit.json").read_text())
     assert audited["overlays"]["all"]["accuracy"] is None
-    assert any("no labels" in note for note in audited["notes"])
+    assert any("accuracy under overlays is not measured" in note for note in audited["notes"])
 
 
 def test_a_class_with_one_clip_is_left_out_and_said_so(store, framegate, tmp_path, capsys) -> None:
@@ -119,6 +119,11 @@ def test_a_class_with_one_clip_is_left_out_and_said_so(store, framegate, tmp_pat
     assert framegate("probe", "test_resnet", odd, *TINY, "--json", tmp_path / "probe.json") == 0
     assert "1 of 3 classes have no clip to learn from" in capsys.readouterr().out
     assert {row["level"] for row in json.loads((tmp_path / "probe.json").read_text())["rows"]} == {"2", "leaf"}
+
+    labels[split.index("test")], labels[split.index("train")] = "shows/a", "shows/alone"
+    odd = relabelled(store, tmp_path / "odder", labels)
+    assert framegate("probe", "test_resnet", odd, *TINY) == 0
+    assert "1 of 3 classes have no clip to be measured on" in capsys.readouterr().out
 
 
 def test_every_clip_of_one_class_is_refused(store, framegate, tmp_path, capsys) -> None:
@@ -149,6 +154,8 @@ def test_the_page_the_picture_the_card_and_the_section(store, framegate, tmp_pat
     card = audit_card(audited)
     assert card.startswith("## Shortcut audit") and f"**{audited['score']:.3f}**" in card
     assert len([line for line in card.splitlines() if line.startswith("|")]) == 6
+    assert framegate("audit", "test_resnet", store, *TINY, "--page", tmp_path / "audit.png") == 2
+    assert (tmp_path / "audit.png").read_bytes()[1:4] == b"PNG"
     section = Page("a report")
     add_audit(section, audited)
     section.write(tmp_path / "report.html")

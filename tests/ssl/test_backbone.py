@@ -185,7 +185,10 @@ def test_a_missing_file_is_a_clear_error(tmp_path: Path):
 
 def test_a_file_without_tensors_is_an_error(tmp_path: Path):
     torch.save({"epoch": 3}, tmp_path / "weights.pth")
-    with pytest.raises(ValueError, match="no tensors"):
+    with pytest.raises(ValueError, match=r"no tensors in it.*it has: epoch"):
+        read_state_dict(tmp_path / "weights.pth")
+    torch.save([torch.zeros(1)], tmp_path / "weights.pth")
+    with pytest.raises(ValueError, match="a list, not a dictionary"):
         read_state_dict(tmp_path / "weights.pth")
 
 
@@ -199,6 +202,13 @@ def test_a_file_of_weights_needs_its_architectures_name(backbone, tmp_path: Path
 
 def test_a_folder_that_is_no_backbone_is_a_clear_error(tmp_path: Path):
     with pytest.raises(BackboneError, match=r"no config\.json"):
+        load_backbone(str(tmp_path))
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"architecture": "no_such_net"}', '{"architecture": 3}'])
+def test_a_folder_whose_config_is_no_models_is_refused_by_its_name(content: str, tmp_path: Path):
+    (tmp_path / "config.json").write_text(content)
+    with pytest.raises(BackboneError, match=r"config\.json: timm builds no model from it"):
         load_backbone(str(tmp_path))
 
 

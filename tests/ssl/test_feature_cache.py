@@ -1,3 +1,4 @@
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -105,3 +106,20 @@ def test_an_interrupted_computation_leaves_no_features(backbone, fresh_store):
     with forwards(backbone) as seen:
         cached_features(backbone, fresh_store, FRAMES)
     assert seen == [3]
+
+
+def test_a_store_that_cannot_be_written_gives_features_all_the_same(backbone, fresh_store, caplog):
+    (fresh_store.path / "features").write_text("a file in the way")  # root, as whom tests may run, may write anywhere
+    assert len(cached_features(backbone, fresh_store, FRAMES)) == 3
+    assert "features are not kept" in caplog.text
+
+
+def test_others_may_read_the_features_whom_the_umask_lets(backbone, fresh_store):
+    before = os.umask(0o027)
+    try:
+        cached_features(backbone, fresh_store, FRAMES)
+    finally:
+        os.umask(before)
+    (folder,) = (fresh_store.path / "features").iterdir()
+    assert folder.stat().st_mode & 0o777 == 0o750
+    assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o640}

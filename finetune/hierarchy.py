@@ -183,6 +183,9 @@ def most_specific(log_probs: Tensor, hierarchy: Hierarchy, *, threshold: float) 
 
 
 def top_leaves(log_probs: Tensor, hierarchy: Hierarchy, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` most probable leaves, best first: probabilities and nodes, each (..., min(k, L))."""
-    scores, places = log_probs[..., hierarchy.leaves].topk(min(k, len(hierarchy.leaves)), dim=-1)
-    return scores.exp(), hierarchy.leaves[places]
+    """The ``k`` most probable leaves, best first: probabilities and nodes, each (..., min(k, L)).
+
+    Of equals the tree's first stands first, as for :func:`best_leaf`; ``topk`` would leave their order open.
+    """
+    scores, places = log_probs[..., hierarchy.leaves].sort(dim=-1, descending=True, stable=True)
+    return scores[..., :k].exp(), hierarchy.leaves[places[..., :k]]

@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from framegate.finetune.batch import MODALITIES
-from framegate.finetune.hierarchy import Hierarchy, Part, most_specific, top_leaves
+from framegate.finetune.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
 from framegate.finetune.taxonomy import Taxonomy
 
 
@@ -94,9 +94,11 @@ def predictions(
     A clip for which no node reaches the threshold gets an empty path. ``attention``: of each clip's real frames.
     """
     log_probs = output.log_probs.float()
-    scores, leaves = top_leaves(log_probs, hierarchy, max(1, top))
-    # Of equals the list's first: `path` and `top` must not name different leaves.
-    nodes = leaves[:, 0] if threshold is None else most_specific(log_probs, hierarchy, threshold=threshold)
+    if threshold is None:
+        nodes = best_leaf(log_probs, hierarchy)
+    else:
+        nodes = most_specific(log_probs, hierarchy, threshold=threshold)
+    scores, leaves = top_leaves(log_probs, hierarchy, top)
     probs = log_probs.exp().cpu()
     found = []
     for row, node in enumerate(nodes.tolist()):
@@ -108,7 +110,7 @@ def predictions(
                 probabilities=tuple(float(probs[row, i]) for i in path),
                 top=tuple(
                     (taxonomy.ids[i], score)
-                    for i, score in zip(leaves[row, :top].tolist(), scores[row, :top].tolist(), strict=True)
+                    for i, score in zip(leaves[row].tolist(), scores[row].tolist(), strict=True)
                 ),
                 reliabilities=dict(zip(MODALITIES, output.reliability[row].tolist(), strict=True)),
                 present=tuple(m for m, here in zip(MODALITIES, output.present[row].tolist(), strict=True) if here),

@@ -104,7 +104,7 @@ def test_without_labels_the_rest_is_measured(many):
     assert found.overlays["all"].accuracy is None
     assert found.overlays["all"].gap is None
     assert found.overlays["all"].distances["same_class"] is None
-    assert "no labels" in " ".join(found.notes)
+    assert "accuracy under overlays is not measured" in " ".join(found.notes)
     assert found.score < 0.7
 
 

@@ -14,8 +14,7 @@ from torch import Tensor, nn
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.quality import QUALITIES
 
-Share = Annotated[float, Field(ge=0, le=1)]
-
+_Share = Annotated[float, Field(ge=0, le=1)]
 _SMALL = 1e-6  # the least trust whose logarithm is told apart
 
 
@@ -30,9 +29,9 @@ class FusionConfig:
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: Literal["reliability", "gmu", "concat", "mean", "attention"] = "reliability"
     width: PositiveInt = 128
-    modality_dropout: Share = 0.15
-    swap: Share = 0.1
-    noise: Share = 0.1
+    modality_dropout: _Share = 0.15
+    swap: _Share = 0.1
+    noise: _Share = 0.1
 
     def __post_init__(self) -> None:
         if self.width % 8:  # the streams' bottlenecks, and the attention's heads

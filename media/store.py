@@ -196,7 +196,8 @@ def clip_sound(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
 
 
 def _read_table(path: Path) -> pa.Table:
+    file = pa.memory_map(str(path))
     try:
-        return pa.ipc.open_stream(pa.memory_map(str(path))).read_all()
+        return pa.ipc.open_stream(file).read_all()
     except (pa.ArrowInvalid, OSError) as error:
         raise MediaError(f"{path} is no whole Arrow stream: {error}") from None

@@ -47,6 +47,7 @@ def export_classifier(source: Path, out: Path, *, format: str, push: str | None 
     if format not in FORMATS:
         raise RunError(f"{source} is a classifier: it has no format '{format}' (it has: {', '.join(FORMATS)})")
     claim_export(out)
+    # Opened for a copy, too: a damaged classifier must not take the place of a whole one.
     model, sampling = GatedFusionClassifier.from_pretrained(source), Sampling.load(source)
     aside = out.with_name(f".{out.name}.part")
     shutil.rmtree(aside, ignore_errors=True)

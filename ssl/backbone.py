@@ -18,7 +18,8 @@ from framegate.ssl.weights import BackboneError, load_weights
 __all__ = ["Backbone", "BackboneError", "load_backbone"]
 
 _HUB = ("hf-hub:", "hf_hub:")
-_ELSEWHERE = ("local-dir:", *_HUB)  # models that timm finds outside its own registry
+_FOLDER = "local-dir:"
+_ELSEWHERE = (_FOLDER, *_HUB)  # models that timm finds outside its own registry
 _LOG = logging.getLogger(__name__)
 
 
@@ -134,7 +135,7 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
     if path.is_dir():
         if not (path / "config.json").is_file():
             raise BackboneError(f"{path}: no config.json in it; a backbone folder is what `framegate export` writes")
-        name, weights = f"local-dir:{path}", str(path)
+        name, weights = f"{_FOLDER}{path}", str(path)
     elif path.is_file():
         if arch is None:
             raise BackboneError(f"{path} is a file of weights: say which timm model they belong to with --arch NAME")
@@ -151,26 +152,35 @@ def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> n
         raise BackboneError(f"no backbone '{name}': neither a folder nor a timm model (nearest: '{near[0]}')")
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
-    with _elsewhere_errors(name):
+    with _hub_errors(name):
         return timm.create_model(name, **options)
 
 
 @contextmanager
-def _elsewhere_errors(name: str) -> Iterator[None]:
-    """What goes wrong between timm and a folder or the hub, in a line; other models' errors pass as they are."""
+def _hub_errors(name: str) -> Iterator[None]:
+    """What goes wrong between timm and the hub, in a line; other models' errors pass as they are."""
     try:
         yield
-    except Exception as error:  # timm raises whatever it met in the folder's config
-        if not name.startswith(_ELSEWHERE):
+    except (OSError, ValueError) as error:
+        if not name.startswith(_HUB):
             raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        if not name.startswith(_HUB):
-            config = Path(name.partition(":")[2]) / "config.json"
-            raise BackboneError(f"{config}: timm builds no model from it ({type(error).__name__}: {reason})") from error
         raise BackboneError(
             f"{name} could not be had from the hub: {reason}; check the name and the connection, or download it and "
             "name the folder"
         ) from error
+
+
+@contextmanager
+def _config_errors(name: str) -> Iterator[None]:
+    """What timm met in the ``config.json`` of a backbone folder, in a line; other models' errors pass as they are."""
+    try:
+        yield
+    except Exception as error:  # it raises whatever comes of what it reads there
+        if not name.startswith(_FOLDER):
+            raise
+        file = Path(name.removeprefix(_FOLDER)) / "config.json"
+        raise BackboneError(f"{file}: timm builds no model from it ({type(error).__name__}: {error})") from error
 
 
 def _summary(keys: list[str]) -> str:
@@ -191,7 +201,7 @@ def _own_image_size(name: str) -> int:
 def _pretrained_cfg(name: str) -> dict[str, Any]:
     if name.startswith(_ELSEWHERE):
         # Building the model on the meta device costs no memory and reads no weights.
-        with torch.device("meta"), _elsewhere_errors(name):
+        with torch.device("meta"), _hub_errors(name), _config_errors(name):
             return dict(timm.create_model(name, pretrained=False).pretrained_cfg)
     config = timm.get_pretrained_cfg(name) if _timm_has(name) else None
     return config.to_dict() if config else {}

@@ -153,19 +153,18 @@ def test_a_store_with_nothing_that_the_model_takes_is_refused(store: Path, tmp_p
 @pytest.mark.parametrize(
     ("override", "said"),
     [
-        ("streams.text.heads=5", "cannot be cut into 5 heads"),
-        ("streams.frames.aggregation.dropout=1", "less than 1"),
-        ("streams.frames.lr=0", "greater than 0"),
-        ("fusion.width=30", "divisible by 8"),
-        ("fusion.modality_dropout=2", "less than or equal to 1"),
-        ("head.experts=0", "greater than 0"),
-        ("head.rank=0", "greater than 0"),
-        ("loss.label_smoothing=1", "less than 1"),
-        ("name=..", "should match"),
+        ("streams.text.heads=5", "a text encoder of width 64 cannot be cut into 5 heads"),
+        ("streams.frames.aggregation.dropout=1", "'streams.frames.aggregation.dropout' is 1: input should be less"),
+        ("streams.frames.lr=0", "'streams.frames.lr' is 0: input should be greater than 0"),
+        ("fusion.width=30", "a fusion's width is divisible by 8, and 30 is not"),
+        ("fusion.modality_dropout=2", "'fusion.modality_dropout' is 2: input should be less"),
+        ("head.experts=0", "'head.experts' is 0: input should be greater than 0"),
+        ("head.rank=0", "'head.rank' is 0: input should be greater than 0"),
+        ("loss.label_smoothing=1", "'loss.label_smoothing' is 1: input should be less than 1"),
+        ("name=..", "'name' is '..'"),
     ],
 )
-def test_numbers_that_make_no_classifier_are_refused_by_their_key(store, tmp_path, override: str, said: str) -> None:
+def test_values_that_make_no_classifier_are_refused_plainly(store, tmp_path, override: str, said: str) -> None:
     with pytest.raises(RecipeError) as error:
         config(store, tmp_path, override)
     assert said in str(error.value)
-    assert override.partition("=")[0].split(".")[0] in str(error.value) or "fusion_small.yaml:" in str(error.value)

@@ -56,20 +56,20 @@ def test_an_exported_folder_opens_as_the_backbone_it_was(tmp_path: Path, name: s
         export_backbone(opened, tmp_path / "backbone", card=CARD)
 
 
+@pytest.mark.parametrize("write", [export_backbone, export_torchvision])
+def test_others_may_read_what_the_umask_lets_them(tmp_path: Path, write):
+    before = os.umask(0o027)
+    try:
+        write(Backbone("resnet18", image_size=32), tmp_path / "backbone", card=CARD)
+    finally:
+        os.umask(before)
+    assert (tmp_path / "backbone").stat().st_mode & 0o777 == 0o750
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "backbone").iterdir()} == {0o640}
+
+
 def test_a_folder_holds_the_config_the_weights_and_the_card_alone(tmp_path: Path):
     folder = tmp_path / "deep" / "backbone"
     backbone = trained("resnet10t", image_size=32)
-    before = os.umask(0o027)
-    try:
-        for write in (export_torchvision, export_backbone):
-            name = "resnet18" if write is export_torchvision else "resnet10t"
-            write(Backbone(name, image_size=32), tmp_path / "shared" / "backbone", card=CARD)
-            files = list((tmp_path / "shared" / "backbone").iterdir())
-            assert {path.stat().st_mode & 0o777 for path in files} == {0o640}
-    finally:
-        os.umask(before)
-    assert (tmp_path / "shared" / "backbone").stat().st_mode & 0o777 == 0o750
-
     for _ in range(2):
         export_backbone(backbone, folder, card=CARD)
         assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]

@@ -15,11 +15,13 @@ demo: install
 	$(BIN)/framegate demo --out demo
 
 # A process for each core, at most four: every one of them imports torch and makes the small corpus for itself.
+PARALLEL := -n auto --maxprocesses 4 --dist loadfile
+
 test: install
-	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/python -m pytest $(PARALLEL)
 
 test-slow: install
-	$(BIN)/python -m pytest -m slow
+	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
 lint: install
 	$(BIN)/ruff check .

@@ -44,6 +44,10 @@ class Stores:
     def clean(self) -> FrameStore:
         return self.plain
 
+    @property
+    def training_clips(self) -> int:
+        return self.planted.videos["split"].to_pylist().count("train")
+
 
 def make_stores(folder: Path, pictures: list[Picture], *, side: int, seed: int) -> Stores:
     """Render and extract what is not there yet."""

@@ -85,8 +85,13 @@ def _write_page(path: Path, rows: dict[str, dict[str, Any]], *, missing: Sequenc
             [_cells(name, row) for name, row in measured.items()],
         ),
         "Audit: the score of `framegate audit`, 1 where overlays leave no trace. Read: how often a linear probe names "
-        "one of 12 painted overlays (chance 0.083). Near: neighbours with the same painted overlay (chance: the same).",
+        "one of 12 painted overlays (chance 0.083). Near: neighbours with the same painted overlay (chance: the same). "
+        "CPU minutes of rows that different machines made cannot be compared.",
     ]
+    tags = {name.split("+")[1]: row["settings"]["extra"] for name, row in measured.items() if "+" in name}
+    if tags:
+        changed = "; ".join(f"`+{tag}` with {', '.join(f'`{key}`' for key in extra)}" for tag, extra in tags.items())
+        parts.append(f"Rows of a changed recipe, compared with the default so changed: {changed}.")
     skipped = [f"`{name}`: {row['skipped'].splitlines()[0]}" for name, row in rows.items() if "skipped" in row]
     if skipped:
         parts.append("Left out: " + "; ".join(skipped) + ".")

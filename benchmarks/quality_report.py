@@ -100,7 +100,12 @@ def comparisons(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
         for bound, share in BOUNDS.items():
             compare(f"from the bound {bound}", framegate, of_kind(rows, bound, share), figure, None, bound)
         for kind in sorted({row["kind"] for row in rows.values() if row["share"] == 0.5} - {"framegate", *BOUNDS}):
-            compare(f"default − {kind}", half, of_kind(rows, kind, 0.5), figure, None, kind)
+            part, *tag = kind.split("+")
+            base = of_kind(rows, "+".join(["framegate", *tag]), 0.5)
+            if part != "framegate":
+                compare(f"{'+'.join(['default', *tag])} − {part}", base, of_kind(rows, kind, 0.5), figure, None, kind)
+            else:
+                compare(f"default − {kind}", half, base, figure, None, kind)
     start, continued = of_kind(rows, "imagenet"), of_kind(rows, "imagenet-continued")
     compare("continued − ImageNet", continued, start, "clean", 0.0, "ImageNet EfficientNet-Lite0")
     compare("continued − ½ ImageNet", continued, start, "gap", 0.0, "ImageNet EfficientNet-Lite0", factor=0.5)

@@ -18,16 +18,20 @@ import fnmatch
 import json
 import os
 import time
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
+import torch
 from machine import machine
 from quality_data import Stores, evaluate, make_stores
 from quality_page import write_pages
-from quality_peers import query_images
 from quality_pictures import load_pictures
 from quality_report import comparisons, plot, print_comparisons, print_table
-from quality_rows import OTHERS, SIDE, Budget, Row, SkippedError, all_rows, recipe_digest, train
+from quality_rows import ABLATIONS, OTHERS, SIDE, THRICE, Budget, Row, SkippedError, all_rows, recipe_digest, train
+from quality_time import lightly_over_framegate, print_estimate
 
 SEEDS = {"report": [0, 1, 2], "tune": [10, 11, 12]}
 QUICK_ROWS = ("random", "lightly", "framegate")
@@ -46,7 +50,10 @@ def main() -> None:
     parser.add_argument("--continued-epochs", type=int, default=4, help="of pretraining from ImageNet's weights")
     parser.add_argument("--fp32", action="store_true", help="train all in fp32; default: all in bf16")
     parser.add_argument("--seeds", type=int, nargs="+")
-    parser.add_argument("--thrice", nargs="*", default=[], metavar="ABLATION", help="ablations to run on all seeds")
+    parser.add_argument("--jobs", type=int, default=2, help="rows at once, each with its share of the cores")
+    parser.add_argument(
+        "--thrice", nargs="*", default=THRICE, choices=ABLATIONS, metavar="NAME", help="ablations to run on all seeds"
+    )
     parser.add_argument(
         "--set", nargs="*", default=[], metavar="KEY=VALUE", help="change framegate's recipe in its rows"
     )
@@ -57,6 +64,9 @@ def main() -> None:
     options = parser.parse_args()
     if options.set and not options.tag:
         parser.error("--set needs a --tag, so that its rows are told from the default's")
+    if options.jobs < 1:
+        parser.error("--jobs must be at least 1")
+    torch.set_num_threads(max(1, torch.get_num_threads() // options.jobs))
 
     quick = options.quick
     budget = Budget(
@@ -66,7 +76,7 @@ def main() -> None:
         continued_epochs=options.continued_epochs,
     )
     seeds = options.seeds or (SEEDS[options.half][:1] if quick else SEEDS[options.half])
-    rows = all_rows(seeds, twice=options.thrice)
+    rows = all_rows(seeds, thrice=options.thrice)
     if quick:
         rows = [row for row in rows if row.kind in QUICK_ROWS and row.share == 1.0]
     if options.rows:
@@ -80,11 +90,19 @@ def main() -> None:
 
     begun = time.monotonic()
     if options.estimate:
-        estimate(rows, Data(options.pictures, options.half, out, quick=quick), budget, out, tuple(options.set))
+        stores = Data(options.pictures, options.half, out, quick=quick).stores(64)
+        print_estimate(rows, stores, budget, work=out, extra=tuple(options.set), jobs=options.jobs)
         return
-    data = Data(options.pictures, options.half, out, quick=quick)
-    for row in rows:
-        run_row(row, data, budget, out, extra=tuple(options.set), tag=options.tag, audit_frames=120 if quick else 450)
+    run_rows(
+        rows,
+        Data(options.pictures, options.half, out, quick=quick),
+        budget,
+        out,
+        extra=tuple(options.set),
+        tag=options.tag,
+        audit_frames=120 if quick else 450,
+        jobs=options.jobs,
+    )
     found = finished(out)
     print_table(found)
     lines = comparisons(found)
@@ -92,7 +110,7 @@ def main() -> None:
     plot(found, out / "correlation.png")
     print(f"\nthis call took {(time.monotonic() - begun) / 60:.1f} minutes; rows are in {out / 'rows'}")
     if options.page:
-        missing = [row for row in all_rows(seeds, twice=options.thrice) if row.name not in found]
+        missing = [row for row in all_rows(seeds, thrice=options.thrice) if row.name not in found]
         write_pages(options.page, found, missing=missing)
     if options.json:
         table = {name: {key: value for key, value in row.items() if key != "right"} for name, row in found.items()}
@@ -119,6 +137,18 @@ class Data:
         return make_stores(folder, pictures, side=SIDE[image_size], seed=0 if self._half == "report" else 1)
 
 
+def run_rows(rows: list[Row], data: Data, budget: Budget, out: Path, *, jobs: int, tag: str, **options: Any) -> None:
+    """Run all rows that are not there yet, each in one of ``jobs`` processes. What is timed runs alone."""
+    for size in {row.image_size for row in rows if not _file(out, row, tag).exists()}:
+        data.stores(size)  # before rows would make them twice
+    run = partial(run_row, data=data, budget=budget, out=out, tag=tag, **options)
+    threads = torch.get_num_threads()
+    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
+        for timed in (False, True):
+            for done in [pool.submit(run, row) for row in rows if (row.kind == "equal-time") == timed]:
+                done.result()
+
+
 def run_row(
     row: Row, data: Data, budget: Budget, out: Path, *, extra: tuple[str, ...], tag: str, audit_frames: int
 ) -> None:
@@ -137,9 +167,10 @@ def run_row(
     result: dict[str, Any] = {"row": file.stem, "kind": row.kind + (f"+{tag}" if tag else ""), "seed": row.seed}
     result |= {"share": row.share, "image_size": row.image_size, "settings": settings}
     stores = data.stores(row.image_size)
-    begin, cpu = time.perf_counter(), _cpu_seconds()
     try:
-        backbone, images = train(row, stores, budget, work=out, extra=extra, time_ratio=_time_ratio(row, out))
+        ratio = lightly_over_framegate(stores, budget, work=out, extra=extra) if row.kind == "equal-time" else 1.0
+        begin, cpu = time.perf_counter(), _cpu_seconds()
+        backbone, images = train(row, stores, budget, work=out, extra=extra, time_ratio=ratio)
     except SkippedError as reason:
         result["skipped"] = str(reason)
     else:
@@ -156,59 +187,10 @@ def run_row(
     aside.replace(file)
 
 
-def _time_ratio(row: Row, out: Path) -> float:
-    """Seconds that lightly took over those that framegate took, of the row's seed; 1 for rows that need none.
-
-    Seconds of the processors, since a row may have been trained on a machine that others used too.
-    """
-    if row.kind != "equal-time":
-        return 1.0
-    seconds = {}
-    for kind in ("lightly", "framegate"):
-        file = out / "rows" / f"{kind}-{row.seed}.jsonl"
-        if not file.exists():
-            raise SkippedError(f"run {kind}-{row.seed} first: its time is needed")
-        seconds[kind] = json.loads(file.read_text())["train_cpu_seconds"]
-    return seconds["lightly"] / seconds["framegate"]
-
-
 def _cpu_seconds() -> float:
     """What this process and the data workers that have ended have computed."""
     times = os.times()
     return times.user + times.system + times.children_user + times.children_system
-
-
-def estimate(rows: list[Row], data: Data, budget: Budget, out: Path, extra: tuple[str, ...]) -> None:
-    """Time lightly and framegate over one and over three epochs, and say what the rows will cost."""
-    stores = data.stores(64)
-    clips = int((stores.planted.videos["split"].to_numpy(zero_copy_only=False) == "train").sum())
-    epoch = query_images(clips, epochs=1, frames_per_epoch=budget.frames)
-    cost = {}  # seconds of a training: what any of them takes, and what every epoch adds
-    for kind in ("lightly", "framegate"):
-        seconds, images = [], []
-        for epochs in (1, 3):
-            short = Budget(epochs=epochs, frames=budget.frames, bf16=budget.bf16, continued_epochs=1)
-            row = Row(name=f"estimate-{kind}", kind=kind, seed=0)
-            begin = time.perf_counter()
-            backbone, seen = train(row, stores, short, work=out, extra=extra, time_ratio=1)
-            seconds.append(time.perf_counter() - begin)
-            images.append(seen)
-        each = (seconds[1] - seconds[0]) / (images[1] - images[0])
-        cost[kind] = (max(0.0, seconds[0] - images[0] * each), epoch * each)
-        print(f"{kind}: {cost[kind][1]:.1f} s for the {epoch} query images of an epoch ({1 / each:.0f}/s)")
-    begin = time.perf_counter()
-    evaluate(backbone, stores, audit_frames=450, bf16=budget.bf16)
-    measuring = time.perf_counter() - begin
-    total = 0.0
-    for row in rows:
-        fixed, every = cost["lightly" if row.kind in OTHERS else "framegate"]
-        if row.kind in ("random", "imagenet"):
-            total += measuring * (row.image_size // 64) ** 2
-        elif row.kind == "imagenet-continued":  # a picture of 128 pixels takes about eight times as long
-            total += 4 * measuring + fixed + 8 * budget.continued_epochs * every
-        else:
-            total += measuring + fixed + budget.epochs * row.share * every
-    print(f"measuring a row: {measuring:.0f} s; {len(rows)} rows: about {total / 60:.0f} minutes")
 
 
 def finished(out: Path) -> dict[str, dict[str, Any]]:

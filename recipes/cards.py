@@ -1,12 +1,16 @@
 """Model cards: what a folder of weights is, how it was made, and how to open it."""
 
+from __future__ import annotations
+
 import re
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config import dump_recipe
-from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.recipes.pretrain_config import PretrainConfig
+
+if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
+    from framegate.recipes.finetune_config import FinetuneConfig
+    from framegate.recipes.pretrain_config import PretrainConfig
 
 
 def backbone_card(

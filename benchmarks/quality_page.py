@@ -88,7 +88,7 @@ def _write_page(path: Path, rows: dict[str, dict[str, Any]], *, missing: Sequenc
         "one of 12 painted overlays (chance 0.083). Near: neighbours with the same painted overlay (chance: the same). "
         "CPU minutes of rows that different machines made cannot be compared.",
     ]
-    tags = {name.split("+")[1]: row["settings"]["extra"] for name, row in measured.items() if "+" in name}
+    tags = {name.partition("+")[2]: row["settings"]["extra"] for name, row in measured.items() if "+" in name}
     if tags:
         changed = "; ".join(f"`+{tag}` with {', '.join(f'`{key}`' for key in extra)}" for tag, extra in tags.items())
         parts.append(f"Rows of a changed recipe, compared with the default so changed: {changed}.")

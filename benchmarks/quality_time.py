@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import torch
 from quality_data import Stores, evaluate
 from quality_peers import query_images
 from quality_rows import OTHERS, Budget, Row, train
@@ -32,6 +33,7 @@ def print_estimate(
     rows: Sequence[Row], stores: Stores, budget: Budget, *, work: Path, extra: tuple[str, ...], jobs: int
 ) -> None:
     """Say what the rows will cost, by two short trainings with the threads that each of ``jobs`` has."""
+    torch.set_num_threads(max(1, torch.get_num_threads() // jobs))
     epoch = query_images(stores.training_clips, epochs=1, frames_per_epoch=budget.frames)
     cost = {}
     for kind in ("lightly", "framegate"):

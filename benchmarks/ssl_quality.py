@@ -18,7 +18,7 @@ import fnmatch
 import json
 import os
 import time
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
@@ -66,7 +66,6 @@ def main() -> None:
         parser.error("--set needs a --tag, so that its rows are told from the default's")
     if options.jobs < 1:
         parser.error("--jobs must be at least 1")
-    torch.set_num_threads(max(1, torch.get_num_threads() // options.jobs))
 
     quick = options.quick
     budget = Budget(
@@ -137,35 +136,55 @@ class Data:
         return make_stores(folder, pictures, side=SIDE[image_size], seed=0 if self._half == "report" else 1)
 
 
-def run_rows(rows: list[Row], data: Data, budget: Budget, out: Path, *, jobs: int, tag: str, **options: Any) -> None:
-    """Run all rows that are not there yet, each in one of ``jobs`` processes. What is timed runs alone."""
-    for size in {row.image_size for row in rows if not _file(out, row, tag).exists()}:
+def run_rows(
+    rows: list[Row],
+    data: Data,
+    budget: Budget,
+    out: Path,
+    *,
+    extra: tuple[str, ...],
+    tag: str,
+    audit_frames: int,
+    jobs: int,
+) -> None:
+    """Run all rows that are not there yet, each in one of ``jobs`` processes; then what is timed, alone on all cores.
+
+    A file made with other settings ends the call before anything is run, and a row that fails before others begin.
+    """
+    todo = []
+    for row in rows:
+        file = _file(out, row, tag)
+        if not file.exists():
+            todo.append(row)
+        elif json.loads(file.read_text())["settings"] != _settings(row, budget, extra, audit_frames):
+            raise SystemExit(
+                f"{file} was made with other settings, or by another recipe: delete it, or name another --out"
+            )
+    for size in {row.image_size for row in todo}:
         data.stores(size)  # before rows would make them twice
-    run = partial(run_row, data=data, budget=budget, out=out, tag=tag, **options)
-    threads = torch.get_num_threads()
-    with ProcessPoolExecutor(jobs, get_context("spawn"), torch.set_num_threads, (threads,)) as pool:
-        for timed in (False, True):
-            for done in [pool.submit(run, row) for row in rows if (row.kind == "equal-time") == timed]:
+    run = partial(run_row, data=data, budget=budget, out=out, extra=extra, tag=tag, audit_frames=audit_frames)
+    spawn, threads = get_context("spawn"), max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(jobs, spawn, torch.set_num_threads, (threads,)) as pool:
+        try:
+            for done in as_completed([pool.submit(run, row) for row in todo if row.kind != "equal-time"]):
                 done.result()
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+    for row in todo:
+        if row.kind == "equal-time":
+            run(row)
 
 
 def run_row(
     row: Row, data: Data, budget: Budget, out: Path, *, extra: tuple[str, ...], tag: str, audit_frames: int
 ) -> None:
-    """Train and measure a row, unless its file is there; a file made with other settings ends the call."""
+    """Train and measure a row, and leave its file."""
     file = _file(out, row, tag)
-    settings: dict[str, Any] = {**vars(budget), "audit_frames": audit_frames}
-    if row.kind not in OTHERS:
-        settings |= {"extra": list(extra), "recipe": recipe_digest()}
-    if file.exists():
-        if json.loads(file.read_text())["settings"] != settings:
-            raise SystemExit(
-                f"{file} was made with other settings, or by another recipe: delete it, or name another --out"
-            )
-        return
     print(f"{file.stem} …", flush=True)
     result: dict[str, Any] = {"row": file.stem, "kind": row.kind + (f"+{tag}" if tag else ""), "seed": row.seed}
-    result |= {"share": row.share, "image_size": row.image_size, "settings": settings}
+    result |= {"share": row.share, "image_size": row.image_size}
+    result["settings"] = _settings(row, budget, extra, audit_frames)
     stores = data.stores(row.image_size)
     try:
         ratio = lightly_over_framegate(stores, budget, work=out, extra=extra) if row.kind == "equal-time" else 1.0
@@ -185,6 +204,14 @@ def run_row(
     aside = file.with_suffix(".part")
     aside.write_text(json.dumps(result) + "\n")
     aside.replace(file)
+
+
+def _settings(row: Row, budget: Budget, extra: tuple[str, ...], audit_frames: int) -> dict[str, Any]:
+    """All that a row's figures depend on beside its name."""
+    settings: dict[str, Any] = {**vars(budget), "audit_frames": audit_frames}
+    if row.kind not in OTHERS:
+        settings |= {"extra": list(extra), "recipe": recipe_digest()}
+    return settings
 
 
 def _cpu_seconds() -> float:

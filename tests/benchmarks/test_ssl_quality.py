@@ -194,3 +194,31 @@ def test_a_page_of_which_nothing_is_measured_is_left_as_it_is(tmp_path: Path) ->
     (tmp_path / "QUALITY.md").write_text("before")
     write_pages(tmp_path / "QUALITY.md", {}, missing=[])
     assert [(file.name, file.read_text()) for file in tmp_path.iterdir()] == [("QUALITY.md", "before")]
+
+
+def test_rows_of_a_changed_recipe_stand_beside_the_default_so_changed() -> None:
+    from quality_report import comparisons
+
+    def half(kind: str, value: float) -> dict[str, Any]:
+        return row(0, *([value] * 4,) * 3) | {"kind": kind, "share": 0.5}
+
+    kinds = {"framegate": 0.5, "framegate+wide": 0.75, "no-x": 0.25, "no-x+wide": 0.25}
+    lines = comparisons({kind: half(kind, value) for kind, value in kinds.items()})
+    clean = {line["case"]: line["difference"] for line in lines if line["case"].endswith(": clean") and line["ours"]}
+    assert clean == {
+        "default − framegate+wide: clean": pytest.approx(-25),
+        "default − no-x: clean": pytest.approx(25),
+        "default+wide − no-x: clean": pytest.approx(50),
+    }
+
+
+def test_a_row_made_with_other_settings_ends_the_call_before_anything_is_made(tmp_path: Path, monkeypatch) -> None:
+    import ssl_quality
+
+    (tmp_path / "report" / "rows").mkdir(parents=True)
+    (tmp_path / "report" / "rows" / "framegate-0.jsonl").write_text('{"settings": {"epochs": 3}}\n')
+    call = ["x", "--pictures", str(tmp_path), "--out", str(tmp_path), "--rows", "random-0", "framegate-0"]
+    monkeypatch.setattr(sys, "argv", call)
+    with pytest.raises(SystemExit, match="was made with other settings"):
+        ssl_quality.main()
+    assert not list(tmp_path.rglob("stores-*"))

@@ -106,7 +106,8 @@ def comparisons(rows: dict[str, dict[str, Any]]) -> list[dict[str, Any]]:
                 compare(f"{'+'.join(['default', *tag])} − {part}", base, of_kind(rows, kind, 0.5), figure, None, kind)
             else:
                 compare(f"default − {kind}", half, base, figure, None, kind)
-    start, continued = of_kind(rows, "imagenet"), of_kind(rows, "imagenet-continued")
+    continued = of_kind(rows, "imagenet-continued")
+    start = [{**row, "seed": other["seed"]} for row in of_kind(rows, "imagenet") for other in continued]
     compare("continued − ImageNet", continued, start, "clean", 0.0, "ImageNet EfficientNet-Lite0")
     compare("continued − ½ ImageNet", continued, start, "gap", 0.0, "ImageNet EfficientNet-Lite0", factor=0.5)
     for figure, chance in (("decodability", "decodability_chance"), ("same_overlay_neighbours", "neighbours_chance")):

@@ -34,8 +34,6 @@ ABLATIONS: dict[str, tuple[str, ...]] = {
     "no-one-view-survival": ("views.overlays.survive=1", "views.overlays.assume=false"),
     "no-same-look-negatives": ("data.same_look=0",),
     "no-split-batch-norm": ("method.batch_norm=plain",),
-    "weak-decay": ("optim.weight_decay=0.05",),
-    "projection-head": ("method.dim=128",),
     "lightly-schedule": (
         *("optim.name=sgd", "optim.lr=0.12", "optim.batch_size=128", "optim.weight_decay=5e-4"),
         *("method.queue=4096", "method.momentum=0.99"),
@@ -95,7 +93,9 @@ def all_rows(seeds: list[int], *, thrice: Sequence[str]) -> list[Row]:
         Row(name=f"supervised-{first}", kind="supervised", seed=first, share=0.5),
         Row(name=f"supervised-no-looks-{first}", kind="supervised-no-looks", seed=first, share=0.5),
         Row(name="imagenet", kind="imagenet", seed=first, image_size=128),
-        Row(name=f"imagenet-continued-{first}", kind="imagenet-continued", seed=first, image_size=128),
+    ]
+    rows += [
+        Row(name=f"imagenet-continued-{seed}", kind="imagenet-continued", seed=seed, image_size=128) for seed in seeds
     ]
     return rows
 

@@ -83,6 +83,7 @@ def test_the_halves_share_no_folder() -> None:
 def row(seed: int, clean: list[float], same: list[float], swapped: list[float]) -> dict[str, Any]:
     return {
         "seed": seed,
+        "share": 1.0,
         "category": [0, 0, 1, 1],
         "right": {"knn": {"clean": clean, "same": same, "swapped": swapped}},
     }
@@ -210,6 +211,16 @@ def test_rows_of_a_changed_recipe_stand_beside_the_default_so_changed() -> None:
         "default − no-x: clean": pytest.approx(25),
         "default+wide − no-x: clean": pytest.approx(50),
     }
+
+
+def test_every_seed_of_continued_pretraining_is_compared_with_the_one_start() -> None:
+    from quality_report import comparisons
+
+    rows = {"imagenet": row(0, *([0.5] * 4,) * 3) | {"kind": "imagenet"}}
+    for seed, value in enumerate((0.5, 0.75, 1.0)):
+        rows[f"imagenet-continued-{seed}"] = row(seed, *([value] * 4,) * 3) | {"kind": "imagenet-continued"}
+    (clean,) = (line for line in comparisons(rows) if line["case"] == "continued − ImageNet: clean")
+    assert clean["difference"] == pytest.approx(25) and clean["peer"] == pytest.approx(50)
 
 
 def test_a_row_made_with_other_settings_ends_the_call_before_anything_is_made(tmp_path: Path, monkeypatch) -> None:

@@ -101,10 +101,13 @@ class ReliabilityFusion(nn.Module):
         p(y) ∝ p₀(y) Π_m (1 + exp(s_m + e_m(y)))                 the verdict: a product of experts that may be broken
         t_m = Σ_y p(y) σ(s_m + e_m(y))                           trust, p(o_m) after hearing them: agreement raises it
         r_m = t_m / Σ t, the softmax of log t over the present   reliability
-        out = Σ_m t_m σ(U_m [h_1; …; h_M]) ⊙ tanh(V_m h_m)       gated multimodal units, as far as they are trusted
+        out = Σ_m √t_m σ(U_m [h_1; …; h_M]) ⊙ tanh(V_m h_m)      gated multimodal units, as far as they are trusted
 
-    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. The verdict is
-    there to learn trust from (see ``criterion.py``); as an answer it is worse than the head's on ``out``.
+    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Nor does trust
+    in ``out``: it answers whether a modality is the clip's own, not what would suit the head. Its root shuts out what
+    is surely broken and takes little from what is merely doubted, which most often is sound: streams agree less on new
+    clips than on those they learnt from. The verdict is there to learn trust from (see ``criterion.py``); as an answer
+    it is worse than the head's on ``out``.
     """
 
     def __init__(self, width: int, streams: int, hierarchy: Hierarchy, *, hidden: int = 32) -> None:
@@ -124,7 +127,7 @@ class ReliabilityFusion(nn.Module):
         score = trust.clamp(min=_SMALL).log()
         gate, values = self.units(states.hidden)
         return Fused(
-            vector=(trust.unsqueeze(-1) * gate * values).sum(dim=1),
+            vector=(trust.detach().sqrt().unsqueeze(-1) * gate * values).sum(dim=1),
             reliability=present_softmax(score, states.present),
             score=score,
             trust=trust,

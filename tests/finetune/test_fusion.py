@@ -87,6 +87,23 @@ def test_trust_and_evidence_are_the_sum_over_all_cases_of_who_is_right():
         torch.testing.assert_close(fused.trust[clip][here], owned.detach(), rtol=0, atol=1e-10)
 
 
+def test_the_vector_is_the_units_by_the_root_of_their_trust_which_learns_nothing_from_it():
+    states = make_states(dtype=torch.float64)
+    fusion = make_fusion(FusionConfig(width=8), 3, HIERARCHY).double()
+    fused = fusion(states)
+    units = fusion.units
+    for clip, hidden in enumerate(states.hidden):
+        gate = torch.sigmoid(units.gates.weight @ hidden.flatten() + units.gates.bias).view(3, 8)
+        expected = sum(
+            fused.trust[clip, m] ** 0.5 * gate[m] * torch.tanh(layer.weight @ hidden[m] + layer.bias)
+            for m, layer in enumerate(units.transforms)
+        )
+        torch.testing.assert_close(fused.vector[clip], expected, rtol=0, atol=1e-10)
+    fused.vector.sum().backward()
+    assert fusion.log_sharpness.grad is None
+    assert all(parameter.grad is None for parameter in fusion.odds.parameters())
+
+
 def test_the_one_that_disagrees_is_trusted_least():
     states = make_states(batch=1)
     log_probs = HIERARCHY.log_probs(torch.tensor([[6.0, 0, 6, 0], [6, 0, 6, 0], [6, 0, 0, 6]])).unsqueeze(0)

@@ -1,4 +1,4 @@
-"""Random resized crops, in fractions of a frame (Szegedy et al. 2015; torchvision's ``RandomResizedCrop``)."""
+"""Crops, in fractions of a frame: random resized ones (Szegedy et al. 2015; torchvision's), and the plain square."""
 
 from __future__ import annotations
 
@@ -45,3 +45,15 @@ def cut(image: np.ndarray, pixels: PixelBox, size: int) -> np.ndarray:
     part = image[pixels[1] : pixels[3], pixels[0] : pixels[2]]
     shrinks = part.shape[0] > 2 * size and part.shape[1] > 2 * size
     return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+
+
+def largest_square(width: int, height: int) -> Box:
+    """The largest centred square of a width × height picture."""
+    side = min(width, height)
+    return (0.5 - side / width / 2, 0.5 - side / height / 2, 0.5 + side / width / 2, 0.5 + side / height / 2)
+
+
+def centre_square(image: np.ndarray, size: int) -> np.ndarray:
+    """The largest centred square of ``image`` (H, W, 3) uint8, resized to (size, size, 3)."""
+    height, width = image.shape[:2]
+    return cut(image, whole_pixels(largest_square(width, height), width, height), size)

@@ -6,7 +6,7 @@ from typing import Literal
 
 import numpy as np
 
-from framegate.augment.crops import cut, whole_pixels
+from framegate.augment.crops import cut, largest_square, whole_pixels
 from framegate.media.store import decode_jpeg
 
 Reduction = Literal[1, 2, 4, 8]
@@ -41,5 +41,4 @@ def plain_view(jpeg: bytes | memoryview, image_size: int) -> np.ndarray:
     width, height = jpeg_size(jpeg)
     side = min(width, height)
     image = decode_jpeg(jpeg, reduce=largest_reduction(side, side, image_size))
-    crop = (0.5 - side / width / 2, 0.5 - side / height / 2, 0.5 + side / width / 2, 0.5 + side / height / 2)
-    return cut(image, whole_pixels(crop, image.shape[1], image.shape[0]), image_size)
+    return cut(image, whole_pixels(largest_square(width, height), image.shape[1], image.shape[0]), image_size)

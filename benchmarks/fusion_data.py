@@ -192,6 +192,7 @@ def _write(
     prepare = replace(
         encoders["audio"].prepare,
         image_size=backbone.image_size,
+        mask_overlays=True,
         tokenizer=encoders["text"].prepare.tokenizer,
         max_tokens=encoders["text"].prepare.max_tokens,
     )

@@ -224,6 +224,7 @@ def _preparation(
     audio, text = streams.audio, streams.text
     return Preparation(
         image_size=backbone.image_size if backbone is not None else None,
+        mask_overlays=streams.frames is not None and streams.frames.mask_overlays,
         rate=audio.rate if audio is not None else None,
         window_seconds=audio.window_seconds if audio is not None else 0.0,
         tokenizer=tokenizer if text is not None else None,

@@ -32,7 +32,8 @@ from framegate.ssl.export import TOLERANCE, ExportError
 
 _CONTENT = {"frames": "frames", "audio": "audio", "text": "tokens"}
 INPUTS = "inputs.json"
-"""What the exported streams take: ``image_size`` in pixels, ``rate`` in Hz, ``window_samples``, ``max_tokens``."""
+"""What the exported streams take: ``image_size`` in pixels, ``mask_overlays``, ``rate`` in Hz, ``window_samples``,
+``max_tokens``."""
 
 
 def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
@@ -79,6 +80,7 @@ def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
     prepare = model.prepare
     inputs = {
         "image_size": prepare.image_size,
+        "mask_overlays": prepare.mask_overlays,
         "rate": prepare.rate,
         "window_samples": round(prepare.window_seconds * prepare.rate) if prepare.rate is not None else None,
         "max_tokens": prepare.max_tokens if prepare.tokenizer is not None else None,

@@ -8,11 +8,13 @@ import torch
 from torch import Tensor
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
-from framegate.augment.crops import cut, whole_pixels
+from framegate.augment import find_layout, mask_layout
+from framegate.augment.crops import centre_square
 from framegate.finetune.batch import ClipSample
 from framegate.finetune.hub import window_features
 from framegate.finetune.sound import split_windows
 from framegate.finetune.tokenizer import encode
+from framegate.media import Layout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,7 +22,7 @@ class ClipInput:
     """One clip as decoded; what is None or empty is absent.
 
     Attributes:
-        frames: RGB pictures, each (H, W, 3) uint8.
+        frames: RGB pictures, each (H, W, 3) uint8, spread over the clip.
         sound: mono samples (n,) float32 in −1..1, at ``rate`` Hz.
         text: title and description.
     """
@@ -35,11 +37,13 @@ class ClipInput:
 class Preparation:
     """How this model's inputs are made; saved with the model, so that training and prediction agree.
 
-    ``image_size`` in pixels, ``rate`` in Hz; ``extractor`` makes of sound windows what a Hugging Face encoder reads,
-    None leaves them waveforms. None marks a modality that the model has no stream for: it is left out.
+    ``image_size`` in pixels; ``mask_overlays``: hide those found in the frames; ``rate`` in Hz; ``extractor`` makes of
+    sound windows what a Hugging Face encoder reads, None leaves them waveforms. None marks a modality that the model
+    has no stream for: it is left out.
     """
 
     image_size: int | None
+    mask_overlays: bool
     rate: int | None
     window_seconds: float
     tokenizer: PreTrainedTokenizerBase | None
@@ -55,10 +59,16 @@ class Preparation:
             labels=labels,
         )
 
-    def pictures(self, frames: Sequence[np.ndarray] | np.ndarray) -> Tensor | None:
-        """(T, 3, S, S) uint8: the largest centred square of each frame."""
+    def pictures(self, frames: Sequence[np.ndarray] | np.ndarray, layout: Layout | None = None) -> Tensor | None:
+        """(T, 3, S, S) uint8: the largest centred square of each frame.
+
+        ``layout``: of the clip's overlays, where a store knows it; None: found in these frames, if it is wanted.
+        """
         if self.image_size is None or not len(frames):
             return None
+        if self.mask_overlays:
+            layout = _layout_of(frames) if layout is None else layout
+            frames = [mask_layout(frame, layout) for frame in frames]
         squares = np.stack([centre_square(frame, self.image_size) for frame in frames])
         return torch.from_numpy(squares).permute(0, 3, 1, 2).contiguous()
 
@@ -77,9 +87,6 @@ class Preparation:
         return None if self.tokenizer is None else encode(self.tokenizer, text, max_tokens=self.max_tokens)
 
 
-def centre_square(image: np.ndarray, size: int) -> np.ndarray:
-    """The largest centred square of (H, W, 3) uint8, resized to (size, size, 3): as ``plain_view`` does with JPEGs."""
-    height, width = image.shape[:2]
-    side = min(width, height)
-    crop = (0.5 - side / width / 2, 0.5 - side / height / 2, 0.5 + side / width / 2, 0.5 + side / height / 2)
-    return cut(image, whole_pixels(crop, width, height), size)
+def _layout_of(frames: Sequence[np.ndarray] | np.ndarray) -> Layout:
+    """What overlays the frames of a clip carry; of pictures of different sizes nothing is known."""
+    return find_layout(list(frames)) if len({frame.shape for frame in frames}) == 1 else Layout()

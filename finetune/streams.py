@@ -45,7 +45,8 @@ class Aggregation:
 class FramesConfig:
     """``backbone``: a backbone folder or timm name. ``pretrained``: of a name, take timm's weights.
 
-    ``lr``: None for the recipe's.
+    ``lr``: None for the recipe's. ``mask_overlays``: hide the overlays found in a clip, in training and ever after:
+    a station's look goes with what it shows, and a classifier that sees it learns the look.
     """
 
     __pydantic_config__: ClassVar = _STRICT
@@ -53,6 +54,7 @@ class FramesConfig:
     pretrained: bool = False
     train: Trained = "frozen"
     lr: PositiveFloat | None = None
+    mask_overlays: bool = True
     aggregation: Aggregation = Aggregation()
 
 

@@ -96,7 +96,8 @@ class StoreClips(Dataset):
             return None
         if self.features is not None:
             return self.features[chosen]
-        return self.prepare.pictures([decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen])
+        pictures = [decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen]
+        return self.prepare.pictures(pictures, self.store.video(row).layout)
 
 
 def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
@@ -137,7 +138,13 @@ def frozen_features(model: GatedFusionClassifier, store: FrameStore, *, visible:
     backbone = model.streams["frames"].encoder
     assert isinstance(backbone, Backbone)
     with WorkProgress("features", total=len(store), visible=visible) as progress:
-        return cached_features(backbone, store, np.arange(len(store)), on_progress=progress.update)
+        return cached_features(
+            backbone,
+            store,
+            np.arange(len(store)),
+            mask_overlays=model.prepare.mask_overlays,
+            on_progress=progress.update,
+        )
 
 
 def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Preparation, text: str) -> ClipInput:

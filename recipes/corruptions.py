@@ -13,7 +13,7 @@ from torch import Tensor
 from framegate.augment.masks import found_regions, mask_layout, pixel_boxes
 from framegate.augment.masks import replace as paste
 from framegate.finetune.batch import MODALITIES, ClipSample, Modality
-from framegate.media import decode_jpeg
+from framegate.media import Layout, decode_jpeg
 from framegate.recipes.clips import StoreClips, clip_text, noise_input, spread
 
 Change = Callable[[int, ClipSample], ClipSample]
@@ -91,7 +91,8 @@ def donor_rows(clips: StoreClips, rows: np.ndarray, *, seed: int) -> dict[int, l
 def swap_overlays(clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> tuple[Change, int]:
     """Gives each clip's frames the overlays of another programme's clip in place of its own; all else is dropped.
 
-    The regions that layout finding saw are what is covered in the one and copied from the other.
+    The regions that layout finding saw are what is covered in the one and copied from the other; a model that masks
+    overlays is shown the clip with the donor's masked.
 
     Returns:
         The change, and how many clips of ``rows`` it alters: those that have overlays, or whose donor has.
@@ -117,6 +118,7 @@ def swap_overlays(clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> tupl
                 picture = cv2.resize(picture, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_AREA)
                 for box in pixel_boxes(regions[donor], frame):
                     paste(frame, box, picture)
-        return replace(sample, frames=clips.prepare.pictures(frames))
+        layout = store.video(donor).layout if donor is not None else Layout()
+        return replace(sample, frames=clips.prepare.pictures(frames, layout))
 
     return change, sum(bool(regions[row] or donors[row] is not None) for row in donors)

@@ -13,6 +13,7 @@ from typing import Any, TextIO
 import torch
 from torch.utils.data import DataLoader, Subset
 
+from framegate.augment import find_layout
 from framegate.finetune.batch import collate
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import local_classifier
@@ -61,7 +62,9 @@ def predict_inputs(
     count, failures = 0, []
     with (
         tempfile.TemporaryDirectory(prefix="framegate-predict-") as scratch,
-        closing(read_ahead(clips, Path(scratch), options=options, workers=workers)) as stores,
+        closing(
+            read_ahead(clips, Path(scratch), options=options, layout=model.prepare.mask_overlays, workers=workers)
+        ) as stores,
         WorkProgress("predict", total=len(clips)) as progress,
         _writer(out) as file,
     ):
@@ -78,17 +81,23 @@ def predict_inputs(
 
 
 def read_ahead(
-    clips: Sequence[Clip], scratch: Path, *, options: ExtractOptions, workers: int | None = None, size: int = 64
+    clips: Sequence[Clip],
+    scratch: Path,
+    *,
+    options: ExtractOptions,
+    layout: bool = False,
+    workers: int | None = None,
+    size: int = 64,
 ) -> Generator[tuple[FrameStore, list[dict[str, Any]]], None, None]:
     """Stores of ``size`` clips each and their failures; while one is being used, the next is being decoded.
 
-    A store is gone once the next is asked for.
+    ``layout``: their overlays are found, too. A store is gone once the next is asked for.
     """
     parts = [clips[start : start + size] for start in range(0, len(clips), size)]
 
     def read(number: int) -> FrameStore:
         folder = scratch / f"store-{number}"
-        extract(parts[number], folder, options=options, workers=workers)
+        extract(parts[number], folder, layout=find_layout if layout else None, options=options, workers=workers)
         return FrameStore(folder)
 
     with ThreadPoolExecutor(max_workers=1) as reader:  # extraction itself runs in processes of its own

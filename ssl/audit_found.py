@@ -10,7 +10,7 @@ import numpy as np
 from torch import nn
 
 from framegate.augment import mask_layout
-from framegate.augment.crops import cut, whole_pixels
+from framegate.augment.crops import centre_square
 from framegate.augment.hard_negatives import look_numbers
 from framegate.augment.masks import found_regions
 from framegate.media import FrameStore, decode_jpeg
@@ -69,9 +69,9 @@ def audit_found(
         return None
     rows = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]
     features = PaintedFeatures(backbone, store, numbers[rows], image_size=image_size, seed=0)
-    views = [_square(decode_jpeg(store.jpeg(int(number))), image_size) for number in numbers[rows]]
+    views = [centre_square(decode_jpeg(store.jpeg(int(number))), image_size) for number in numbers[rows]]
     masked_views = [
-        _square(mask_layout(decode_jpeg(store.jpeg(int(number))), layouts[video]), image_size)
+        centre_square(mask_layout(decode_jpeg(store.jpeg(int(number))), layouts[video]), image_size)
         for number, video in zip(numbers[rows], frames.video[rows], strict=True)
     ]
     both = {"raw": features.of(np.stack(views)), "masked": features.of(np.stack(masked_views))}
@@ -143,11 +143,3 @@ def _accuracy(
     groups = Groups.resampled(frames.programme[rows][test])
     raw, masked = groups.balanced(raw, classes[test]), groups.balanced(masked, classes[test])
     return {"raw": float(raw[0]), "masked": float(masked[0])}, {"accuracy": interval(raw - masked)}
-
-
-def _square(image: np.ndarray, size: int) -> np.ndarray:
-    """The largest centred square of a picture, resized: `plain_view`, from pixels."""
-    height, width = image.shape[:2]
-    side = min(width, height)
-    crop = (0.5 - side / width / 2, 0.5 - side / height / 2, 0.5 + side / width / 2, 0.5 + side / height / 2)
-    return cut(image, whole_pixels(crop, width, height), size)

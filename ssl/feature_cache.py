@@ -25,20 +25,29 @@ def cached_features(
     store: FrameStore,
     frames: np.ndarray,
     *,
+    mask_overlays: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> Tensor:
     """Like `frame_features` at the backbone's own image size, from ``STORE/features/NAME-DIGEST/`` if they are there.
 
-    The digest covers the weights, the pixel normalisation, the image size, the store's rows and ``frames``.
+    The digest covers the weights, the pixel normalisation, the image size, the store's rows, ``frames`` and
+    ``mask_overlays``.
 
     Shape: ``frames`` (N,) int → (N, dim) float32.
     """
     name = backbone.model.pretrained_cfg["architecture"]
-    folder = store.path / "features" / f"{name}-{_digest(backbone, store, frames)}"
+    folder = store.path / "features" / f"{name}-{_digest(backbone, store, frames, mask_overlays)}"
     file = folder / "features.safetensors"
     if file.is_file():
         return load_file(file)["features"]
-    features = frame_features(backbone, store, frames, image_size=backbone.image_size, on_progress=on_progress)
+    features = frame_features(
+        backbone,
+        store,
+        frames,
+        image_size=backbone.image_size,
+        mask_overlays=mask_overlays,
+        on_progress=on_progress,
+    )
     aside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
     try:
         aside.mkdir(parents=True)
@@ -53,10 +62,10 @@ def cached_features(
     return features
 
 
-def _digest(backbone: Backbone, store: FrameStore, frames: np.ndarray) -> str:
+def _digest(backbone: Backbone, store: FrameStore, frames: np.ndarray, mask_overlays: bool) -> str:
     digest = hashlib.sha256((store.path / "videos.arrow").read_bytes())
     digest.update(np.ascontiguousarray(frames, dtype=np.int64).tobytes())
-    digest.update(str(backbone.image_size).encode())
+    digest.update(f"{backbone.image_size}{' masked' if mask_overlays else ''}".encode())
     for name, tensor in [*backbone.state_dict().items(), ("mean", backbone.mean), ("std", backbone.std)]:
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 
+from framegate.augment.masks import found_regions, mask_layout
 from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
@@ -96,18 +97,42 @@ def test_a_corruption_replaces_its_modality_where_the_clip_has_it(opened, modali
         assert not content.any()
 
 
+def test_features_of_masked_frames_are_those_of_the_pictures_that_prediction_sees(opened) -> None:
+    model, clips, rows = opened
+    pictures = StoreClips(clips.store, model.prepare, clips.sampling, labels=clips.labels)
+    seen = [row for row in map(int, rows) if found_regions(clips.store.video(row).layout)]
+    raw = StoreClips(clips.store, replace(model.prepare, mask_overlays=False), clips.sampling, labels=clips.labels)
+    assert seen and not torch.equal(raw[seen[0]].frames, pictures[seen[0]].frames)
+    with torch.no_grad():
+        for row in seen[:3]:
+            features = model.streams["frames"].encoder(pictures[row].frames)
+            torch.testing.assert_close(features, clips[row].frames)
+
+
 def test_swapped_overlays_are_the_donors(opened) -> None:
     _, clips, rows = opened
-    change, altered = swap_overlays(clips, rows)
+    bare = StoreClips(clips.store, replace(clips.prepare, mask_overlays=False), clips.sampling, labels=clips.labels)
+    change, altered = swap_overlays(bare, rows)
     seen = [row for row in map(int, rows) if clips.store.video(row).layout.logos]
     assert 0 < len(seen) <= altered <= len(rows)
     row = seen[0]
-    numbers = spread(clips.store.frame_range(row), clips.sampling.frames)
-    plain = clips.prepare.pictures([decode_jpeg(clips.store.jpeg(int(n))) for n in numbers])
-    swapped = change(row, clips[row])
-    apart = (swapped.frames.int() - plain.int()).abs().amax(dim=(0, 1)) > 8
+    swapped = change(row, bare[row])
+    apart = (swapped.frames.int() - bare[row].frames.int()).abs().amax(dim=(0, 1)) > 8
     assert 0 < apart.float().mean() < 0.9  # some of the picture, not all of it
     assert swapped.audio is swapped.tokens is None
+
+
+def test_a_model_that_masks_overlays_sees_nothing_of_the_donors(opened) -> None:
+    _, clips, rows = opened
+    store = clips.store
+    change, _ = swap_overlays(clips, rows)
+    for row in map(int, rows[:4]):
+        layouts = [store.video(other).layout for other in donor_rows(clips, rows, seed=0)[row]]
+        donor = next(layout for layout in layouts if found_regions(layout))
+        frames = [decode_jpeg(store.jpeg(int(n))) for n in spread(store.frame_range(row), clips.sampling.frames)]
+        both = [mask_layout(mask_layout(frame, store.video(row).layout), donor) for frame in frames]
+        expected = replace(clips.prepare, mask_overlays=False).pictures(both)
+        assert torch.equal(change(row, clips[row]).frames, expected)
 
 
 def test_comparing_lists_what_only_one_gets_right() -> None:

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from framegate.media import ExtractOptions, clips_from_files
+from framegate.media import ExtractOptions, Layout, clips_from_files
 from framegate.recipes.predict import read_ahead
 
 
@@ -13,8 +13,9 @@ def test_parts_come_in_order_with_their_failures_and_leave_nothing_behind(corpus
     clips = clips_from_files([*videos[:2], broken, *videos[2:]])
     scratch = tmp_path / "scratch"
     scratch.mkdir()
-    seen, failed, kept = [], [], []
-    for store, failures in read_ahead(clips, scratch, options=ExtractOptions(), workers=1, size=2):
+    seen, failed, kept, looks = [], [], [], []
+    for store, failures in read_ahead(clips, scratch, options=ExtractOptions(), layout=True, workers=1, size=2):
+        looks += [store.video(row).layout != Layout() for row in range(store.videos.num_rows)]
         seen += store.videos["id"].to_pylist()
         failed += [failure["id"] for failure in failures]
         kept.append(store.path)
@@ -22,6 +23,7 @@ def test_parts_come_in_order_with_their_failures_and_leave_nothing_behind(corpus
         assert not any(path.exists() for path in kept[:-1])
     assert seen == [video.stem for video in videos]
     assert failed == ["broken"]
+    assert any(looks)
     assert len(kept) == 3
     assert list(scratch.iterdir()) == []
 

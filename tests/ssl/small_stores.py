@@ -1,17 +1,20 @@
 """Small videos, and frame stores made of them."""
 
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import av
 import numpy as np
 
-from framegate.media import Clip, ExtractOptions, FrameStore, extract
+from framegate.media import Clip, ExtractOptions, FrameStore, Layout, extract
 
 
-def make_store(clips: list[Clip], out: Path) -> FrameStore:
+def make_store(
+    clips: list[Clip], out: Path, *, layout: Callable[[Sequence[np.ndarray]], Layout] | None = None
+) -> FrameStore:
     """A frame every 0.2 s of each clip, 48 pixels high."""
     options = ExtractOptions(mode="exact", every=0.2, size=48, audio_seconds=0)
-    extract(clips, out, options=options, workers=1)
+    extract(clips, out, layout=layout, options=options, workers=1)
     return FrameStore(out)
 
 

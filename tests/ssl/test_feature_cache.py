@@ -1,5 +1,5 @@
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -7,11 +7,13 @@ import numpy as np
 import pytest
 import torch
 
-from framegate.augment import plain_view
-from framegate.media import FrameStore
+from framegate.augment import mask_layout, plain_view
+from framegate.augment.crops import centre_square
+from framegate.media import FrameStore, Layout, clips_from_files, decode_jpeg
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.feature_cache import cached_features
 from framegate.ssl.features import frame_features
+from tests.ssl.small_stores import make_store
 
 FRAMES = np.array([4, 0, 9])
 
@@ -47,6 +49,26 @@ def test_features_are_those_of_plain_views_in_the_order_asked_for(backbone, stor
     with torch.no_grad():
         expected = torch.cat([backbone(view[None]) for view in views])
     torch.testing.assert_close(features, expected)
+
+
+def a_band(frames: Sequence[np.ndarray]) -> Layout:
+    return Layout(subtitles=((0.1, 0.6, 0.9, 0.9, 1.0),))
+
+
+def test_features_of_masked_frames_are_those_of_pictures_without_what_the_layout_names(backbone, videos, tmp_path):
+    store = make_store(clips_from_files(videos[:1]), tmp_path / "store", layout=a_band)
+    with forwards(backbone) as seen:
+        masked = cached_features(backbone, store, FRAMES, mask_overlays=True)
+        raw = cached_features(backbone, store, FRAMES)
+        again = cached_features(backbone, store, FRAMES, mask_overlays=True)
+    assert seen == [3, 3]  # each kept by itself
+    pictures = [mask_layout(decode_jpeg(store.jpeg(int(frame))), a_band([])) for frame in FRAMES]
+    backbone.eval()
+    with torch.no_grad():
+        squares = [torch.from_numpy(centre_square(picture, 32)).permute(2, 0, 1)[None] for picture in pictures]
+        expected = torch.cat([backbone(square) for square in squares])
+    torch.testing.assert_close(masked, expected)
+    assert torch.equal(again, masked) and not torch.allclose(raw, masked)
 
 
 def test_features_are_taken_in_evaluation_and_the_mode_restored(backbone, store):

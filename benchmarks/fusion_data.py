@@ -192,7 +192,7 @@ def _write(
     prepare = replace(
         encoders["audio"].prepare,
         image_size=backbone.image_size,
-        mask_overlays=True,
+        mask_overlays=True,  # as the recipe does
         tokenizer=encoders["text"].prepare.tokenizer,
         max_tokens=encoders["text"].prepare.max_tokens,
     )

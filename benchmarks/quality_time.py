@@ -14,7 +14,7 @@ from quality_peers import query_images
 from quality_rows import OTHERS, Budget, Row, train
 
 SHORT, LONG = 1, 3  # epochs of the two trainings whose difference is an epoch's time without what any training takes
-ROUNDS = 2
+ROUNDS = 3  # of which the middle one counts: a machine may be busy in one of them
 
 
 def lightly_over_framegate(stores: Stores, budget: Budget, *, work: Path, extra: tuple[str, ...]) -> float:

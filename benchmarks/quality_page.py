@@ -25,10 +25,10 @@ Categories and seeds on which defaults were tuned are not among these.
 
 stops and goes on row by row; `--list` names the rows, `--estimate` says what they will cost, `--quick` is a taste.
 """
-_FROM_RANDOM = """All rows: ResNet-18 from random weights at 64 pixels, and at most as many query images as
-lightly's MoCo, which is wired as in its own CIFAR-10 benchmark, has in {epochs} epochs (rows with “½”: in {half}), all
-in {precision}. framegate is the recipe `moco_small` as it comes, with an optimizer, batch, queue and momentum of its
-own; the row `lightly-schedule` has all its parts with lightly's."""
+_FROM_RANDOM = """All rows: ResNet-18 from random weights at 64 pixels, and but for `equal-time` at most as many
+query images as lightly's MoCo, which is wired as in its own CIFAR-10 benchmark, has in {epochs} epochs (rows with “½”:
+in {half}), all in {precision}. framegate is the recipe `moco_small` as it comes, with an optimizer, batch, queue and
+momentum of its own; the row `lightly-schedule` has all its parts with lightly's."""
 _FROM_IMAGENET = """All rows: EfficientNet-Lite0 at 128 pixels with ImageNet's weights, as they are, and pretrained
 further with the recipe `moco_small` at a lower rate, for as many query images as a symmetric MoCo has in {continued}
 epochs, in {precision}."""
@@ -95,6 +95,12 @@ def _write_page(path: Path, rows: dict[str, dict[str, Any]], *, missing: Sequenc
     skipped = [f"`{name}`: {row['skipped'].splitlines()[0]}" for name, row in rows.items() if "skipped" in row]
     if skipped:
         parts.append("Left out: " + "; ".join(skipped) + ".")
+    parts += [
+        f"`{name}`: side by side, on the machine that made this row, lightly takes {row['time_ratio']:.2f} times as "
+        f"long for a query image as framegate; the row has {row['time_ratio']:.2f} times lightly's query images."
+        for name, row in measured.items()
+        if "time_ratio" in row
+    ]
     if missing:
         parts.append(f"**Not measured yet**: {', '.join(f'`{name}`' for name in missing)}.")
     compared = [line for line in comparisons(rows) if line["ours"] is not None and line["peer"] is not None]

@@ -186,8 +186,10 @@ def run_row(
     result |= {"share": row.share, "image_size": row.image_size}
     result["settings"] = _settings(row, budget, extra, audit_frames)
     stores = data.stores(row.image_size)
+    ratio = 1.0
+    if row.kind == "equal-time":
+        ratio = result["time_ratio"] = lightly_over_framegate(stores, budget, work=out, extra=extra)
     try:
-        ratio = lightly_over_framegate(stores, budget, work=out, extra=extra) if row.kind == "equal-time" else 1.0
         begin, cpu = time.perf_counter(), _cpu_seconds()
         backbone, images = train(row, stores, budget, work=out, extra=extra, time_ratio=ratio)
     except SkippedError as reason:

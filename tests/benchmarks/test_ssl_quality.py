@@ -173,6 +173,7 @@ def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) ->
     rows = {"lightly-0": measured("lightly", 0.2), "framegate-0": measured("framegate", 0.3)}
     skipped = {"kind": "attention-crop", "share": 0.5, "seed": 0, "image_size": 64, "skipped": "it needs maps\nof 7"}
     rows["attention-crop-0"] = skipped
+    rows["equal-time-0"] = measured("equal-time", 0.3) | {"time_ratio": 1.25}
     rows["imagenet"] = measured("imagenet", 0.4, image_size=128)
     missing = [Row(name="no-looks-0", kind="no-looks", seed=0)]
     missing.append(Row(name="imagenet-continued-0", kind="imagenet-continued", seed=0, image_size=128))
@@ -181,6 +182,7 @@ def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) ->
     assert "| framegate-0 | 30.0 | 30.0 | 30.0 | 0.0 | 30.0 | 30.0 | 0.250 | 0.500 | 0.400 | 1.0 |" in page
     assert "+10.00 [+10.00, +10.00] | 3 |" in page
     assert "**Not measured yet**: `no-looks-0`." in page
+    assert "the row has 1.25 times lightly's query images." in page
     assert "Left out: `attention-crop-0`: it needs maps." in page
     assert (tmp_path / "quality.png").stat().st_size > 5000
     assert "imagenet" not in page and "--fp32" not in page

@@ -22,9 +22,10 @@ from typing import Any
 
 import torch
 from fusion_data import QUICK, Size, hard, load_data, make_data
-from fusion_kinds import KINDS
+from fusion_kinds import KINDS, Row
 from fusion_report import comparisons, print_comparisons, print_table
 from fusion_training import measure, train
+from fusion_whole import right_of_whole
 from machine import machine
 
 from framegate.finetune.taxonomy import Taxonomy
@@ -78,13 +79,10 @@ def run_row(row: tuple[Path, str, str, int, int]) -> str:
     out, name, variant, seed, epochs = row
     begin = time.perf_counter()
     what = KINDS[name]
-    data = load_data(out, what.backbone)
-    taxonomy = Taxonomy.read(out / "taxonomy.csv")
-    is_hard = variant == "hard"
-    clips = hard(data["train"], seed=1000 + seed) if is_hard else data["train"].own
-    tests = hard(data["test"], seed=2000 + seed) if is_hard else data["test"].own
-    model = train(what.kind, clips, data["train"], taxonomy, seed=seed, epochs=epochs)
-    found: dict[str, Any] = measure(model, tests, data["test"])
+    if what.whole:
+        found: dict[str, Any] = {"right": right_of_whole(out, what.backbone, seed=seed)}
+    else:
+        found = _fusion(out, what, variant, seed, epochs)
     found |= {"epochs": epochs, "seconds": time.perf_counter() - begin}
     file = row_file(out, name, variant, seed)
     aside = file.with_suffix(".part")
@@ -92,6 +90,16 @@ def run_row(row: tuple[Path, str, str, int, int]) -> str:
     aside.replace(file)
     accuracy = sum(found["right"]) / len(found["right"])
     return f"{name} {variant} {seed}: {accuracy:.3f} in {found['seconds']:.0f} s"
+
+
+def _fusion(out: Path, what: Row, variant: str, seed: int, epochs: int) -> dict[str, Any]:
+    data = load_data(out, what.backbone)
+    taxonomy = Taxonomy.read(out / "taxonomy.csv")
+    is_hard = variant == "hard"
+    clips = hard(data["train"], seed=1000 + seed) if is_hard else data["train"].own
+    tests = hard(data["test"], seed=2000 + seed) if is_hard else data["test"].own
+    model = train(what.kind, clips, data["train"], taxonomy, seed=seed, epochs=epochs)
+    return measure(model, tests, data["test"])
 
 
 def _alone() -> None:

@@ -16,9 +16,12 @@ BOTH = ("clean", "hard")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
+    """``whole``: the backbone is trained too, by the recipe, on pictures and not on features."""
+
     kind: Kind
     backbone: str = "pretrained"
     variants: tuple[str, ...] = BOTH
+    whole: bool = False
 
 
 def fused(name: str, **loss: float | bool) -> Row:
@@ -53,5 +56,7 @@ KINDS: dict[str, Row] = {
     "g-blending": Row(kind=Kind(balance="g-blending")),
     "frames-random": replace(only("frames", backbone="random"), variants=("clean",)),
     "reliability-random": replace(only(*MODALITIES, backbone="random"), variants=("clean",)),
+    "frames-whole": replace(only("frames"), variants=("clean",), whole=True),
+    "frames-whole-random": replace(only("frames", backbone="random"), variants=("clean",), whole=True),
 }
 """By name; `reliability` is framegate's default, and what the others are compared with."""

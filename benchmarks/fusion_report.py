@@ -139,6 +139,13 @@ def comparisons(found: Rows) -> list[dict[str, Any]]:
         "random backbone",
         0,
     )
+    compare(
+        "clean: frames alone, pretrained backbone, whole model",
+        points(found, "frames-whole", "clean"),
+        points(found, "frames-whole-random", "clean"),
+        "random backbone",
+        0,
+    )
     return lines
 
 
@@ -164,4 +171,9 @@ def print_comparisons(lines: list[dict[str, Any]]) -> None:
     print()
     for line in lines:
         peer = "" if line["peer"] is None else f" against {line['peer']:.3f} ({line['peer_name']})"
-        print(f"{'met ' if line['met'] else 'MISS'} {line['case']}: {line['ours']:.3f}{peer}, target {line['target']}")
+        low, high = line.get("interval") or (None, None)
+        spread = "" if low is None else f"{line['difference']:+.2f} [{low:+.2f}, {high:+.2f}], "
+        print(
+            f"{'met ' if line['met'] else 'MISS'} {line['case']}: {line['ours']:.3f}{peer}, "
+            f"{spread}target {line['target']}"
+        )

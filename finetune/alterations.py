@@ -17,9 +17,9 @@ from framegate.finetune.batch import MODALITIES, ClipBatch
 class Alterations:
     """The chances, in 0..1 and at most 1 together, that a modality of a clip is dropped, swapped or made noise."""
 
-    dropout: float = 0.15
-    swap: float = 0.1
-    noise: float = 0.1
+    dropout: float
+    swap: float
+    noise: float
 
     def __post_init__(self) -> None:
         if min(self.dropout, self.swap, self.noise) < 0 or self.dropout + self.swap + self.noise > 1:

@@ -16,6 +16,7 @@ from framegate.finetune.quality import QUALITIES
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _SMALL = 1e-6  # the least trust whose logarithm is told apart
+_FORGOTTEN = 0.8  # of a stream's vector, as trust sees it in training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -23,14 +24,14 @@ class FusionConfig:
     """How the streams become one, at a common ``width``.
 
     ``modality_dropout``, ``swap`` and ``noise``: the chance, in training, that a modality is dropped, swapped for
-    another clip's, or replaced by noise (see ``alterations.py``).
+    another clip's, or replaced by noise (see ``alterations.py``). Swaps are the hardest to see through, and frequent.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: Literal["reliability", "gmu", "concat", "mean", "attention"] = "reliability"
     width: PositiveInt = 128
-    modality_dropout: _Share = 0.15
-    swap: _Share = 0.1
+    modality_dropout: _Share = 0.05
+    swap: _Share = 0.3
     noise: _Share = 0.1
 
     def __post_init__(self) -> None:
@@ -103,7 +104,8 @@ class ReliabilityFusion(nn.Module):
         r_m = t_m / Σ t, the softmax of log t over the present   reliability
         out = Σ_m √t_m σ(U_m [h_1; …; h_M]) ⊙ tanh(V_m h_m)      gated multimodal units, as far as they are trusted
 
-    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Nor does trust
+    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Most of h_m is
+    dropped where s_m learns from it: noise shows in many places at once, one training clip in a few. Nor does trust
     in ``out``: it answers whether a modality is the clip's own, not what would suit the head. Its root shuts out what
     is surely broken and takes little from what is merely doubted, which most often is sound: streams agree less on new
     clips than on those they learnt from. The verdict is there to learn trust from (see ``criterion.py``); as an answer
@@ -113,7 +115,7 @@ class ReliabilityFusion(nn.Module):
     def __init__(self, width: int, streams: int, hierarchy: Hierarchy, *, hidden: int = 32) -> None:
         super().__init__()
         self.hierarchy = hierarchy
-        self.norm = nn.LayerNorm(width)
+        self.look = nn.Sequential(nn.LayerNorm(width), nn.Dropout(_FORGOTTEN))
         self.units = GatedUnits(width, streams)
         self.odds = nn.ModuleList(_odds(width + QUALITIES + hierarchy.depth, hidden) for _ in range(streams))
         self.log_sharpness = nn.Parameter(torch.zeros(streams))
@@ -141,7 +143,7 @@ class ReliabilityFusion(nn.Module):
 
     def log_odds(self, states: StreamStates) -> Tensor:
         """s_m (B, M): what each stream looks like by itself."""
-        looks = torch.cat([self.norm(states.hidden.detach()), states.quality, self.confidence(states)], dim=-1)
+        looks = torch.cat([self.look(states.hidden.detach()), states.quality, self.confidence(states)], dim=-1)
         return torch.cat([mlp(looks[:, m]) for m, mlp in enumerate(self.odds)], dim=1)
 
     def confidence(self, states: StreamStates) -> Tensor:

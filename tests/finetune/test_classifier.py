@@ -113,7 +113,7 @@ def test_a_low_rank_model_trains_on_its_labels_families_as_on_the_whole_tree(hea
     assert output.log_probs.shape[-1] == len(TAXONOMY)
     torch.testing.assert_close(loss, whole)
     for one, other in zip(gradients, expected, strict=True):
-        torch.testing.assert_close(one, other, rtol=1e-4, atol=1e-5)
+        torch.testing.assert_close(one, other, rtol=1e-4, atol=3e-5)
 
 
 @pytest.mark.parametrize("subset", SUBSETS)

@@ -71,7 +71,7 @@ def slow_posterior(odds, gain, prior):
 
 def test_trust_and_evidence_are_the_sum_over_all_cases_of_who_is_right():
     states = make_states(dtype=torch.float64)
-    fusion = make_fusion(FusionConfig(width=8), 3, HIERARCHY).double()
+    fusion = make_fusion(FusionConfig(width=8), 3, HIERARCHY).double().eval()  # in training, dropout draws anew
     for mlp in fusion.odds:
         torch.nn.init.normal_(mlp[-1].weight)
     with torch.no_grad():
@@ -120,6 +120,13 @@ def test_the_look_of_a_stream_teaches_it_nothing():
         torch.nn.init.normal_(mlp[-1].weight)
     fusion.log_odds(replace(states, hidden=hidden)).sum().backward()
     assert hidden.grad is None
+
+
+def test_trust_learns_from_a_fifth_of_a_streams_vector_and_answers_by_all_of_it():
+    fusion = ReliabilityFusion(8, 3, HIERARCHY)
+    hidden = torch.randn(4000, 3, 8)
+    assert (fusion.train().look(hidden) != 0).float().mean() == pytest.approx(0.2, abs=0.02)
+    assert bool((fusion.eval().look(hidden) != 0).all())
 
 
 def test_quality_tells_noise_stillness_and_number():

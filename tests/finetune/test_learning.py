@@ -83,7 +83,7 @@ def trained():
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(150):
         batch = make_batch(64, generator=generator, centres=centres)
-        altered, own = alter(batch, Alterations(), generator)
+        altered, own = alter(batch, Alterations(dropout=0.15, swap=0.1, noise=0.1), generator)
         loss = training_loss(model(altered), batch.labels, own, model.hierarchy, LossConfig())
         optimizer.zero_grad()
         loss.total.backward()

@@ -7,6 +7,7 @@ and scores no other nodes. At 60,000 leaves that is a tenth of them or less.
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import PositiveInt
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -31,7 +32,7 @@ class PathHead(nn.Module):
     """One path model: a linear score for each node, a softmax among siblings, summed along the path.
 
     Shape: (B, F) -> log p(node) (B, N), or (B, n) of a part of the tree. With ``rank`` R the weights are R(F + N)
-    instead of FN.
+    instead of FN, and start as :func:`_start_low_rank` says.
     """
 
     def __init__(self, dim: int, hierarchy: Hierarchy, *, rank: int | None = None) -> None:
@@ -39,6 +40,8 @@ class PathHead(nn.Module):
         self.hierarchy = hierarchy
         self.project = None if rank is None else nn.Linear(dim, rank, bias=False)
         self.scores = nn.Linear(dim if rank is None else rank, len(hierarchy))
+        if self.project is not None:
+            _start_low_rank(self.project, self.scores)
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         """log p(node), of the whole tree or of ``part`` alone."""
@@ -53,7 +56,7 @@ class PathExperts(nn.Module):
 
     Mixing whole paths, not single steps, keeps a parent's probability the sum of its children's.
     With ``rank`` R, expert m scores the nodes as U tanh(V_m x) with U shared (a mixture of softmaxes, Yang et al.
-    2018): R(MF + N) weights instead of MFN.
+    2018): R(MF + N) weights instead of MFN, which start as :func:`_start_low_rank` says.
 
     Shape: (B, F) -> log p(node) (B, N), or (B, n) of a part of the tree.
     """
@@ -64,6 +67,8 @@ class PathExperts(nn.Module):
         self.gate = nn.Linear(dim, experts)
         self.project = None if rank is None else nn.Linear(dim, experts * rank)
         self.scores = nn.Linear(dim, experts * len(hierarchy)) if rank is None else nn.Linear(rank, len(hierarchy))
+        if self.project is not None:
+            _start_low_rank(self.project, self.scores, experts=experts)
 
     def forward(self, x: Tensor, part: Part | None = None) -> Tensor:
         """log p(node), of the whole tree or of ``part`` alone."""
@@ -77,6 +82,19 @@ class PathExperts(nn.Module):
         else:
             scores = _scores(self.scores, self.project(x).tanh().unflatten(1, (self.experts, -1)), part)
         return _log_probs(scores, self.hierarchy, part)
+
+
+@torch.no_grad()
+def _start_low_rank(project: nn.Linear, scores: nn.Linear, *, experts: int = 1) -> None:
+    """Each expert's projection orthogonal, and no scores yet.
+
+    Among thousands of leaves most are met a few times only: random scores would never be worn off, and a projection
+    that squeezes some directions would hide what lies along them. The rows are as long as Linear makes them.
+    """
+    for rows in project.weight.chunk(experts):
+        nn.init.orthogonal_(rows, gain=3**-0.5)
+    nn.init.zeros_(scores.weight)
+    nn.init.zeros_(scores.bias)
 
 
 def _scores(layer: nn.Linear, x: Tensor, part: Part | None, *, experts: int = 1) -> Tensor:

@@ -74,8 +74,17 @@ def test_huge_logits_stay_finite(hierarchy, logits):
 def test_a_mixture_over_paths_is_a_distribution_over_the_tree(hierarchy, rank):
     torch.manual_seed(0)
     x = torch.randn(5, 8)
-    assert_is_a_distribution_over_the_tree(PathExperts(8, hierarchy, experts=3, rank=rank)(x))
-    assert_is_a_distribution_over_the_tree(PathHead(8, hierarchy, rank=rank)(x))
+    for head in (PathExperts(8, hierarchy, experts=3, rank=rank), PathHead(8, hierarchy, rank=rank)):
+        torch.nn.init.normal_(head.scores.weight)
+        assert_is_a_distribution_over_the_tree(head(x))
+
+
+@pytest.mark.parametrize("make", [PathHead, partial(PathExperts, experts=3)])
+def test_a_low_rank_head_starts_without_an_opinion_and_with_nothing_squeezed(hierarchy, make):
+    head = make(8, hierarchy, rank=4)
+    torch.testing.assert_close(head(torch.randn(5, 8)), hierarchy.log_probs(torch.zeros(5, len(hierarchy))))
+    for rows in head.project.weight.split(4):
+        torch.testing.assert_close(rows @ rows.T, torch.eye(4) / 3)
 
 
 def test_a_mixture_is_the_weighted_sum_of_its_experts_paths(hierarchy):
@@ -218,6 +227,7 @@ def test_a_part_without_labels_is_the_roots(hierarchy):
 def test_the_loss_over_a_part_equals_the_whole_trees_with_its_gradients(hierarchy, make, rank, options):
     torch.manual_seed(0)
     head, x = make(8, hierarchy, rank=rank).double(), torch.randn(3, 8, dtype=torch.float64)
+    torch.nn.init.normal_(head.scores.weight)
     counts = count_labels(torch.tensor([[TAXONOMY.resolve("x1")]] * 8 + [[TAXONOMY.resolve("b1")]] * 2), hierarchy)
     part = hierarchy.part(LABELS)
     losses, gradients = [], []

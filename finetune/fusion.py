@@ -16,7 +16,6 @@ from framegate.finetune.quality import QUALITIES
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _SMALL = 1e-6  # the least trust whose logarithm is told apart
-_FORGOTTEN = 0.8  # of a stream's vector, as trust sees it in training
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +103,7 @@ class ReliabilityFusion(nn.Module):
         r_m = t_m / Σ t, the softmax of log t over the present   reliability
         out = Σ_m √t_m σ(U_m [h_1; …; h_M]) ⊙ tanh(V_m h_m)      gated multimodal units, as far as they are trusted
 
-    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Most of h_m is
+    What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Half of h_m is
     dropped where s_m learns from it: noise shows in many places at once, one training clip in a few. Nor does trust
     in ``out``: it answers whether a modality is the clip's own, not what would suit the head. Its root shuts out what
     is surely broken and takes little from what is merely doubted, which most often is sound: streams agree less on new
@@ -115,7 +114,7 @@ class ReliabilityFusion(nn.Module):
     def __init__(self, width: int, streams: int, hierarchy: Hierarchy, *, hidden: int = 32) -> None:
         super().__init__()
         self.hierarchy = hierarchy
-        self.look = nn.Sequential(nn.LayerNorm(width), nn.Dropout(_FORGOTTEN))
+        self.look = nn.Sequential(nn.LayerNorm(width), nn.Dropout(0.5))
         self.units = GatedUnits(width, streams)
         self.odds = nn.ModuleList(_odds(width + QUALITIES + hierarchy.depth, hidden) for _ in range(streams))
         self.log_sharpness = nn.Parameter(torch.zeros(streams))

@@ -2,8 +2,9 @@
 
 Makes a corpus of 1,500 clips (500 of them test) and the features of frozen encoders in FOLDER, once (see
 `fusion_data.py`); then every fusion trains on the features alone, on clean clips and on the hard variant, in which each
-modality of each clip is noise or another clip's by chance, in training and test, and nothing says so. Each row
-leaves a file in FOLDER/rows, so the table stops and goes on row by row. Seeds other than the default are for tuning.
+modality of each clip is noise or another clip's by chance, in training and test, and nothing says so. The rows
+`frames-whole…` train the frame backbone, too, for a fifth of the epochs. Each row leaves a file in FOLDER/rows, so the
+table stops and goes on row by row. Seeds other than the default are for tuning.
 
 All fusions have the same streams, heads of the streams, broken training clips and schedule; `concat-plain` is
 concatenation without any of framegate's: no heads of the streams, no broken clips.
@@ -80,7 +81,7 @@ def run_row(row: tuple[Path, str, str, int, int]) -> str:
     begin = time.perf_counter()
     what = KINDS[name]
     if what.whole:
-        found: dict[str, Any] = {"right": right_of_whole(out, what.backbone, seed=seed)}
+        found: dict[str, Any] = {"right": right_of_whole(out, what.backbone, seed=seed, epochs=max(1, epochs // 5))}
     else:
         found = _fusion(out, what, variant, seed, epochs)
     found |= {"epochs": epochs, "seconds": time.perf_counter() - begin}

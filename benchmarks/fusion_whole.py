@@ -16,10 +16,10 @@ from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.export import export_backbone
 
-EPOCHS, FRAMES = 4, 4  # few of both: a budget at which the start still matters, as with few labels
+FRAMES = 4  # of a clip: half of the other rows', for each goes through the backbone at every step
 
 
-def right_of_whole(folder: Path, backbone: str, *, seed: int) -> list[int]:
+def right_of_whole(folder: Path, backbone: str, *, seed: int, epochs: int) -> list[int]:
     """1 for each test clip of the large corpus whose leaf is right; ``backbone``: ``pretrained`` or ``random``."""
     store, runs = folder / "large" / "store", folder / "runs"
     name = f"whole-{backbone}-{seed}"
@@ -31,7 +31,7 @@ def right_of_whole(folder: Path, backbone: str, *, seed: int) -> list[int]:
     overrides = [
         *(f"data.store={store}", f"run_dir={runs}", f"name={name}", f"seed={seed}", f"data.frames={FRAMES}"),
         *(f"streams.frames.backbone={start}", "streams.frames.train=all", "streams.frames.lr=0.0003"),
-        *("streams.audio=null", "streams.text=null", "optim.layer_decay=0.75", f"optim.epochs={EPOCHS}"),
+        *("streams.audio=null", "streams.text=null", "optim.layer_decay=0.75", f"optim.epochs={epochs}"),
         *("optim.warmup_epochs=1", "log.wandb_project=null", "checkpoint.every=100000"),
     ]
     finetune(read_recipe(FinetuneConfig, "fusion_small", overrides))

@@ -1,8 +1,8 @@
 """Fusions of frames, sound and text on generated clips, clean and broken: python benchmarks/fusion.py --out FOLDER
 
-Makes a corpus of 1,500 clips (500 of them test) and the features of frozen encoders in FOLDER, once (see
-`fusion_data.py`); then every fusion trains on the features alone, on clean clips and on the hard variant, in which each
-modality of each clip is noise or another clip's by chance, in training and test, and nothing says so. The rows
+Makes a corpus of 1,500 clips (500 of them test) and the features of frozen encoders in FOLDER, once
+(`fusion_encoders.py`); then every fusion trains on the features alone, on clean clips and on the hard variant, in which
+each modality of each clip is noise or another clip's by chance, in training and test, and nothing says so. The rows
 `frames-whole…` train the frame backbone, too, for a fifth of the epochs. Each row leaves a file in FOLDER/rows, so the
 table stops and goes on row by row. Seeds other than the default are for tuning.
 
@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fusion_data import QUICK, Size, hard, load_data, make_data
+from fusion_data import hard, load_data
+from fusion_encoders import QUICK, Size, make_data
 from fusion_kinds import KINDS, Row
 from fusion_report import comparisons, print_comparisons, print_table
 from fusion_training import measure, train

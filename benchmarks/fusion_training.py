@@ -10,7 +10,7 @@ from fusion_balance import GradientBlending, GradientModulation
 from fusion_data import Clips, chosen, rows_of, swapped
 from torch import Tensor, nn
 
-from framegate.finetune.alterations import alter
+from framegate.finetune.alterations import NoiseBank, SwapRates, alter
 from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.criterion import training_loss
 from framegate.finetune.experts import HeadConfig
@@ -66,22 +66,29 @@ def make_network(kind: Kind, dims: tuple[int, int, int], hierarchy: Hierarchy) -
 
 
 def train(kind: Kind, clips: ClipBatch, source: Clips, taxonomy: Taxonomy, *, seed: int, epochs: int) -> FusionNetwork:
-    """Train as the recipe does; ``clips``: clean or hard, of the training clips in ``source``, which also has noise."""
+    """A network of that kind; ``clips``: clean or hard, of the training clips in ``source``, which also has noise."""
     torch.manual_seed(seed)
-    generator = torch.Generator().manual_seed(seed)
     model = make_network(kind, source.dims, Hierarchy(taxonomy))
-    model.count_labels(clips.labels)
     clips = clips.keep(torch.tensor([[name in kind.modalities for name in MODALITIES]]).expand(len(clips), -1))
-    noise = source.bank
+    return fit(model, clips, kind, seed=seed, epochs=epochs, noise=source.bank)
+
+
+def fit(
+    model: FusionNetwork, clips: ClipBatch, kind: Kind, *, seed: int, epochs: int, noise: NoiseBank | None = None
+) -> FusionNetwork:
+    """Train a model on clips as the recipe does, with the losses that ``kind`` says."""
+    generator = torch.Generator().manual_seed(seed)
+    model.count_labels(clips.labels)
     modulation, blending = GradientModulation(), GradientBlending(len(kind.modalities))
     held_out = torch.arange(len(clips)) % 8 == 0  # of the training clips, for Gradient-Blending to watch
     watched, rest = rows_of(clips, held_out), rows_of(clips, ~held_out)
     if kind.balance == "g-blending":
         clips = rest
     groups = parameter_groups(model, lr=LR, weight_decay=0.05, stream_lr={})
-    optimizer = torch.optim.AdamW(groups, lr=LR)
+    optimizer = torch.optim.AdamW(groups, lr=LR, fused=True)
     steps = epochs * (len(clips) // BATCH)
     schedule = CosineSchedule(base=LR, total_steps=steps, warmup_steps=steps // 20)
+    swaps = SwapRates()
     rows = torch.empty(0, dtype=torch.long)
     model.train()
     for step in range(steps):
@@ -90,12 +97,13 @@ def train(kind: Kind, clips: ClipBatch, source: Clips, taxonomy: Taxonomy, *, se
         if len(rows) < BATCH:
             rows = torch.randperm(len(clips), generator=generator)
         batch, rows = rows_of(clips, rows[:BATCH]), rows[BATCH:]
-        altered, own = alter(batch, model.alterations, generator, noise=noise)
+        altered, own = alter(batch, swaps.balance(model.alterations), generator, noise=noise)
         output = model(altered)
         loss = training_loss(output, batch.labels, own, model.hierarchy, kind.loss, counts=model.counts)
         for group in optimizer.param_groups:
             group["lr"] = schedule(step)
         optimizer.zero_grad(set_to_none=True)
+        swaps.learn(loss.altered)
         total = loss.total
         if kind.balance == "g-blending":
             total = blending.weights[0] * loss.fused + (blending.weights[1:] * loss.streams).sum() + loss.trust

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 from framegate.finetune.taxonomy import Taxonomy, TaxonomyError, UnknownLabelError
 
 if TYPE_CHECKING:
-    from framegate.finetune.alterations import alter
+    from framegate.finetune.alterations import SwapRates, alter
     from framegate.finetune.batch import MODALITIES, ClipBatch, ClipSample, collate
     from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
     from framegate.finetune.criterion import training_loss
@@ -27,6 +27,7 @@ _HOMES = {
     "GatedFusionClassifier": "classifier",
     "LossConfig": "losses",
     "Prediction": "output",
+    "SwapRates": "alterations",
     "alter": "alterations",
     "collate": "batch",
     "evaluate": "metrics",
@@ -44,6 +45,7 @@ __all__ = [
     "GatedFusionClassifier",
     "LossConfig",
     "Prediction",
+    "SwapRates",
     "Taxonomy",
     "TaxonomyError",
     "UnknownLabelError",

@@ -2,28 +2,74 @@
 
 A swapped modality looks normal by itself and only its disagreement with the others gives it away; a model that never
 met one trusts it. So a part of each training batch is altered, and the loss is told what still belongs to the clip.
+Which modality is swapped how often follows what its swaps cost: :class:`SwapRates`.
 """
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import torch
-from torch import Generator, Tensor
+from torch import Generator, Tensor, nn
 
 from framegate.finetune.batch import MODALITIES, ClipBatch
+from framegate.ssl.gather import gather_rows
 
 
 @dataclass(frozen=True, kw_only=True)
 class Alterations:
-    """The chances, in 0..1 and at most 1 together, that a modality of a clip is dropped, swapped or made noise."""
+    """The chances, in 0..1 and at most 1 together, that a modality of a clip is dropped, swapped or made noise.
+
+    ``swap``: of all modalities alike, or of each.
+    """
 
     dropout: float
-    swap: float
+    swap: float | tuple[float, ...]
     noise: float
 
     def __post_init__(self) -> None:
-        if min(self.dropout, self.swap, self.noise) < 0 or self.dropout + self.swap + self.noise > 1:
+        swaps = self.swap if isinstance(self.swap, tuple) else (self.swap,)
+        if min(self.dropout, *swaps, self.noise) < 0 or self.dropout + max(swaps) + self.noise > 1 + 1e-6:
             raise ValueError(f"{self}: the chances must be at least 0 and at most 1 together")
+
+
+class SwapRates(nn.Module):
+    """How often each modality is swapped: more, where its swaps cost the answer more.
+
+    Where two modalities disagree, whichever is surer most often wins, however little surer: its swaps cost the most,
+    the others' next to nothing. So it is to be met broken the most. This is group distributionally robust optimisation
+    (Sagawa et al. 2020, algorithm 1) over which modality is not the clip's own, with rates in place of weights:
+
+        log q_m ← log q_m + η (L_m − mean L),    rate_m = swap · M softmax(log q)_m
+
+    L_m: the mean fused loss of the clips, on all processes, of which m alone was altered. log q stays in ±1.5.
+    """
+
+    log_share: Tensor
+
+    def __init__(self, *, step: float = 0.1) -> None:
+        super().__init__()
+        self.step = step
+        self.register_buffer("log_share", torch.zeros(len(MODALITIES)))
+
+    def balance(self, alterations: Alterations) -> Alterations:
+        """``alterations`` whose swaps are shared out anew; their mean stays, as long as no chance is beyond 1."""
+        assert not isinstance(alterations.swap, tuple), "they are shared out once"
+        rates = alterations.swap * len(MODALITIES) * self.log_share.softmax(dim=0)
+        rates = rates.clamp(max=1 - alterations.dropout - alterations.noise)
+        return replace(alterations, swap=tuple(rates.tolist()))
+
+    @torch.no_grad()
+    def learn(self, altered: Tensor) -> None:
+        """Learn from a batch: the sum of the fused losses of clips with m alone altered, and their number, (2, 3).
+
+        Modalities without such clips stay as they are, and the others are compared with each other.
+        """
+        total, number = gather_rows(altered.unsqueeze(0)).sum(dim=0)
+        there = number > 0
+        loss = total / number.clamp(min=1)
+        mean = (loss * there).sum() / there.sum().clamp(min=1)
+        share = (self.log_share + self.step * (loss - mean) * there).clamp(-1.5, 1.5)
+        self.log_share.copy_(share - share.mean())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,11 +100,12 @@ def alter(
         The altered batch, and (B, 3) bool: True where the modality is present and the clip's own.
     """
     size, device = len(batch), batch.labels.device
+    swap = torch.as_tensor(policy.swap, device=device)
     draw = torch.rand(size, len(MODALITIES), generator=generator).to(device)
     spared = _one_of(batch.present, torch.rand(size, len(MODALITIES), generator=generator).to(device))
     dropped = (draw < policy.dropout) & ~spared
-    swapped = ~dropped & (draw < policy.dropout + policy.swap) & ~spared & batch.present
-    noisy = ~dropped & ~swapped & (draw < policy.dropout + policy.swap + policy.noise) & ~spared & batch.present
+    swapped = ~dropped & (draw < policy.dropout + swap) & ~spared & batch.present
+    noisy = ~dropped & ~swapped & (draw < policy.dropout + swap + policy.noise) & ~spared & batch.present
     other = _derangement(size, generator).to(device)
     swapped &= batch.present[other]  # nobody gets a modality that its donor lacks
     seed = int(torch.randint(2**62, (), generator=generator))

@@ -14,12 +14,17 @@ from framegate.finetune.output import ClassifierOutput
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingLoss:
-    """``total`` is what to minimise; the others are its parts, unweighted: scalars, and ``streams`` (3,)."""
+    """``total`` is what to minimise; the others are its parts, unweighted: scalars, and ``streams`` (3,).
+
+    ``altered``, no part: by modality, the sum of ``fused`` over the clips of which it alone was altered, and their
+    number, (2, 3), for :class:`~framegate.finetune.alterations.SwapRates`.
+    """
 
     total: Tensor
     fused: Tensor
     streams: Tensor
     trust: Tensor
+    altered: Tensor
 
 
 def training_loss(
@@ -55,7 +60,9 @@ def training_loss(
             return of(labels)
         return mixup.share * of(labels) + (1 - mixup.share) * of(labels[mixup.partner])
 
-    fused = _mean(loss_of(output.log_probs, output.part), labelled & output.present.any(dim=1))
+    each = loss_of(output.log_probs, output.part)
+    answered = labelled & output.present.any(dim=1)
+    fused = _mean(each, answered)
     streams = torch.stack(
         [
             _mean(loss_of(log_probs, output.part), labelled & own[:, m])
@@ -65,7 +72,8 @@ def training_loss(
     trust = _trust_loss(output, own, loss_of, labelled)
     weights = laziness(streams) if config.adaptive else torch.ones_like(streams)
     total = fused + config.auxiliary * (weights * streams).sum() + config.trust * trust
-    return TrainingLoss(total=total, fused=fused, streams=streams, trust=trust)
+    altered = _of_altered(each.detach(), output.present & ~own, answered)
+    return TrainingLoss(total=total, fused=fused, streams=streams, trust=trust, altered=altered)
 
 
 def laziness(streams: Tensor) -> Tensor:
@@ -93,6 +101,11 @@ def _trust_loss(
         return verdict + _mean(-(1 - output.trust).clamp(min=1e-4).log(), altered)
     trusted = (output.reliability * own).sum(dim=1).clamp(min=1e-4)
     return _mean(-trusted.log(), altered.any(dim=1) & own.any(dim=1))
+
+
+def _of_altered(each: Tensor, altered: Tensor, answered: Tensor) -> Tensor:
+    alone = altered & (altered.sum(dim=1) == 1).unsqueeze(1) & answered.unsqueeze(1)
+    return torch.stack([(each.unsqueeze(1) * alone).sum(dim=0), alone.sum(dim=0).to(each.dtype)])
 
 
 def _mean(values: Tensor, rows: Tensor) -> Tensor:

@@ -18,7 +18,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from framegate.finetune.alterations import alter
+from framegate.finetune.alterations import SwapRates, alter
 from framegate.finetune.batch import MODALITIES, ClipBatch, collate
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.clip_order import BalancedOrder
@@ -96,9 +96,10 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         average = moving_average(model, ema) if ema is not None else None
         kept = model if average is None else cast(GatedFusionClassifier, average.module)
         best = BestWeights(model) if config.optim.patience is not None else None
+        swaps = SwapRates().to(run.accelerator.device)
         noise = noise_features(kept, sampling, seed=config.seed) if features is not None else None
         run.begin(
-            modules={"classifier": model, **_there(average=average, best=best)},
+            modules={"classifier": model, "swaps": swaps, **_there(average=average, best=best)},
             optimizer=optimizer,
             total_steps=order.total_steps,
             data=data_digest(config.data.store),
@@ -115,7 +116,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                     batch = next(batches).to(run.accelerator.device)
                 generator = _generator(config.seed, step, micro, run.rank)
                 batch = _look_again(config, model, batch, generator)
-                altered, own = alter(batch, model.alterations, generator, noise=noise)
+                altered, own = alter(batch, swaps.balance(model.alterations), generator, noise=noise)
                 mixup = _draw_mixup(config, altered, own, generator)
                 with run.accelerator.accumulate(wrapped):
                     output = wrapped(altered, mixup)
@@ -124,6 +125,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                     )
                     run.accelerator.backward(loss.total)
                 run.check(loss.total)
+                swaps.learn(loss.altered)
             if config.optim.clip_grad is not None:
                 run.accelerator.clip_grad_norm_(wrapped.parameters(), config.optim.clip_grad)
             optimizer.step()

@@ -18,7 +18,7 @@ from framegate.recipes.finetune import finetune
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.validation import calibrate, uncalibrated, validate
-from tests.recipes.runs import checkpoints, differing
+from tests.recipes.runs import checkpoints, differing, tensors
 
 EVERYTHING = (
     *("augment.mixup=0.4", "augment.drop=0.5", "augment.crop=0.5", "streams.frames.train=last"),
@@ -60,6 +60,7 @@ def test_a_fine_tuning_with_everything_on_resumes_exactly(
     assert checkpoints(broken)
     finetune(config(store, broken, *EVERYTHING), resume=True)
     assert differing(whole, broken) == []
+    assert tensors(checkpoints(whole)[-1])["model:swaps.log_share"].any()  # learnt, and part of the state
     one, other = (GatedFusionClassifier.from_pretrained(runs / "moco_small" / "classifier") for runs in (whole, broken))
     for name, tensor in one.state_dict().items():
         assert torch.equal(tensor, other.state_dict()[name]), name

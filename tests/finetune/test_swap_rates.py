@@ -1,0 +1,97 @@
+"""Which modality is swapped how often, and what that does to the one that a model leans on."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from torch import Tensor
+
+from framegate.finetune.alterations import Alterations, SwapRates, alter
+from framegate.finetune.batch import ClipBatch
+from framegate.finetune.criterion import training_loss
+from framegate.finetune.losses import LossConfig, hierarchical_loss
+from tests.finetune.test_learning import make_batch, make_network
+from tests.ssl.processes import in_processes
+
+POLICY = Alterations(dropout=0.05, swap=0.2, noise=0.1)
+BATCHES = (((9.0, 4.0, 2.0), (6.0, 4.0, 4.0)), ((3.0, 0.0, 8.0), (2.0, 0.0, 2.0)))  # sums and numbers, by process
+
+
+def clips(size: int) -> ClipBatch:
+    generator = torch.Generator().manual_seed(7)
+    return make_batch(size, generator=generator, centres=torch.randn(2, 6, 16, generator=generator))
+
+
+def test_rates_follow_what_swaps_cost_and_keep_their_mean() -> None:
+    rates = SwapRates(step=0.5)
+    assert rates.balance(POLICY).swap == pytest.approx((0.2, 0.2, 0.2))
+    for _ in range(2):
+        rates.learn(torch.tensor([[1.0, 4.0, 2.0], [1.0, 2.0, 2.0]]))  # means 1, 2, 1
+    by_hand = torch.tensor([-1 / 3, 2 / 3, -1 / 3]).softmax(dim=0) * 0.6
+    assert rates.balance(POLICY).swap == pytest.approx(tuple(by_hand.tolist()))
+    assert sum(rates.balance(POLICY).swap) == pytest.approx(0.6)
+    assert (rates.balance(POLICY).dropout, rates.balance(POLICY).noise) == (0.05, 0.1)
+
+
+def test_modalities_that_were_not_altered_stay_where_they_are() -> None:
+    rates = SwapRates()
+    rates.learn(torch.tensor([[0.0, 9.0, 0.0], [0.0, 3.0, 0.0]]))  # nothing to compare with
+    rates.learn(torch.zeros(2, 3))
+    assert torch.equal(rates.log_share, torch.zeros(3))
+    rates.learn(torch.tensor([[2.0, 0.0, 1.0], [1.0, 0.0, 1.0]]))  # a model without sound
+    assert rates.log_share.tolist() == pytest.approx([0.05, 0.0, -0.05])
+
+
+def test_no_rate_goes_to_nothing_or_beyond_what_is_left() -> None:
+    rates = SwapRates(step=10.0)
+    for _ in range(20):
+        rates.learn(torch.tensor([[9.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
+    swap = rates.balance(Alterations(dropout=0.1, swap=0.5, noise=0.2)).swap
+    assert swap[0] == pytest.approx(0.7)
+    assert min(swap) > 0.05
+
+
+def test_each_modality_is_swapped_at_its_own_rate() -> None:
+    batch = clips(4000)
+    policy = Alterations(dropout=0, swap=(0.0, 0.1, 0.4), noise=0)
+    altered, own = alter(batch, policy, torch.Generator().manual_seed(0))
+    shares = (~own).float().mean(dim=0)
+    assert shares[0] == 0
+    assert torch.equal(altered.frames, batch.frames)
+    # One modality of each clip is spared: of a third of the clips this one.
+    assert shares[1:].tolist() == pytest.approx([0.1 * 2 / 3, 0.4 * 2 / 3], abs=0.02)
+
+
+def test_chances_beyond_one_are_refused_of_any_modality() -> None:
+    with pytest.raises(ValueError, match="at most 1 together"):
+        Alterations(dropout=0.3, swap=(0.1, 0.1, 0.7), noise=0.1)
+    with pytest.raises(ValueError, match="at least 0"):
+        Alterations(dropout=0.3, swap=(0.1, -0.1, 0.1), noise=0.1)
+
+
+def test_the_loss_says_what_clips_with_one_altered_modality_cost() -> None:
+    torch.manual_seed(0)
+    model, batch = make_network().eval(), clips(6)
+    output = model(batch)
+    own = torch.ones(6, 3, dtype=torch.bool)
+    own[0, 1] = own[1, 1] = own[2, 2] = own[3, 0] = own[3, 1] = False  # clip 3 has two altered: it tells of neither
+    batch.labels[1] = -1  # not labelled: it costs nothing
+    altered = training_loss(output, batch.labels, own, model.hierarchy, LossConfig()).altered
+    each = hierarchical_loss(output.log_probs.detach(), batch.labels, model.hierarchy, LossConfig())
+    torch.testing.assert_close(altered, torch.tensor([[0, each[0], each[2]], [0.0, 1.0, 1.0]]))
+    assert not altered.requires_grad
+
+
+def learnt(rank: int, _: int) -> Tensor:
+    rates = SwapRates()
+    rates.learn(torch.tensor(BATCHES[rank]))
+    return rates.log_share
+
+
+def test_processes_share_what_they_learn(tmp_path: Path) -> None:
+    one, other = in_processes(learnt, count=2, folder=tmp_path)
+    assert torch.equal(one, other)
+    alone = SwapRates()
+    alone.learn(torch.tensor(BATCHES).sum(dim=0))
+    torch.testing.assert_close(one, alone.log_share)
+    assert alone.log_share.abs().max() > 0

@@ -1,5 +1,8 @@
+import faulthandler
+import gc
 import multiprocessing as mp
 import pickle
+from multiprocessing.connection import Connection
 from pathlib import Path
 
 import cv2
@@ -57,11 +60,24 @@ def test_a_video_without_pictures_keeps_its_sound_in_windows_spread_over_it(stor
     assert (sound.dtype, rate, np.abs(sound).max()) == (np.float32, 16_000, pytest.approx(0.49, abs=0.02))
 
 
+def send_jpeg_sizes(store: FrameStore, answer: Connection) -> None:
+    faulthandler.dump_traceback_later(45, exit=True)  # where it hangs, should it hang
+    answer.send(jpeg_sizes(store))
+
+
 @pytest.mark.parametrize("method", ["fork", "spawn"])
 def test_a_store_goes_into_worker_processes(store: FrameStore, method: str) -> None:
     expected = jpeg_sizes(store)
-    with mp.get_context(method).Pool(2) as pool:
-        assert pool.map_async(jpeg_sizes, [store, store]).get(timeout=60) == [expected, expected]
+    gc.collect()  # a forked process that frees another test's decoder or encoder waits for threads that it has not
+    context = mp.get_context(method)
+    pipes = [context.Pipe(duplex=False) for _ in range(2)]
+    workers = [context.Process(target=send_jpeg_sizes, args=(store, sender)) for _, sender in pipes]
+    for worker in workers:
+        worker.start()
+    for worker, (receiver, _) in zip(workers, pipes, strict=True):
+        assert receiver.poll(60), f"no answer; exit code {worker.exitcode}"
+        assert receiver.recv() == expected
+        worker.join()
     assert jpeg_sizes(pickle.loads(pickle.dumps(store))) == expected
 
 

@@ -41,7 +41,8 @@ class SwapRates(nn.Module):
 
         log q_m ← log q_m + η (L_m − mean L),    rate_m = swap · M softmax(log q)_m
 
-    L_m: the mean fused loss of the clips, on all processes, of which m alone was altered. log q stays in ±1.5.
+    L_m: the mean fused loss of the clips, on all processes, of which m alone was altered. log q is cut at ±1.5, then
+    centred: no modality is swapped always, or never.
     """
 
     log_share: Tensor

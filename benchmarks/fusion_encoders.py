@@ -34,6 +34,7 @@ from framegate.recipes.finetune import finetune
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.run_folder import replace_folder
 from framegate.ssl.backbone import Backbone, load_backbone
 
 SAMPLING = Sampling(frames=8, audio_seconds=10.0)
@@ -67,7 +68,7 @@ def make_data(folder: Path, size: Size, *, seed: int) -> dict[str, Clips]:
         small = _store(folder / "small", clips=size.sound_clips, seed=seed + 1000, every=1000)
         encoders = {
             "audio": _sound_encoder(small.path, runs, size.sound_epochs),
-            "text": _text_encoder(taxonomy, runs / "text", texts=size.texts, epochs=size.text_epochs, seed=seed + 2000),
+            "text": _text_encoder(taxonomy, runs, texts=size.texts, epochs=size.text_epochs, seed=seed + 2000),
         }
         torch.manual_seed(seed)
         backbones = {"random": Backbone("resnet18", image_size=64)}
@@ -109,7 +110,8 @@ def _sound_encoder(store: Path, runs: Path, epochs: int) -> GatedFusionClassifie
     return GatedFusionClassifier.from_pretrained(runs / "audio" / "classifier")
 
 
-def _text_encoder(taxonomy: Taxonomy, folder: Path, *, texts: int, epochs: int, seed: int) -> GatedFusionClassifier:
+def _text_encoder(taxonomy: Taxonomy, runs: Path, *, texts: int, epochs: int, seed: int) -> GatedFusionClassifier:
+    folder = runs / "text-encoder"
     if not folder.exists():
         plans = [plan for plan in plan_corpus(texts, seed) if plan.title or plan.description]
         written = [clip_text(plan.title, plan.description) for plan in plans]
@@ -123,7 +125,9 @@ def _text_encoder(taxonomy: Taxonomy, folder: Path, *, texts: int, epochs: int, 
             ]
         )
         fit(model, clips, Kind(modalities=("text",)), seed=seed, epochs=epochs)
-        model.save_pretrained(folder)
+        aside = folder.with_suffix(".part")
+        model.save_pretrained(aside)
+        replace_folder(aside, folder)
     return GatedFusionClassifier.from_pretrained(folder)
 
 

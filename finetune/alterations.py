@@ -28,16 +28,16 @@ class Alterations:
 
     def __post_init__(self) -> None:
         swaps = self.swap if isinstance(self.swap, tuple) else (self.swap,)
-        if min(self.dropout, *swaps, self.noise) < 0 or self.dropout + max(swaps) + self.noise > 1 + 1e-6:
+        if min(self.dropout, *swaps, self.noise) < 0 or self.dropout + max(swaps) + self.noise > 1:
             raise ValueError(f"{self}: the chances must be at least 0 and at most 1 together")
 
 
 class SwapRates(nn.Module):
     """How often each modality is swapped: more, where its swaps cost the answer more.
 
-    Where two modalities disagree, whichever is surer most often wins, however little surer: its swaps cost the most,
-    the others' next to nothing. So it is to be met broken the most. This is group distributionally robust optimisation
-    (Sagawa et al. 2020, algorithm 1) over which modality is not the clip's own, with rates in place of weights:
+    Where two modalities disagree, a classifier sides with the one that is right more often, if only by little: that
+    one's swaps cost it the most. So that one is to be met broken the most. This is group distributionally robust
+    optimisation (Sagawa et al. 2020, algorithm 1) over which modality is not the clip's own, with rates for weights:
 
         log q_m ← log q_m + η (L_m − mean L),    rate_m = swap · M softmax(log q)_m
 
@@ -56,7 +56,8 @@ class SwapRates(nn.Module):
         """``alterations`` whose swaps are shared out anew; their mean stays, as long as no chance is beyond 1."""
         assert not isinstance(alterations.swap, tuple), "they are shared out once"
         rates = alterations.swap * len(MODALITIES) * self.log_share.softmax(dim=0)
-        rates = rates.clamp(max=1 - alterations.dropout - alterations.noise)
+        room = max(0.0, 1 - alterations.dropout - alterations.noise - 1e-6)  # less what rounding adds
+        rates = rates.clamp(max=room)
         return replace(alterations, swap=tuple(rates.tolist()))
 
     @torch.no_grad()

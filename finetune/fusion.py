@@ -23,8 +23,8 @@ class FusionConfig:
     """How the streams become one, at a common ``width``.
 
     ``modality_dropout``, ``swap`` and ``noise``: the chance, in training, that a modality is dropped, swapped for
-    another clip's, or replaced by noise (see ``alterations.py``). Swaps, the hardest to see through, come most; theirs
-    is the mean over the modalities.
+    another clip's, or replaced by noise (see ``alterations.py``). Swaps, the hardest to see through, come most: at
+    the rate ``swap`` in the mean over the modalities.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

@@ -56,6 +56,17 @@ def test_a_swapped_modality_is_another_clips() -> None:
     assert torch.equal(changed.frames, batch.frames)
 
 
+def test_some_clips_lack_what_all_clips_lack() -> None:
+    from fusion_data import rows_of
+
+    batch = make_batch(5, offset=0)
+    texts = ClipBatch(labels=batch.labels, tokens=batch.tokens, tokens_mask=batch.tokens_mask)
+    some = rows_of(texts, torch.tensor([3, 1]))
+    assert torch.equal(some.tokens[:, 0, 0], torch.tensor([3.0, 1.0]))
+    assert some.frames is None
+    assert some.present.tolist() == [[False, False, True]] * 2
+
+
 def test_the_rank_correlation_pools_the_rows() -> None:
     from fusion_report import rank_correlation
 

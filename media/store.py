@@ -14,6 +14,8 @@ from framegate.media.errors import MediaError
 from framegate.media.index import Index, audio_index, frame_index
 from framegate.media.layout import Layout
 
+_JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
+
 
 @dataclass(frozen=True, slots=True)
 class Frame:
@@ -109,14 +111,26 @@ class FrameStore:
             source=self.videos["source"][video].as_py(),
             time=float(row["time"]),
             shot=int(row["shot"]),
-            jpeg=self._view(self._frames.shards, row),
+            jpeg=self.jpeg(index),
             width=int(row["width"]),
             height=int(row["height"]),
         )
 
     def jpeg(self, index: int) -> memoryview:
-        """The encoded picture of frame number ``index``, a view into the file."""
-        return self._view(self._frames.shards, self._frames.rows[index])
+        """The encoded picture of frame number ``index``, a view into the file.
+
+        Raises:
+            MediaError: it does not begin and end as a JPEG does: the file was damaged since it was written.
+        """
+        row = self._frames.rows[index]
+        data = self._view(self._frames.shards, row)
+        if data[:2] != _JPEG_BEGINS or data[-2:] != _JPEG_ENDS:
+            clip = self.videos["id"][int(row["video"])].as_py()
+            raise MediaError(
+                f"{self._frames.shards[row['shard']]} is damaged: what should be the picture of {clip} at "
+                f"{row['time']:.2f} s is no JPEG. Extract into a new folder, or bring the file back from a copy"
+            )
+        return data
 
     def frame_range(self, video: int) -> range:
         """The numbers of the frames of the video at row ``video`` of `videos`."""

@@ -135,6 +135,21 @@ def test_damaged_files_of_a_store_are_named(store: FrameStore) -> None:
         FrameStore(store.path)
 
 
+@pytest.mark.parametrize("place", [0, -2], ids=["begins", "ends"])
+def test_a_damaged_picture_is_named(store: FrameStore, place: int) -> None:
+    picture = bytes(store.jpeg(7))
+    (shard,) = (file for file in store.path.rglob("*.arrow") if picture in file.read_bytes())
+    content = bytearray(shard.read_bytes())
+    start = content.rindex(picture) + place % len(picture)
+    content[start : start + 2] = b"\0\0"
+    shard.write_bytes(content)
+    damaged = FrameStore(store.path)
+    for read in (damaged.jpeg, damaged.frame):
+        with pytest.raises(MediaError, match=rf"{shard.name} is damaged: .* of b at 1\.4\d s is no JPEG"):
+            read(7)
+    assert damaged.jpeg(6) == store.jpeg(6)
+
+
 def test_a_jpeg_can_be_decoded_at_a_fraction_of_its_size() -> None:
     picture = np.zeros((64, 96, 3), np.uint8)
     picture[:, :, 0] = 200  # red, in RGB

@@ -7,7 +7,8 @@ each modality of each clip is noise or another clip's by chance, in training and
 table stops and goes on row by row. Seeds other than the default are for tuning.
 
 All fusions have the same streams, heads of the streams, broken training clips and schedule; `concat-plain` is
-concatenation without any of framegate's: no heads of the streams, no broken clips.
+concatenation without any of framegate's: no heads of the streams, no broken clips. `informed` is no
+fusion: it shows what there is to win (`fusion_informed.py`).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from typing import Any
 import torch
 from fusion_data import hard, load_data
 from fusion_encoders import QUICK, Size, make_data
+from fusion_informed import right_of_informed
 from fusion_kinds import KINDS, Row
 from fusion_report import comparisons, print_comparisons, print_table
 from fusion_training import measure, train
@@ -81,10 +83,14 @@ def run_row(row: tuple[Path, str, str, int, int]) -> str:
     out, name, variant, seed, epochs = row
     begin = time.perf_counter()
     what = KINDS[name]
-    if what.whole:
-        found: dict[str, Any] = {"right": right_of_whole(out, what.backbone, seed=seed, epochs=max(1, epochs // 5))}
-    else:
-        found = _fusion(out, what, variant, seed, epochs)
+    found: dict[str, Any]
+    match what.by:
+        case "whole":
+            found = {"right": right_of_whole(out, what.backbone, seed=seed, epochs=max(1, epochs // 5))}
+        case "informed":
+            found = {"right": right_of_informed(out, is_hard=variant == "hard", seed=seed, epochs=epochs)}
+        case "fusion":
+            found = _fusion(out, what, variant, seed, epochs)
     found |= {"epochs": epochs, "seconds": time.perf_counter() - begin}
     file = row_file(out, name, variant, seed)
     aside = file.with_suffix(".part")

@@ -58,10 +58,15 @@ def load_data(folder: Path, backbone: str) -> dict[str, Clips]:
 def hard(clips: Clips, *, seed: int) -> ClipBatch:
     """The hard variant: each modality of each clip is noise or another clip's by chance, and nothing says so."""
     generator = torch.Generator().manual_seed(seed)
+    others, noisy = draw_broken(clips, generator)
+    return chosen(swapped(clips.own, others, generator), clips.noise, noisy)
+
+
+def draw_broken(clips: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Which modalities the hard variant swaps, and which it makes noise, (B, 3) each."""
     draw = torch.rand(len(clips), len(MODALITIES), generator=generator)
     present = clips.own.present
-    batch = swapped(clips.own, (draw < SWAPPED) & present, generator)
-    return chosen(batch, clips.noise, (draw >= SWAPPED) & (draw < SWAPPED + NOISY) & present)
+    return (draw < SWAPPED) & present, (draw >= SWAPPED) & (draw < SWAPPED + NOISY) & present
 
 
 def swapped(batch: ClipBatch, rows: Tensor, generator: torch.Generator) -> ClipBatch:

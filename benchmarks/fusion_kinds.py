@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Literal
 
 from fusion_training import Kind
 
@@ -16,12 +17,12 @@ BOTH = ("clean", "hard")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """``whole``: the backbone is trained too, by the recipe, on pictures and not on features."""
+    """``by`` ``whole``: the backbone is trained too, by the recipe, on pictures and not on features."""
 
     kind: Kind
     backbone: str = "pretrained"
     variants: tuple[str, ...] = BOTH
-    whole: bool = False
+    by: Literal["fusion", "whole", "informed"] = "fusion"
 
 
 def fused(name: str, **loss: float | bool) -> Row:
@@ -43,6 +44,7 @@ KINDS: dict[str, Row] = {
             fusion=FusionConfig(name="concat", modality_dropout=0, swap=0, noise=0), loss=replace(OURS, auxiliary=0)
         )
     ),
+    "informed": Row(kind=Kind(), by="informed"),
     "gmu": fused("gmu"),
     "mean": fused("mean"),
     "attention": fused("attention"),
@@ -56,7 +58,7 @@ KINDS: dict[str, Row] = {
     "g-blending": Row(kind=Kind(balance="g-blending")),
     "frames-random": replace(only("frames", backbone="random"), variants=("clean",)),
     "reliability-random": replace(only(*MODALITIES, backbone="random"), variants=("clean",)),
-    "frames-whole": replace(only("frames"), variants=("clean",), whole=True),
-    "frames-whole-random": replace(only("frames", backbone="random"), variants=("clean",), whole=True),
+    "frames-whole": replace(only("frames"), variants=("clean",), by="whole"),
+    "frames-whole-random": replace(only("frames", backbone="random"), variants=("clean",), by="whole"),
 }
 """By name; `reliability` is framegate's default, and what the others are compared with."""

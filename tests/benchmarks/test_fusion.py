@@ -1,5 +1,6 @@
 """The parts of the fusion benchmark that figures hang on."""
 
+import itertools
 from dataclasses import fields
 from pathlib import Path
 
@@ -80,6 +81,41 @@ def test_the_rank_correlation_pools_the_rows() -> None:
     for row in rows:
         row["text"]["score"] = [-value for value in row["text"]["score"]]
     assert rank_correlation(rows, "text") < -0.9
+
+
+def test_the_informed_one_sums_over_all_that_may_be_swapped() -> None:
+    from fusion_informed import log_evidence
+
+    ratios = torch.rand(4, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.double) * 3
+    heard = torch.tensor([[True, True, True], [True, False, True], [False, True, False], [False, False, False]])
+    slow = torch.zeros(4, 5, dtype=torch.double)
+    for own in itertools.product((False, True), repeat=3):
+        case = torch.ones_like(slow)
+        for modality, is_own in enumerate(own):
+            case *= (0.8 * torch.where(heard[:, modality, None], ratios[:, modality], 1.0)) if is_own else 0.2
+        slow += case
+    assert torch.allclose(log_evidence(ratios, heard, swaps=0.2).exp(), slow, atol=1e-12)
+
+
+def test_concatenation_is_asked_the_same_of_plain_or_trained_like_ours() -> None:
+    from fusion_report import comparisons
+
+    whole = {"reliability": 7, "concat": 5, "concat-plain": 4, "informed": 8}
+    of_modality = {
+        **{"here": [1] * 10, "score": list(range(10)), "trust": {"whole": 0.4, "noise": 0.1, "swapped": 0.3}},
+        **{how: [0] * 5 + [1] * 5 for how in ("removed", "noise", "swapped", "alone")},
+    }
+    found = {
+        (kind, "hard", 0): {
+            "right": [1] * right + [0] * (10 - right),
+            **(dict.fromkeys(("frames", "audio", "text"), of_modality) if kind == "reliability" else {}),
+        }
+        for kind, right in whole.items()
+    }
+    lines = [(line["case"], line["peer_name"], line["target"], line["met"]) for line in comparisons(found)]
+    assert ("hard: whole", "concat", 3, True) in lines
+    assert ("hard: whole", "concat-plain", 3, True) in lines
+    assert ("hard: informed", "concat", None, None) in lines
 
 
 def test_nothing_is_claimed_without_the_row_that_is_compared() -> None:

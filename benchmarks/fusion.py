@@ -23,7 +23,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fusion_data import hard, load_data
+from fusion_data import HARD_TEST, HARD_TRAIN, hard, load_data
 from fusion_encoders import QUICK, Size, make_data
 from fusion_informed import right_of_informed
 from fusion_kinds import KINDS, Row
@@ -104,8 +104,8 @@ def _fusion(out: Path, what: Row, variant: str, seed: int, epochs: int) -> dict[
     data = load_data(out, what.backbone)
     taxonomy = Taxonomy.read(out / "taxonomy.csv")
     is_hard = variant == "hard"
-    clips = hard(data["train"], seed=1000 + seed) if is_hard else data["train"].own
-    tests = hard(data["test"], seed=2000 + seed) if is_hard else data["test"].own
+    clips = hard(data["train"], seed=HARD_TRAIN + seed) if is_hard else data["train"].own
+    tests = hard(data["test"], seed=HARD_TEST + seed) if is_hard else data["test"].own
     model = train(what.kind, clips, data["train"], taxonomy, seed=seed, epochs=epochs)
     return measure(model, tests, data["test"])
 

@@ -13,6 +13,7 @@ from framegate.finetune.alterations import NoiseBank
 from framegate.finetune.batch import MODALITIES, ClipBatch
 
 NOISY, SWAPPED = 1 / 6, 1 / 6  # of the hard variant's modalities, each clip's by itself
+HARD_TRAIN, HARD_TEST = 1000, 2000  # seeds of what breaks, plus the training's own seed
 
 
 @dataclass(frozen=True)

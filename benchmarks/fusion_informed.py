@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from fusion_data import NOISY, SWAPPED, Clips, draw_broken, hard, load_data
+from fusion_data import HARD_TEST, NOISY, SWAPPED, Clips, draw_broken, hard, load_data
 from fusion_training import Kind, train
 from torch import Tensor
 
@@ -35,8 +35,8 @@ def right_of_informed(folder: Path, *, is_hard: bool, seed: int, epochs: int) ->
     leaf_of[[taxonomy.resolve(leaf.id) for leaf in LEAVES]] = torch.arange(len(LEAVES))
     batch, heard, swaps = data["test"].own, data["test"].own.present, 0.0
     if is_hard:
-        batch = hard(data["test"], seed=2000 + seed)
-        heard = heard & ~draw_broken(data["test"], torch.Generator().manual_seed(2000 + seed))[1]
+        batch = hard(data["test"], seed=HARD_TEST + seed)
+        heard = heard & ~draw_broken(data["test"], torch.Generator().manual_seed(HARD_TEST + seed))[1]
         swaps = SWAPPED / (1 - NOISY)
     ratios = [_likelihood_ratio(name, data, leaf_of, batch, seed=seed, epochs=epochs) for name in MODALITIES]
     answer = log_evidence(torch.stack(ratios, dim=1), heard, swaps=swaps).argmax(dim=1)

@@ -49,7 +49,8 @@ def log_evidence(ratios: Tensor, heard: Tensor, *, swaps: float) -> Tensor:
     ``ratios``: p(what a modality shows | leaf) / p(what it shows), (B, M, L), if it is the clip's own; (B, M) ``heard``
     says which count. Any of them is another clip's with the chance ``swaps``, and then as likely with every leaf.
     """
-    return (((1 - swaps) * ratios + swaps).log() * heard.unsqueeze(-1)).sum(dim=1)
+    each = ((1 - swaps) * ratios + swaps).log()
+    return each.masked_fill(~heard.unsqueeze(-1), 0).sum(dim=1)  # not times 0: a ratio of 0 has no finite logarithm
 
 
 def _likelihood_ratio(

@@ -17,7 +17,9 @@ BOTH = ("clean", "hard")
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """``by`` ``whole``: the backbone is trained too, by the recipe, on pictures and not on features."""
+    """Who answers: ``by`` a ``fusion`` of features of that ``kind``; ``whole``, the recipe, which trains the
+    backbone too, on pictures; or ``informed``, no fusion, and of no kind (`fusion_informed.py`).
+    """
 
     kind: Kind
     backbone: str = "pretrained"

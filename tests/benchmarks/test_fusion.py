@@ -95,6 +95,8 @@ def test_the_informed_one_sums_over_all_that_may_be_swapped() -> None:
             case *= (0.8 * torch.where(heard[:, modality, None], ratios[:, modality], 1.0)) if is_own else 0.2
         slow += case
     assert torch.allclose(log_evidence(ratios, heard, swaps=0.2).exp(), slow, atol=1e-12)
+    unheard = log_evidence(torch.zeros_like(ratios), torch.zeros_like(heard), swaps=0)
+    assert torch.equal(unheard, torch.zeros_like(slow))
 
 
 def test_concatenation_is_asked_the_same_of_plain_or_trained_like_ours() -> None:

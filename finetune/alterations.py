@@ -2,7 +2,9 @@
 
 A swapped modality looks normal by itself and only its disagreement with the others gives it away; a model that never
 met one trusts it. So a part of each training batch is altered, and the loss is told what still belongs to the clip.
-Which modality is swapped how often follows what its swaps cost: :class:`SwapRates`.
+One modality of a clip is swapped at most: the others, which agree, show whose it is not. Of two that are other clips',
+nothing shows which, and who learns from such clips learns to guess. Which modality is swapped how often follows what
+its swaps cost: :class:`SwapRates`.
 """
 
 from collections.abc import Callable
@@ -14,12 +16,15 @@ from torch import Generator, Tensor, nn
 from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.ssl.gather import gather_rows
 
+_ROUNDING = 1e-6  # of chances that add up to 1
+
 
 @dataclass(frozen=True, kw_only=True)
 class Alterations:
-    """The chances, in 0..1 and at most 1 together, that a modality of a clip is dropped, swapped or made noise.
+    """How likely it is, in 0..1, that a clip is altered.
 
-    ``swap``: of all modalities alike, or of each.
+    ``dropout`` and ``noise``: of each modality, that it is dropped, or made noise; at most 1 together. ``swap``: that
+    one of the clip's modalities, any, is another clip's; or by modality, that it is this one, at most 1 together.
     """
 
     dropout: float
@@ -27,9 +32,16 @@ class Alterations:
     noise: float
 
     def __post_init__(self) -> None:
-        swaps = self.swap if isinstance(self.swap, tuple) else (self.swap,)
-        if min(self.dropout, *swaps, self.noise) < 0 or self.dropout + max(swaps) + self.noise > 1:
-            raise ValueError(f"{self}: the chances must be at least 0 and at most 1 together")
+        chances = (self.dropout, *self.swaps, self.noise)
+        if min(chances) < 0 or max(self.dropout + self.noise, sum(self.swaps)) > 1 + _ROUNDING:
+            raise ValueError(
+                f"{self}: chances are at least 0, and of dropout and noise, or all swaps, at most 1 together"
+            )
+
+    @property
+    def swaps(self) -> tuple[float, ...]:
+        """``swap`` by modality."""
+        return self.swap if isinstance(self.swap, tuple) else (self.swap / len(MODALITIES),) * len(MODALITIES)
 
 
 class SwapRates(nn.Module):
@@ -39,26 +51,24 @@ class SwapRates(nn.Module):
     one's swaps cost it the most. So that one is to be met broken the most. This is group distributionally robust
     optimisation (Sagawa et al. 2020, algorithm 1) over which modality is not the clip's own, with rates for weights:
 
-        log q_m ← log q_m + η (L_m − mean L),    rate_m = swap · M softmax(log q)_m
+        log q_m ← log q_m + η (L_m − mean L),    rate_m = swap · softmax(log q)_m
 
     L_m: the mean fused loss of the clips, on all processes, of which m alone was altered. log q is cut at ±1.5, then
-    centred: no modality is swapped always, or never.
+    centred: no modality is swapped always, or never. η is small: a batch has few such clips, and rates that follow
+    each batch wander.
     """
 
     log_share: Tensor
 
-    def __init__(self, *, step: float = 0.1) -> None:
+    def __init__(self, *, step: float = 0.05) -> None:
         super().__init__()
         self.step = step
         self.register_buffer("log_share", torch.zeros(len(MODALITIES)))
 
     def balance(self, alterations: Alterations) -> Alterations:
-        """``alterations`` whose swaps are shared out anew; their mean stays, as long as no chance is beyond 1."""
+        """``alterations`` with as many swaps, shared out anew among the modalities."""
         assert not isinstance(alterations.swap, tuple), "they are shared out once"
-        rates = alterations.swap * len(MODALITIES) * self.log_share.softmax(dim=0)
-        room = max(0.0, 1 - alterations.dropout - alterations.noise - 1e-6)  # less what rounding adds
-        rates = rates.clamp(max=room)
-        return replace(alterations, swap=tuple(rates.tolist()))
+        return replace(alterations, swap=tuple((alterations.swap * self.log_share.softmax(dim=0)).tolist()))
 
     @torch.no_grad()
     def learn(self, altered: Tensor) -> None:
@@ -101,15 +111,17 @@ def alter(
     Returns:
         The altered batch, and (B, 3) bool: True where the modality is present and the clip's own.
     """
-    size, device = len(batch), batch.labels.device
-    swap = torch.as_tensor(policy.swap, device=device)
-    draw = torch.rand(size, len(MODALITIES), generator=generator).to(device)
-    spared = _one_of(batch.present, torch.rand(size, len(MODALITIES), generator=generator).to(device))
-    dropped = (draw < policy.dropout) & ~spared
-    swapped = ~dropped & (draw < policy.dropout + swap) & ~spared & batch.present
-    noisy = ~dropped & ~swapped & (draw < policy.dropout + swap + policy.noise) & ~spared & batch.present
+    size, device, present = len(batch), batch.labels.device, batch.present
     other = _derangement(size, generator).to(device)
-    swapped &= batch.present[other]  # nobody gets a modality that its donor lacks
+    edges = torch.tensor((0.0, *policy.swaps), device=device).cumsum(dim=0)
+    draw = torch.rand(size, 1, generator=generator).to(device)
+    swapped = (edges[:-1] <= draw) & (draw < edges[1:])  # one of a clip at most
+    # Nobody gets a modality that its donor lacks, or one that would be its only one.
+    swapped &= present & present[other] & (present.sum(dim=1, keepdim=True) > 1)
+    spared = _one_of(present & ~swapped, torch.rand(size, len(MODALITIES), generator=generator).to(device))
+    draw = torch.rand(size, len(MODALITIES), generator=generator).to(device).masked_fill(spared | swapped, 2.0)
+    dropped = draw < policy.dropout
+    noisy = ~dropped & (draw < policy.dropout + policy.noise) & present
     seed = int(torch.randint(2**62, (), generator=generator))
 
     altered = _swap(batch, swapped, other)

@@ -22,21 +22,23 @@ _SMALL = 1e-6  # the least trust whose logarithm is told apart
 class FusionConfig:
     """How the streams become one, at a common ``width``.
 
-    ``modality_dropout``, ``swap`` and ``noise``: the chance, in training, that a modality is dropped, swapped for
-    another clip's, or replaced by noise (see ``alterations.py``). Swaps, the hardest to see through, come most: at
-    the rate ``swap`` in the mean over the modalities.
+    ``modality_dropout`` and ``noise``: the chance, in training, that a modality is dropped, or replaced by noise;
+    ``swap``: that one modality of a clip is another clip's (see ``alterations.py``). Swaps, the hardest to see through,
+    come most.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
     name: Literal["reliability", "gmu", "concat", "mean", "attention"] = "reliability"
     width: PositiveInt = 128
     modality_dropout: _Share = 0.05
-    swap: _Share = 0.3
+    swap: _Share = 0.75
     noise: _Share = 0.1
 
     def __post_init__(self) -> None:
         if self.width % 8:  # the streams' bottlenecks, and the attention's heads
             raise ValueError(f"a fusion's width is divisible by 8, and {self.width} is not")
+        if self.modality_dropout + self.noise > 1:
+            raise ValueError("modality_dropout and noise are chances of the same modality, and at most 1 together")
 
 
 @dataclass(frozen=True, kw_only=True)

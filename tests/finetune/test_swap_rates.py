@@ -13,7 +13,7 @@ from framegate.finetune.losses import LossConfig, hierarchical_loss
 from tests.finetune.test_learning import make_batch, make_network
 from tests.ssl.processes import in_processes
 
-POLICY = Alterations(dropout=0.05, swap=0.2, noise=0.1)
+POLICY = Alterations(dropout=0.05, swap=0.6, noise=0.1)
 BATCHES = (((9.0, 4.0, 2.0), (6.0, 4.0, 4.0)), ((3.0, 0.0, 8.0), (2.0, 0.0, 2.0)))  # sums and numbers, by process
 
 
@@ -22,14 +22,14 @@ def clips(size: int) -> ClipBatch:
     return make_batch(size, generator=generator, centres=torch.randn(2, 6, 16, generator=generator))
 
 
-def test_rates_follow_what_swaps_cost_and_keep_their_mean() -> None:
+def test_rates_follow_what_swaps_cost_and_keep_their_sum() -> None:
     rates = SwapRates(step=0.5)
-    assert rates.balance(POLICY).swap == pytest.approx((0.2, 0.2, 0.2))
+    assert rates.balance(POLICY).swaps == pytest.approx((0.2, 0.2, 0.2))
     for _ in range(2):
         rates.learn(torch.tensor([[1.0, 4.0, 2.0], [1.0, 2.0, 2.0]]))  # means 1, 2, 1
     by_hand = torch.tensor([-1 / 3, 2 / 3, -1 / 3]).softmax(dim=0) * 0.6
-    assert rates.balance(POLICY).swap == pytest.approx(tuple(by_hand.tolist()))
-    assert sum(rates.balance(POLICY).swap) == pytest.approx(0.6)
+    assert rates.balance(POLICY).swaps == pytest.approx(tuple(by_hand.tolist()))
+    assert sum(rates.balance(POLICY).swaps) == pytest.approx(0.6)
     assert (rates.balance(POLICY).dropout, rates.balance(POLICY).noise) == (0.05, 0.1)
 
 
@@ -39,34 +39,50 @@ def test_modalities_that_were_not_altered_stay_where_they_are() -> None:
     rates.learn(torch.zeros(2, 3))
     assert torch.equal(rates.log_share, torch.zeros(3))
     rates.learn(torch.tensor([[2.0, 0.0, 1.0], [1.0, 0.0, 1.0]]))  # a model without sound
-    assert rates.log_share.tolist() == pytest.approx([0.05, 0.0, -0.05])
+    assert rates.log_share.tolist() == pytest.approx([0.025, 0.0, -0.025])
 
 
-def test_no_rate_goes_to_nothing_or_beyond_what_is_left() -> None:
+def test_no_rate_goes_to_nothing_or_to_all() -> None:
     rates = SwapRates(step=10.0)
     for _ in range(20):
         rates.learn(torch.tensor([[9.0, 0.0, 0.0], [1.0, 1.0, 1.0]]))
-    swap = rates.balance(Alterations(dropout=0.1, swap=0.5, noise=0.2)).swap
-    assert swap[0] == pytest.approx(0.7, abs=1e-5)
-    assert min(swap) > 0.05
-    full = Alterations(dropout=0.6, swap=0.0, noise=0.4)  # no room for swaps, and none asked for
-    assert rates.balance(full).swap == (0.0, 0.0, 0.0)
+    swaps = rates.balance(Alterations(dropout=0.1, swap=1.0, noise=0.2)).swaps
+    assert sum(swaps) == pytest.approx(1.0)
+    assert 0.8 < swaps[0] < 0.95
+    assert min(swaps) > 0.02
+    assert rates.balance(Alterations(dropout=0.6, swap=0.0, noise=0.4)).swaps == (0.0, 0.0, 0.0)
 
 
-def test_each_modality_is_swapped_at_its_own_rate() -> None:
+def test_each_modality_is_swapped_at_its_own_rate_and_one_of_a_clip_at_most() -> None:
     batch = clips(4000)
-    policy = Alterations(dropout=0, swap=(0.0, 0.1, 0.4), noise=0)
+    policy = Alterations(dropout=0, swap=(0.0, 0.2, 0.7), noise=0)
     altered, own = alter(batch, policy, torch.Generator().manual_seed(0))
-    shares = (~own).float().mean(dim=0)
-    assert shares[0] == 0
+    assert (~own).float().mean(dim=0).tolist() == pytest.approx([0.0, 0.2, 0.7], abs=0.02)
+    assert (~own).sum(dim=1).max() == 1
     assert torch.equal(altered.frames, batch.frames)
-    # One modality of each clip is spared: of a third of the clips this one.
-    assert shares[1:].tolist() == pytest.approx([0.1 * 2 / 3, 0.4 * 2 / 3], abs=0.02)
 
 
-def test_chances_beyond_one_are_refused_of_any_modality() -> None:
+def test_of_a_swapped_clip_another_modality_stays_and_the_last_one_is_never_swapped() -> None:
+    batch = clips(2000)
+    batch = batch.keep(torch.rand(2000, 3, generator=torch.Generator().manual_seed(1)) < 0.6)
+    for drop, noise in ((1.0, 0.0), (0.0, 1.0)):  # all that may be dropped is, or all that may be noise
+        policy = Alterations(dropout=drop, swap=1.0, noise=noise)
+        altered, own = alter(batch, policy, torch.Generator().manual_seed(0))
+        assert torch.equal(own.sum(dim=1), batch.present.any(dim=1).int())  # one is spared, and no more than one
+    altered, own = alter(batch, Alterations(dropout=1.0, swap=1.0, noise=0.0), torch.Generator().manual_seed(0))
+    foreign = altered.present & ~own  # swapped, since all others were dropped
+    assert foreign.any(dim=1).float().mean() > 0.1
+    assert foreign.sum(dim=1).max() == 1
+    assert not foreign[batch.present.sum(dim=1) < 2].any()
+
+
+def test_chances_beyond_one_are_refused() -> None:
+    Alterations(dropout=0.3, swap=1.0, noise=0.7)
+    for swap in (1.1, (0.3, 0.1, 0.7)):
+        with pytest.raises(ValueError, match="at most 1 together"):
+            Alterations(dropout=0.3, swap=swap, noise=0.1)
     with pytest.raises(ValueError, match="at most 1 together"):
-        Alterations(dropout=0.3, swap=(0.1, 0.1, 0.7), noise=0.1)
+        Alterations(dropout=0.6, swap=0.1, noise=0.5)
     with pytest.raises(ValueError, match="at least 0"):
         Alterations(dropout=0.3, swap=(0.1, -0.1, 0.1), noise=0.1)
 

@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
+from framegate.finetune.alterations import Alterations
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.quality import QUALITIES
 
@@ -37,8 +38,12 @@ class FusionConfig:
     def __post_init__(self) -> None:
         if self.width % 8:  # the streams' bottlenecks, and the attention's heads
             raise ValueError(f"a fusion's width is divisible by 8, and {self.width} is not")
-        if self.modality_dropout + self.noise > 1:
-            raise ValueError("modality_dropout and noise are chances of the same modality, and at most 1 together")
+        _ = self.alterations  # says which chances do not go together
+
+    @property
+    def alterations(self) -> Alterations:
+        """What is done to training batches."""
+        return Alterations(dropout=self.modality_dropout, swap=self.swap, noise=self.noise)
 
 
 @dataclass(frozen=True, kw_only=True)

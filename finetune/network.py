@@ -54,8 +54,7 @@ class FusionNetwork(nn.Module):
     @property
     def alterations(self) -> Alterations:
         """What :func:`~framegate.finetune.alterations.alter` does to this model's training batches."""
-        fusion = self.fusion_config
-        return Alterations(dropout=fusion.modality_dropout, swap=fusion.swap, noise=fusion.noise)
+        return self.fusion_config.alterations
 
     def count_labels(self, labels: Tensor) -> None:
         """Learn the prior from the training labels (n, K), padded with -1."""

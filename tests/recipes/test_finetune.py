@@ -159,7 +159,7 @@ def test_a_store_with_nothing_that_the_model_takes_is_refused(store: Path, tmp_p
         ("streams.frames.lr=0", "'streams.frames.lr' is 0: input should be greater than 0"),
         ("fusion.width=30", "a fusion's width is divisible by 8, and 30 is not"),
         ("fusion.modality_dropout=2", "'fusion.modality_dropout' is 2: input should be less"),
-        ("fusion.modality_dropout=0.95", "modality_dropout and noise are chances of the same modality"),
+        ("fusion.modality_dropout=0.95", "of dropout and noise, or all swaps, at most 1 together"),
         ("head.experts=0", "'head.experts' is 0: input should be greater than 0"),
         ("head.rank=0", "'head.rank' is 0: input should be greater than 0"),
         ("loss.label_smoothing=1", "'loss.label_smoothing' is 1: input should be less than 1"),

@@ -2,9 +2,10 @@
 
 Makes a corpus of 1,500 clips (500 of them test) and the features of frozen encoders in FOLDER, once
 (`fusion_encoders.py`); then every fusion trains on the features alone, on clean clips and on the hard variant, in which
-each modality of each clip is noise or another clip's by chance, in training and test, and nothing says so. The rows
-`frames-whole…` train the frame backbone, too, for a fifth of the epochs. Each row leaves a file in FOLDER/rows, so the
-table stops and goes on row by row. Seeds other than the default are for tuning.
+each modality of each clip is noise or another clip's by chance, in training and test, and nothing says so. Two kinds of
+rows are for clean clips alone: the remedies for lazy modalities, and `frames-whole…`, which train the frame backbone,
+too, for a fifth of the epochs and on two frames of a clip. Each row leaves a file in FOLDER/rows, so the table stops
+and goes on row by row. Seeds other than the default are for tuning.
 
 All fusions have the same streams, heads of the streams, broken training clips and schedule; `concat-plain` is
 concatenation without any of framegate's: no heads of the streams, no broken clips. `informed` is no

@@ -71,10 +71,10 @@ def make_data(folder: Path, size: Size, *, seed: int) -> dict[str, Clips]:
             "text": _text_encoder(taxonomy, runs, texts=size.texts, epochs=size.text_epochs, seed=seed + 2000),
         }
         torch.manual_seed(seed)
-        backbones = {"random": Backbone("resnet18", image_size=64)}
-        backbones["pretrained"] = load_backbone(str(_pretrained(store.path, runs, size.pretrain_epochs, seed)))
-        for name in ("pretrained", "random"):
-            _write(folder / f"{name}.safetensors", store, backbones[name], encoders, taxonomy)
+        random = Backbone("resnet18", image_size=64).eval()
+        pretrained = load_backbone(str(_pretrained(store.path, runs, size.pretrain_epochs, seed))).eval()
+        backbones = {"pretrained": pretrained, "random": random}  # in this order: the last file says that all is made
+        _write(folder, store, backbones, encoders, taxonomy)
     return load_data(folder, "pretrained")
 
 
@@ -92,7 +92,7 @@ def _pretrained(store: Path, runs: Path, epochs: int, seed: int) -> Path:
         shutil.rmtree(runs / "pretrain", ignore_errors=True)
         overrides = [
             *(f"data.store={store}", f"run_dir={runs}", "name=pretrain", f"seed={seed}", "log.wandb_project=null"),
-            *(f"optim.epochs={epochs}", "optim.weight_decay=2.5", "data.workers=1", "checkpoint.every=100000"),
+            *(f"optim.epochs={epochs}", "optim.weight_decay=2.5", "data.workers=0", "checkpoint.every=100000"),
         ]  # the recipe's decay is for 1,000 steps; these are twice as many
         pretrain(read_recipe(PretrainConfig, "moco_small", overrides))
     return runs / "pretrain" / "backbone"
@@ -133,33 +133,35 @@ def _text_encoder(taxonomy: Taxonomy, runs: Path, *, texts: int, epochs: int, se
 
 @torch.inference_mode()
 def _write(
-    file: Path,
+    folder: Path,
     store: FrameStore,
-    backbone: Backbone,
+    backbones: dict[str, Backbone],
     encoders: dict[str, GatedFusionClassifier],
     taxonomy: Taxonomy,
 ) -> None:
-    """Features of all clips of a store, and of noise beside each, through frozen encoders."""
+    """Features of all clips of a store, and of noise beside each, through frozen encoders: a file for each backbone."""
     prepare = replace(
         encoders["audio"].prepare,
-        image_size=backbone.image_size,
+        image_size=backbones["random"].image_size,
         mask_overlays=True,  # as the recipe does
         tokenizer=encoders["text"].prepare.tokenizer,
         max_tokens=encoders["text"].prepare.max_tokens,
     )
     clips = StoreClips(store, prepare, SAMPLING, labels=label_nodes(store, taxonomy))
     rng = np.random.default_rng(0)
-    backbone.eval()
     sound, words = (encoders[name].streams[name].encoder for name in ("audio", "text"))
 
-    def encode(sample: ClipSample) -> ClipSample:
+    def encode(sample: ClipSample) -> dict[str, ClipSample]:
         tokens = sample.tokens
-        return ClipSample(
-            frames=backbone(sample.frames) if sample.frames is not None else None,
+        heard = ClipSample(
             audio=sound(sample.audio) if sample.audio is not None else None,
             tokens=words(tokens[None], torch.ones(1, len(tokens), dtype=torch.bool))[0] if tokens is not None else None,
             labels=sample.labels,
         )
+        return {
+            name: replace(heard, frames=backbone(sample.frames)) if sample.frames is not None else heard
+            for name, backbone in backbones.items()
+        }
 
     own, noise = [], []
     for row in range(store.videos.num_rows):
@@ -168,15 +170,17 @@ def _write(
         own.append(encode(clips[row]))
         noise.append(encode(prepare(noise_input(SAMPLING, rng, prepare=prepare, text=text), labels=clips.labels[row])))
     split = torch.tensor([("train", "val", "test").index(name) for name in store.videos["split"].to_pylist()])
-    both = _alike(collate(own), collate(noise))
-    tensors = {
-        f"{kind}.{field.name}": getattr(batch, field.name)
-        for kind, batch in zip(("own", "noise"), both, strict=True)
-        for field in fields(batch)
-    }
-    aside = file.with_suffix(".part")
-    save_file({**{key: value.contiguous() for key, value in tensors.items()}, "split": split}, aside)
-    aside.replace(file)
+    for name in backbones:
+        both = _alike(*(collate([sample[name] for sample in samples]) for samples in (own, noise)))
+        tensors = {
+            f"{kind}.{field.name}": getattr(batch, field.name)
+            for kind, batch in zip(("own", "noise"), both, strict=True)
+            for field in fields(batch)
+        }
+        file = folder / f"{name}.safetensors"
+        aside = file.with_suffix(".part")
+        save_file({**{key: value.contiguous() for key, value in tensors.items()}, "split": split}, aside)
+        aside.replace(file)
 
 
 def _alike(*batches: ClipBatch) -> list[ClipBatch]:

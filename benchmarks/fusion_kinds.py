@@ -12,7 +12,7 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.losses import LossConfig
 
 OURS = LossConfig(label_smoothing=0.05)
-BOTH = ("clean", "hard")
+BOTH, CLEAN = ("clean", "hard"), ("clean",)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,12 +55,12 @@ KINDS: dict[str, Row] = {
     "reliability-no-agreement": Row(kind=Kind(agreement=False)),
     "reliability-no-dropout": Row(kind=Kind(fusion=UNBROKEN)),
     "reliability-no-trust-loss": fused("reliability", trust=0.0),
-    "reliability-adaptive": fused("reliability", adaptive=True),
-    "ogm-ge": Row(kind=Kind(balance="ogm-ge", loss=replace(OURS, auxiliary=0.5))),
-    "g-blending": Row(kind=Kind(balance="g-blending")),
-    "frames-random": replace(only("frames", backbone="random"), variants=("clean",)),
-    "reliability-random": replace(only(*MODALITIES, backbone="random"), variants=("clean",)),
-    "frames-whole": replace(only("frames"), variants=("clean",), by="whole"),
-    "frames-whole-random": replace(only("frames", backbone="random"), variants=("clean",), by="whole"),
+    "reliability-adaptive": replace(fused("reliability", adaptive=True), variants=CLEAN),
+    "ogm-ge": Row(kind=Kind(balance="ogm-ge", loss=replace(OURS, auxiliary=0.5)), variants=CLEAN),
+    "g-blending": Row(kind=Kind(balance="g-blending"), variants=CLEAN),
+    "frames-random": replace(only("frames", backbone="random"), variants=CLEAN),
+    "reliability-random": replace(only(*MODALITIES, backbone="random"), variants=CLEAN),
+    "frames-whole": replace(only("frames"), variants=CLEAN, by="whole"),
+    "frames-whole-random": replace(only("frames", backbone="random"), variants=CLEAN, by="whole"),
 }
 """By name; `reliability` is framegate's default, and what the others are compared with."""

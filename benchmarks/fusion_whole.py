@@ -16,7 +16,7 @@ from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.export import export_backbone
 
-FRAMES = 4  # of a clip: half of the other rows', for each goes through the backbone at every step
+FRAMES = 2  # of a clip: a quarter of the other rows', for each goes through the backbone at every step
 
 
 def right_of_whole(folder: Path, backbone: str, *, seed: int, epochs: int) -> list[int]:

@@ -174,18 +174,22 @@ def accuracy_rows(*, seeds: int, epochs: int) -> list[dict]:
     ]
 
 
-def accuracy_of(kind: Kind, hierarchy: Hierarchy, *, seed: int, epochs: int, dim: int = 64) -> float:
-    """A class shows in one of four contexts, and what tells it apart differs between them."""
+def accuracy_of(kind: Kind, hierarchy: Hierarchy, *, seed: int, epochs: int, dim: int = 256) -> float:
+    """A class shows in one of four contexts, and what tells it apart differs between them.
+
+    There are twice as many features as the low-rank head has ranks, and it all fills them.
+    """
     generator = torch.Generator().manual_seed(seed)
     centres = torch.randn(4, len(hierarchy), dim, generator=generator)
     contexts = torch.randn(4, dim, generator=generator) * 2
+    noise = dim**0.5 / 8  # grows with what tells classes apart
 
     def draw(count: int) -> tuple[Tensor, Tensor]:
         labels = hierarchy.leaves[torch.randint(len(hierarchy.leaves), (count,), generator=generator)]
         context = torch.randint(4, (count,), generator=generator)
         path = hierarchy.paths[labels]
         shown = centres[context.unsqueeze(1), path].sum(dim=1) + contexts[context]
-        return shown + torch.randn(count, dim, generator=generator), labels
+        return shown + noise * torch.randn(count, dim, generator=generator), labels
 
     train, test = draw(60_000), draw(5_000)
     head = make_head(kind, hierarchy, dim)

@@ -7,7 +7,7 @@ nothing shows which, and who learns from such clips learns to guess. Which modal
 its swaps cost: :class:`SwapRates`.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -116,8 +116,9 @@ def alter(
     edges = torch.tensor((0.0, *policy.swaps), device=device).cumsum(dim=0)
     draw = torch.rand(size, 1, generator=generator).to(device)
     swapped = (edges[:-1] <= draw) & (draw < edges[1:])  # one of a clip at most
-    # Nobody gets a modality that its donor lacks, or one that would be its only one.
+    # Nobody gets a modality that its donor lacks, or one that would be its only one; and nobody is its own donor.
     swapped &= present & present[other] & (present.sum(dim=1, keepdim=True) > 1)
+    swapped &= (other != torch.arange(size, device=device)).unsqueeze(1)
     spared = _one_of(present & ~swapped, torch.rand(size, len(MODALITIES), generator=generator).to(device))
     draw = torch.rand(size, len(MODALITIES), generator=generator).to(device).masked_fill(spared | swapped, 2.0)
     dropped = draw < policy.dropout
@@ -173,6 +174,16 @@ def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator, bank: Noi
     if tokens is not None and batch.tokens_mask is not None and bool(rows[2].any()):
         tokens = _put(tokens, rows[2], batch.tokens_mask, _garbled, bank.tokens, generator)
     return replace(batch, frames=frames, audio=audio, tokens=tokens)
+
+
+def noise_for(contents: Sequence[Tensor], generator: Generator) -> list[Tensor]:
+    """Noise in place of each of some clips' sound windows (W, …) float32, or tokens (L,) int64, as :func:`alter` makes.
+
+    Of an encoder's answers to it a :class:`NoiseBank` is made.
+    """
+    real = torch.cat(list(contents))
+    make = _noise_sound if real.is_floating_point() else _garbled
+    return [make(content.unsqueeze(0), real, generator)[0] for content in contents]
 
 
 _MakeNoise = Callable[[Tensor, Tensor, Generator], Tensor]

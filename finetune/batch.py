@@ -18,8 +18,8 @@ class ClipSample:
 
     Attributes:
         frames: pictures (T, 3, S, S) uint8, or cached features of the backbone (T, D) float32.
-        audio: sound windows (W, samples) float32 in −1..1, or their log-mels (W, mels, steps) float32.
-        tokens: token ids (L,) int64.
+        audio: sound windows (W, samples) float32 in −1..1, or their log-mels (W, mels, steps) float32; or features.
+        tokens: token ids (L,) int64, or features (L, D) float32.
         labels: nodes of the taxonomy (K,) int64; empty where unknown, several for multi-label.
     """
 
@@ -37,8 +37,8 @@ class ClipBatch:
 
     Attributes:
         frames: (B, T, 3, S, S) uint8 or (B, T, D) float32; ``frames_mask`` (B, T).
-        audio: (B, W, samples) or (B, W, mels, steps) float32; ``audio_mask`` (B, W).
-        tokens: (B, L) int64; ``tokens_mask`` (B, L).
+        audio: (B, W, samples), (B, W, mels, steps) or (B, W, D) float32; ``audio_mask`` (B, W).
+        tokens: (B, L) int64 or (B, L, D) float32; ``tokens_mask`` (B, L).
         labels: (B, K) int64, padded with -1.
     """
 

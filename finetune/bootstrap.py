@@ -28,8 +28,7 @@ def ratio_interval(
     if len(names) < 2:
         return float("nan"), float("nan")
     sums = np.stack([np.bincount(number, weights=values) for values in (numerator, denominator)])  # (2, G)
-    rng = np.random.default_rng(seed)
-    draws = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=resamples)  # (R, G)
-    above, below = sums @ draws.T
+    rng, even = np.random.default_rng(seed), np.full(len(names), 1 / len(names))
+    above, below = np.stack([sums @ rng.multinomial(len(names), even) for _ in range(resamples)], axis=1)
     low, high = np.quantile(above[below > 0] / below[below > 0], [(1 - confidence) / 2, (1 + confidence) / 2])
     return float(low), float(high)

@@ -4,7 +4,8 @@ import torch
 from torch import Tensor
 
 from framegate.finetune.hierarchy import Hierarchy
-from framegate.finetune.losses import path_terms
+from framegate.finetune.losses import LossConfig, path_terms
+from framegate.finetune.multilabel import Questions, multilabel_loss
 
 
 def calibrated(log_probs: Tensor, temperature: Tensor, hierarchy: Hierarchy) -> Tensor:
@@ -19,22 +20,30 @@ def calibrated(log_probs: Tensor, temperature: Tensor, hierarchy: Hierarchy) -> 
     return hierarchy.log_probs(hierarchy.conditional(log_probs) / temperature[hierarchy.level - 1])
 
 
-def fit_temperature(log_probs: Tensor, labels: Tensor, hierarchy: Hierarchy) -> Tensor:
-    """The temperatures (D,) that make the labels' paths the most probable; 1 for a level without any label.
+def fit_temperature(
+    log_probs: Tensor, labels: Tensor, hierarchy: Hierarchy, *, questions: Questions | None = None
+) -> Tensor:
+    """The temperatures (D,) that make the labels the most probable; 1 for a level without any label.
 
     Args:
         log_probs: uncalibrated log p(node) of n clips, (n, N).
         labels: nodes (n, K), padded with -1.
         hierarchy: the tree.
+        questions: of a multi-label head, uncalibrated, (n, N); then ``log_probs`` are not looked at.
     """
     log_probs = log_probs.detach().double()
+    said = None if questions is None else Questions(questions.yes.detach().double(), questions.no.detach().double())
     log_temperature = torch.zeros(hierarchy.depth, dtype=torch.double, device=log_probs.device, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
 
+    def of(temperature: Tensor) -> Tensor:
+        if said is not None:
+            return multilabel_loss(said.calibrated(temperature, hierarchy), labels, hierarchy, LossConfig())
+        return path_terms(calibrated(log_probs, temperature, hierarchy), labels, hierarchy)
+
     def closure() -> Tensor:
         optimizer.zero_grad()
-        scaled = calibrated(log_probs, log_temperature.exp(), hierarchy)
-        loss = path_terms(scaled, labels, hierarchy).sum() / max(1, len(labels))
+        loss = of(log_temperature.exp()).sum() / max(1, len(labels))
         loss.backward()
         return loss
 

@@ -10,7 +10,6 @@ from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.finetune.batch import ClipBatch, collate
-from framegate.finetune.experts import HeadConfig
 from framegate.finetune.folder import (
     build_backbone,
     describe_backbone,
@@ -21,6 +20,7 @@ from framegate.finetune.folder import (
     write_config,
 )
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.heads import HeadConfig
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.network import FusionNetwork
@@ -43,6 +43,10 @@ class ClassifierConfig:
     streams: StreamsConfig = field(default_factory=StreamsConfig)
     fusion: FusionConfig = field(default_factory=FusionConfig)
     head: HeadConfig = field(default_factory=HeadConfig)
+
+    def __post_init__(self) -> None:
+        if self.fusion.name == "mean" and self.head.name == "multilabel":
+            raise ValueError("mean fusion answers by the streams' own heads: a multilabel head has no part in it")
 
 
 class GatedFusionClassifier(FusionNetwork):

@@ -1,7 +1,7 @@
 """What a batch is trained on: the fused prediction, each stream's own, and trust in what belongs to the clip."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -9,6 +9,7 @@ from torch import Tensor
 from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import LossConfig, hierarchical_loss
 from framegate.finetune.mixup import Mixup
+from framegate.finetune.multilabel import multilabel_loss
 from framegate.finetune.output import ClassifierOutput
 
 
@@ -52,15 +53,23 @@ def training_loss(
     """
     labelled = (labels >= 0).any(dim=1)
 
+    def mixed(loss: Callable[[Tensor, Part | None], Tensor], part: Part | None) -> Tensor:
+        if mixup is None:
+            return loss(labels, part)
+        partners = None if part is None else replace(part, labels=part.labels[mixup.partner])
+        return mixup.share * loss(labels, part) + (1 - mixup.share) * loss(labels[mixup.partner], partners)
+
     def loss_of(log_probs: Tensor, part: Part | None) -> Tensor:
-        def of(nodes: Tensor) -> Tensor:
+        def of(nodes: Tensor, part: Part | None) -> Tensor:
             return hierarchical_loss(log_probs, nodes, hierarchy, config, counts=counts, part=part)
 
-        if mixup is None:
-            return of(labels)
-        return mixup.share * of(labels) + (1 - mixup.share) * of(labels[mixup.partner])
+        return mixed(of, part)
 
-    each = loss_of(output.log_probs, output.part)
+    said = output.questions
+    if said is None:
+        each = loss_of(output.log_probs, output.part)
+    else:
+        each = mixed(lambda nodes, part: multilabel_loss(said, nodes, hierarchy, config, part=part), output.part)
     answered = labelled & output.present.any(dim=1)
     fused = _mean(each, answered)
     streams = torch.stack(

@@ -161,7 +161,7 @@ class ReliabilityFusion(nn.Module):
 
 
 class MeanFusion(nn.Module):
-    """The mean of the present streams; with a linear head, the mean of their logits."""
+    """The mean of the present streams; the network answers with the mean of their own heads' logits."""
 
     def forward(self, states: StreamStates) -> Fused:
         """Average the streams of each clip."""

@@ -172,7 +172,7 @@ def best_leaf(log_probs: Tensor, hierarchy: Hierarchy) -> Tensor:
 def most_specific(log_probs: Tensor, hierarchy: Hierarchy, *, threshold: float) -> Tensor:
     """The deepest node with p > ``threshold``, the more probable one among equals (...,); -1 where there is none.
 
-    With ``threshold`` >= 0.5 such nodes lie on one path, so the answer never contradicts a shallower one.
+    With ``threshold`` >= 0.5 such nodes of a distribution lie on one path: the answer contradicts no shallower one.
     """
     probability = log_probs.exp()
     depth_then_probability = (hierarchy.level + probability.clamp(max=1) / 2).masked_fill(

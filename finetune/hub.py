@@ -19,8 +19,8 @@ class HubEncoder(nn.Module):
 
     def __init__(self, model: PreTrainedModel) -> None:
         super().__init__()
-        # Of a model that also writes text (Whisper, T5), the half that reads.
-        self.model = model.get_encoder() if model.config.is_encoder_decoder else model
+        # Of a model that also writes text (Whisper, T5), the half that reads; in float32, whatever it is kept in.
+        self.model = (model.get_encoder() if model.config.is_encoder_decoder else model).float()
         self._config = model.config
         self.dim: int = model.config.hidden_size
         # Masking of the input in training is the business of `alterations.py`; and short windows are refused by it.

@@ -78,9 +78,9 @@ def _at(values: Tensor, nodes: Tensor) -> Tensor:
     return values.gather(1, nodes.clamp(min=0).flatten(1)).view(nodes.shape)
 
 
-def level_weights(labels: Tensor, hierarchy: Hierarchy, *, kind: str, alpha: float) -> Tensor:
+def level_weights(labels: Tensor, hierarchy: Hierarchy, *, kind: str, alpha: float, dtype: torch.dtype) -> Tensor:
     """w_l (B, K, D) of each label (B, K); see the module's table."""
-    step = torch.arange(hierarchy.depth, device=labels.device)
+    step = torch.arange(hierarchy.depth, device=labels.device, dtype=dtype)
     own_level = hierarchy.level[labels.clamp(min=0)].unsqueeze(-1)
     if kind == "levels":
         return (own_level - step).clamp(min=0) / own_level
@@ -115,7 +115,7 @@ def hierarchical_loss(
         label_smoothing=config.label_smoothing,
         log_prior=prior if prior is None or part is None else prior[part.nodes],
     )
-    weights = level_weights(labels, hierarchy, kind=config.hierarchy, alpha=config.alpha)
+    weights = level_weights(labels, hierarchy, kind=config.hierarchy, alpha=config.alpha, dtype=terms.dtype)
     each = (weights * terms).sum(dim=-1)
     if config.balance == "class_balanced" and counts is not None:
         each = each * class_balanced_weights(counts, hierarchy)[labels.clamp(min=0)]

@@ -67,9 +67,9 @@ def evaluate(
 
     Args:
         probs: p(node), (n, N), as of ``ClassifierOutput.log_probs.exp()``.
-        labels: nodes (n,), leaves or, where only that is known, inner nodes; of multi-label clips the first.
+        labels: nodes (n,), leaves or, where only that is known, inner nodes; of several the :func:`nearest_labels`.
         taxonomy: the tree of N nodes.
-        all_labels: every label of each clip, for GAP; default: ``labels`` alone.
+        all_labels: every label of each clip, for GAP and the average precisions; default: ``labels`` alone.
         counts: training clips at or below each node (N,), for the bins.
 
     Raises:
@@ -77,17 +77,23 @@ def evaluate(
     """
     if not len(labels):
         raise ValueError("there are no labelled clips to evaluate")
-    truth = ancestor_table(taxonomy)[labels]  # (n, depth): the label's ancestor at each level, -1 where unknown
+    every = [(int(label),) for label in labels] if all_labels is None else all_labels
+    padded = padded_labels(every)
+    table = ancestor_table(taxonomy)
+    truth = table[labels]  # (n, depth): the label's ancestor at each level, -1 where unknown
+    of_all = np.where((padded >= 0)[..., None], table[padded], -1)  # (n, K, depth)
     levels = {
-        str(level): level_metrics(probs, truth[:, level - 1], np.flatnonzero(taxonomy.levels == level))
+        str(level): level_metrics(
+            probs, truth[:, level - 1], np.flatnonzero(taxonomy.levels == level), every=of_all[..., level - 1]
+        )
         for level in range(1, taxonomy.depth + 1)
         if (truth[:, level - 1] >= 0).any()
     }
     at_leaves = np.where(np.isin(labels, taxonomy.leaves), labels, -1)
     if (at_leaves >= 0).any():
-        levels["leaf"] = level_metrics(probs, at_leaves, taxonomy.leaves)
+        leaves_of_all = np.where(np.isin(padded, taxonomy.leaves), padded, -1)
+        levels["leaf"] = level_metrics(probs, at_leaves, taxonomy.leaves, every=leaves_of_all)
     f1, distance = tree_metrics(probs, labels, taxonomy)
-    every = [(int(label),) for label in labels] if all_labels is None else all_labels
     return Metrics(
         levels=levels,
         hierarchical_f1=f1,
@@ -98,26 +104,53 @@ def evaluate(
     )
 
 
-def level_metrics(probs: np.ndarray, truth: np.ndarray, nodes: np.ndarray) -> LevelMetrics:
-    """Figures among ``nodes`` (C,) for the clips whose ``truth`` (n,) is one of them; -1 is unknown."""
+def nearest_labels(probs: np.ndarray, all_labels: Sequence[Sequence[int]], taxonomy: Taxonomy) -> np.ndarray:
+    """The label by which each clip counts (n,): of several the nearest to its best leaf, the first of equals.
+
+    A label above another of the clip's says nothing that the other does not, and is left out.
+    """
+    chosen = np.array([labels[0] for labels in all_labels], dtype=np.int64)
+    for row, labels in enumerate(all_labels):
+        if len(labels) > 1:
+            above = {node for label in labels for node in taxonomy.path(label)[:-1]}
+            deepest = np.array([label for label in labels if label not in above])
+            common, predicted, true = path_counts(np.repeat(probs[row : row + 1], len(deepest), 0), deepest, taxonomy)
+            chosen[row] = deepest[np.argmin(predicted + true - 2 * common)]
+    return chosen
+
+
+def padded_labels(all_labels: Sequence[Sequence[int]]) -> np.ndarray:
+    """(n, K) int64 of n clips' labels, padded with -1."""
+    padded = np.full((len(all_labels), max(map(len, all_labels))), -1, dtype=np.int64)
+    for row, labels in zip(padded, all_labels, strict=True):
+        row[: len(labels)] = labels
+    return padded
+
+
+def level_metrics(probs: np.ndarray, truth: np.ndarray, nodes: np.ndarray, *, every: np.ndarray) -> LevelMetrics:
+    """Figures among ``nodes`` (C,) for the clips whose ``truth`` (n,) is one of them; -1 is unknown.
+
+    ``every`` (n, K) are all of a clip's classes among them, padded with -1, for the average precisions.
+    """
     known = truth >= 0
     scores, target = probs[known][:, nodes], np.searchsorted(nodes, truth[known])
+    places = np.where(every[known] >= 0, np.searchsorted(nodes, every[known].clip(min=0)), -1)
     order = np.argsort(-scores, axis=1, kind="stable")
     hits = order == target[:, None]
     return LevelMetrics(
         top1=float(hits[:, 0].mean()),
         top5=float(hits[:, :5].any(axis=1).mean()),
         balanced_accuracy=float(recall_score(target, order[:, 0], labels=np.unique(target), average="macro")),
-        map=mean_average_precision(scores, target),
+        map=mean_average_precision(scores, places),
         ece=calibration_error(scores.max(axis=1), hits[:, 0]),
         n=int(known.sum()),
     )
 
 
 def mean_average_precision(scores: np.ndarray, target: np.ndarray) -> float:
-    """Mean over the classes that occur in ``target`` (n,) of the average precision of ``scores`` (n, C)."""
-    present = np.unique(target)
-    return float(np.mean([average_precision_score(target == c, scores[:, c]) for c in present]))
+    """Mean over the classes in ``target`` (n, K), padded with -1, of the average precision of ``scores`` (n, C)."""
+    present = np.unique(target[target >= 0])
+    return float(np.mean([average_precision_score((target == c).any(axis=1), scores[:, c]) for c in present]))
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 15) -> float:
@@ -135,7 +168,8 @@ def global_average_precision(
 
     What is not among a clip's best k counts as missed; NaN where no clip has a leaf for a label.
     """
-    wanted = [set(nodes) & set(leaves.tolist()) for nodes in labels]
+    among = set(leaves.tolist())
+    wanted = [among.intersection(nodes) for nodes in labels]
     total = sum(min(k, len(nodes)) for nodes in wanted)
     if not total:
         return float("nan")

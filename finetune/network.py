@@ -8,12 +8,14 @@ from torch import Tensor, nn
 from framegate.finetune.alterations import Alterations
 from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.calibration import calibrated
-from framegate.finetune.experts import HeadConfig, PathHead, make_head
+from framegate.finetune.experts import PathHead
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.gates import ContextGate
+from framegate.finetune.heads import HeadConfig, make_head
 from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import count_labels, log_prior
 from framegate.finetune.mixup import Mixup
+from framegate.finetune.multilabel import MultiLabelExperts, Questions
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.quality import QUALITIES
 
@@ -25,7 +27,8 @@ class FusionNetwork(nn.Module):
         v, r = fusion(h, presence, quality, each stream's own prediction)
         log p(node) = experts(gate(v))
 
-    Any subset of the modalities works; with none, the answer is the prior of the training labels.
+    Any subset of the modalities works; with none, the answer is the prior of the training labels. ``mean`` fusion has
+    no experts: its answer is the mean of the present streams' own logits.
 
     Args:
         streams: by modality, each (content, mask) -> :class:`~framegate.finetune.streams.StreamState`.
@@ -45,9 +48,10 @@ class FusionNetwork(nn.Module):
         self.streams = nn.ModuleDict(streams)
         self.stream_heads = nn.ModuleDict({name: PathHead(fusion.width, hierarchy, rank=head.rank) for name in streams})
         self.fusion = make_fusion(fusion, len(MODALITIES), hierarchy)
-        self.gate = ContextGate(fusion.width)
+        answers = fusion.name != "mean"  # whose streams answer for themselves
+        self.gate = ContextGate(fusion.width) if answers else None
         self.dropout = nn.Dropout(0.3)
-        self.head = make_head(head, fusion.width, hierarchy)
+        self.head = make_head(head, fusion.width, hierarchy) if answers else None
         self.register_buffer("counts", torch.zeros(len(hierarchy)))
         self.register_buffer("temperature", torch.ones(hierarchy.depth))
 
@@ -59,6 +63,8 @@ class FusionNetwork(nn.Module):
     def count_labels(self, labels: Tensor) -> None:
         """Learn the prior from the training labels (n, K), padded with -1."""
         self.counts.copy_(count_labels(labels.to(self.counts.device), self.hierarchy))
+        if isinstance(self.head, MultiLabelExperts):
+            self.head.learn_prior(labels)
 
     def forward(self, batch: ClipBatch, mixup: Mixup | None = None) -> ClassifierOutput:
         """Classify a batch, its clips' streams mixed with each other's by ``mixup``.
@@ -76,22 +82,45 @@ class FusionNetwork(nn.Module):
         """
         fused = self.fusion(states)
         some = states.present.any(dim=1)
-        vector = self.gate(fused.vector, some)
-        log_probs = self.head(self.dropout(vector), part)
-        if not self.training:
-            log_probs = calibrated(log_probs, self.temperature, self.hierarchy)
-        prior = states.prior if part is None else states.prior[part.nodes]
+        vector = fused.vector if self.gate is None else self.gate(fused.vector, some)
+        of_streams = states.log_probs if part is None else self.stream_log_probs(states.hidden, part)
+        log_probs, questions = self._answer(vector, of_streams, states.present, part)
+        prior = self.head.prior if isinstance(self.head, MultiLabelExperts) else states.prior
         return ClassifierOutput(
-            log_probs=torch.where(some.unsqueeze(1), log_probs, prior),
+            log_probs=torch.where(some.unsqueeze(1), log_probs, prior if part is None else prior[part.nodes]),
             reliability=fused.reliability,
             score=fused.score,
             trust=fused.trust,
             verdict=None if fused.verdict is None else self._over_the_tree(fused.verdict),
-            stream_log_probs=states.log_probs if part is None else self.stream_log_probs(states.hidden, part),
+            stream_log_probs=of_streams,
             present=states.present,
             embedding=vector,
+            questions=questions,
             part=part,
         )
+
+    def _answer(
+        self, vector: Tensor, of_streams: Tensor, present: Tensor, part: Part | None
+    ) -> tuple[Tensor, Questions | None]:
+        """log p(node) (B, N) or (B, n), and of a multi-label head what it says to each node's question."""
+        tree = self.hierarchy if part is None else part.hierarchy
+        if isinstance(self.head, MultiLabelExperts):
+            said = self.head(self.dropout(vector), part)
+            if not self.training:
+                said = said.calibrated(self.temperature, self.hierarchy)
+            return tree.along_paths(said.yes), said
+        if self.head is None:
+            log_probs = mean_of_logits(of_streams, present, tree)
+        else:
+            log_probs = self.head(self.dropout(vector), part)
+        if not self.training:
+            log_probs = calibrated(log_probs, self.temperature, self.hierarchy)
+        return log_probs, None
+
+    @property
+    def multilabel(self) -> bool:
+        """Whether a clip may have several labels: each node is a question of its own, and siblings share nothing."""
+        return isinstance(self.head, MultiLabelExperts)
 
     def _over_the_tree(self, of_leaves: Tensor) -> Tensor:
         """log p(node) (B, N) from log p(leaf) (B, L)."""
@@ -145,3 +174,12 @@ class FusionNetwork(nn.Module):
             log_probs=log_probs,
             prior=log_prior(self.counts, self.hierarchy),
         )
+
+
+def mean_of_logits(log_probs: Tensor, present: Tensor, hierarchy: Hierarchy) -> Tensor:
+    """log p(node) (B, N) of the mean of the present streams' logits, from their own log p(node) (B, M, N).
+
+    A softmax's logs are its logits up to a constant, which the next softmax does not see.
+    """
+    share = present / present.sum(dim=1, keepdim=True).clamp(min=1)
+    return hierarchy.log_probs((hierarchy.conditional(log_probs) * share.unsqueeze(-1)).sum(dim=1))

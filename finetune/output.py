@@ -9,6 +9,7 @@ from torch import Tensor
 
 from framegate.finetune.batch import MODALITIES
 from framegate.finetune.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
+from framegate.finetune.multilabel import Questions
 from framegate.finetune.taxonomy import Taxonomy
 
 
@@ -23,6 +24,8 @@ class ClassifierOutput:
         stream_log_probs: each stream's own log p(node), (B, 3, N); means nothing where absent.
         present: (B, 3) bool: present, and a stream of this model.
         embedding: the fused vector (B, W).
+        questions: of a multi-label head, what it says to the question of each node (``multilabel.py``), (B, N); means
+            nothing for a clip with nothing present. None of other heads, whose ``log_probs`` are a distribution.
         part: the part of the tree, of n nodes in place of N, that both log-probabilities are of; None: the whole.
         trust: the probability that each modality is the clip's own, (B, 3); None from fusions that know none.
         verdict: log p(node) by the streams' own predictions alone, each as far as it is trusted, (B, N); None likewise.
@@ -34,6 +37,7 @@ class ClassifierOutput:
     stream_log_probs: Tensor
     present: Tensor
     embedding: Tensor
+    questions: Questions | None = None
     part: Part | None = None
     trust: Tensor | None = None
     verdict: Tensor | None = None
@@ -91,7 +95,8 @@ def predictions(
 ) -> list[Prediction]:
     """Decode a batch: to the best leaf, or with ``threshold`` to the most specific node more probable than that.
 
-    A clip for which no node reaches the threshold gets an empty path. ``attention``: of each clip's real frames.
+    A clip for which no node reaches the threshold gets an empty path. A clip of several labels has one path, too: what
+    else is probable stands in ``top``. ``attention``: of each clip's real frames.
     """
     log_probs = output.log_probs.float()
     if threshold is None:

@@ -6,7 +6,7 @@ with an encoder that may be frozen, fine-tuned in its last stage, or trained who
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal, Protocol, Self
+from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import torch
 from pydantic import Field, PositiveFloat, PositiveInt
@@ -19,7 +19,7 @@ from framegate.finetune.norm import MaskedBatchNorm
 from framegate.finetune.quality import quality
 from framegate.finetune.sound import SoundEncoder
 from framegate.finetune.text import masked_mean
-from framegate.finetune.training import Trained, set_trained
+from framegate.finetune.training import Trained, hold_still, set_trained
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
 
@@ -83,7 +83,7 @@ class TextConfig:
 
     __pydantic_config__: ClassVar = _STRICT
     backbone: str | None = None
-    train: Literal["frozen", "all"] = "all"
+    train: Trained = "all"
     lr: PositiveFloat | None = None
     max_tokens: PositiveInt = 64
     vocabulary: PositiveInt = 2048
@@ -131,6 +131,8 @@ class SetStream(nn.Module):
     (B, T) bool.
     """
 
+    takes_features = True
+
     def __init__(
         self, encoder: nn.Module, width: int, *, aggregation: Aggregation, train: Trained, encoded_dims: int | None
     ) -> None:
@@ -143,10 +145,9 @@ class SetStream(nn.Module):
         self.gate = ContextGate(width)
 
     def train(self, mode: bool = True) -> Self:
-        """Put the stream in training mode; a frozen encoder stays in evaluation mode, its statistics frozen too."""
+        """Put the stream in training mode; what is frozen stays in evaluation mode, its statistics frozen too."""
         super().train(mode)
-        if self.trained == "frozen":
-            self.encoder.eval()
+        hold_still(self.encoder)
         return self
 
     def forward(self, x: Tensor, mask: Tensor) -> StreamState:
@@ -163,12 +164,21 @@ class SetStream(nn.Module):
         """How much of each element the aggregation takes in, (B, T) in 0..1."""
         return self.aggregate.attention(self.norm(features, mask), mask)
 
+    def encoded_before(self, x: Tensor) -> bool:
+        """Whether ``x`` holds features in place of elements."""
+        return x.dim() == self.encoded_dims
+
+    def encode(self, elements: Tensor) -> Tensor:
+        """Elements (n, …) of a clip to their features (n, dim)."""
+        encoded: Tensor = self.encoder(elements)
+        return encoded
+
     def features(self, x: Tensor, mask: Tensor) -> Tensor:
         """(B, T, dim): ``x`` itself if it was encoded before, else the encoder's output at the real elements."""
-        if x.dim() == self.encoded_dims:
+        if self.encoded_before(x):
             return x
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained != "frozen"):
-            rows = self.encoder(x[mask]) if bool(mask.any()) else x.new_zeros(0, self.dim, dtype=torch.float32)
+            rows = self.encode(x[mask]) if bool(mask.any()) else x.new_zeros(0, self.dim, dtype=torch.float32)
         out = torch.zeros(*mask.shape, self.dim, dtype=rows.dtype, device=rows.device)
         return out.masked_scatter(mask.unsqueeze(-1), rows)
 
@@ -183,25 +193,31 @@ class FrameStream(SetStream):
 class SoundStream(SetStream):
     """Sound windows (B, W, samples), or pictures of them (B, W, …), through an encoder and NeXtVLAD.
 
+    Or cached features (B, W, dim), told from windows by their length; where that is the same, none are taken.
     ``encoder``: None for the CNN that ``config`` names.
     """
 
     def __init__(self, config: AudioConfig, width: int, encoder: HubSoundEncoder | None = None) -> None:
-        if encoder is not None and config.train == "last":
-            raise ValueError(f"streams.audio.train: of '{config.backbone}' no last stage is known; say frozen or all")
         chosen: nn.Module = encoder or SoundEncoder(
             config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels
         )
-        super().__init__(chosen, width, aggregation=config.aggregation, train=config.train, encoded_dims=None)
+        super().__init__(chosen, width, aggregation=config.aggregation, train=config.train, encoded_dims=3)
+        self.takes_features = self.dim != round(config.window_seconds * config.rate)
+
+    def encoded_before(self, x: Tensor) -> bool:
+        """Whether ``x`` holds features in place of windows."""
+        return self.takes_features and x.dim() == self.encoded_dims and x.shape[-1] == self.dim
 
 
 class TextStream(nn.Module):
-    """Tokens (B, L) through an encoder; the mean of their vectors, projected to the common width and gated."""
+    """Tokens (B, L) through an encoder, or cached features of them (B, L, dim); their mean, projected and gated."""
+
+    takes_features = True
 
     def __init__(self, encoder: nn.Module, config: TextConfig, width: int) -> None:
         super().__init__()
         dim = int(encoder.dim)  # type: ignore[arg-type]
-        self.encoder, self.trained = encoder, config.train
+        self.encoder, self.trained, self.dim = encoder, config.train, dim
         set_trained(encoder, config.train)
         self.norm = MaskedBatchNorm(dim, affine=False)
         self.project = nn.Linear(dim, width, bias=False)
@@ -209,16 +225,20 @@ class TextStream(nn.Module):
         self.gate = ContextGate(width)
 
     def train(self, mode: bool = True) -> Self:
-        """Put the stream in training mode; a frozen encoder stays in evaluation mode."""
+        """Put the stream in training mode; what is frozen stays in evaluation mode."""
         super().train(mode)
-        if self.trained == "frozen":
-            self.encoder.eval()
+        hold_still(self.encoder)
         return self
+
+    def encode(self, tokens: Tensor) -> Tensor:
+        """Tokens (L,) of a clip to their features (L, dim)."""
+        encoded: Tensor = self.encoder(tokens.unsqueeze(0), torch.ones_like(tokens, dtype=torch.bool).unsqueeze(0))
+        return encoded[0]
 
     def forward(self, tokens: Tensor, mask: Tensor) -> StreamState:
         """One vector for each clip."""
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained != "frozen"):
-            features = self.encoder(tokens, mask)
+            features = tokens if tokens.is_floating_point() else self.encoder(tokens, mask)
         z = self.norm(features, mask)
         present = mask.any(dim=1)
         hidden = self.hidden_norm(self.project(masked_mean(z, mask)), present)

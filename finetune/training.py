@@ -9,27 +9,50 @@ Trained = Literal["frozen", "last", "all"]
 
 
 def set_trained(encoder: nn.Module, train: Trained) -> None:
-    """Freeze ``encoder``, or all of it but its last stage, or nothing.
-
-    The last stage is timm's: the last group of the model's own ``group_matcher(coarse=True)`` that holds more than a
-    final norm. ``encoder.model`` is the timm model.
-    """
+    """Freeze ``encoder``, or all of it but its last stage and what comes after, or nothing."""
     encoder.requires_grad_(train == "all")
     if train == "last":
-        for parameter in last_stage(encoder.model):  # type: ignore[arg-type]
-            parameter.requires_grad_(True)
+        stages = layers(encoder, coarse=True)
+        while stages:
+            last = stages.pop()
+            for parameter in last:
+                parameter.requires_grad_(True)
+            if any(parameter.dim() > 1 for parameter in last):  # more than a final norm
+                return
 
 
-def last_stage(model: nn.Module) -> list[nn.Parameter]:
-    """The parameters of a timm model's last stage, and of what comes after it."""
-    parameters = dict(model.named_parameters())
-    stages: dict[int, list[str]] = group_parameters(model, model.group_matcher(coarse=True))  # type: ignore[operator]
-    chosen: list[str] = []
-    for stage in sorted(stages, reverse=True):
-        chosen += [name for name in stages[stage] if name in parameters]
-        if any(parameters[name].dim() > 1 for name in chosen):
-            break
-    return [parameters[name] for name in chosen]
+def hold_still(encoder: nn.Module) -> None:
+    """Evaluation mode for all parts that do not learn: their statistics stay as they are, too."""
+    for module in encoder.modules():
+        parameters = list(module.parameters())
+        if parameters and not any(parameter.requires_grad for parameter in parameters):
+            module.eval()
+
+
+def layers(encoder: nn.Module, *, coarse: bool = False) -> list[list[nn.Parameter]]:
+    """The parameters of an encoder's layers, from its input on.
+
+    Of a timm model (``encoder.model``) the groups of its own ``group_matcher``, with ``coarse`` its stages. Of others,
+    Hugging Face's for one, the members of the largest ``ModuleList``, after what was registered before them; what was
+    registered after goes with the last.
+    """
+    network: nn.Module = getattr(encoder, "model", encoder)
+    parameters = dict(network.named_parameters())
+    if hasattr(network, "group_matcher"):
+        found: dict[int, list[str]] = group_parameters(network, network.group_matcher(coarse=coarse))  # type: ignore[operator]
+        return [[parameters[name] for name in found[key] if name in parameters] for key in sorted(found)]
+    lists = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
+    largest = max(lists, key=_size, default=nn.ModuleList())
+    blocks = [list(block.parameters()) for block in largest]
+    inside, ordered = {id(parameter) for block in blocks for parameter in block}, list(parameters.values())
+    places = [place for place, parameter in enumerate(ordered) if id(parameter) in inside] or [len(ordered)]
+    after = ordered[places[-1] + 1 :]  # a norm, or a pooling that is not used: nothing to stop at
+    found_blocks = [*blocks[:-1], [*blocks[-1], *after]] if blocks else []
+    return [its for its in (ordered[: places[0]], *found_blocks) if its]
+
+
+def _size(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
 
 
 def parameter_groups(
@@ -47,7 +70,7 @@ def parameter_groups(
         lr: of everything that ``stream_lr`` does not name.
         weight_decay: of matrices and kernels.
         stream_lr: the rate of the encoder of each of ``frames``, ``audio``, ``text``; None for ``lr``.
-        layer_decay: the rate of a timm encoder's k-th layer from its end is multiplied by this to the k-th power.
+        layer_decay: the rate of an encoder's k-th layer from its end is multiplied by this to the k-th power.
 
     Returns:
         Groups with ``params``, ``lr``, ``weight_decay`` and a ``name``; empty ones are left out.
@@ -73,15 +96,9 @@ def parameter_groups(
 
 
 def _layers_below_the_top(model: nn.Module, stream: str) -> list[tuple[nn.Parameter, int]]:
-    """The parameters of a stream's timm encoder, and how many of timm's layers come after each; others have none."""
+    """The parameters of a stream's encoder, and how many layers come after each; none without such a stream."""
     try:
-        network = model.get_submodule(f"streams.{stream}.encoder.model")
+        encoder = model.get_submodule(f"streams.{stream}.encoder")
     except AttributeError:
         return []
-    if not hasattr(network, "group_matcher"):
-        return []
-    parameters = dict(network.named_parameters())
-    matcher = network.group_matcher(coarse=False)  # type: ignore[operator]  # timm's models all have one
-    layers: dict[int, list[str]] = group_parameters(network, matcher)
-    top = max(layers)
-    return [(parameters[name], top - layer) for layer, names in layers.items() for name in names if name in parameters]
+    return [(parameter, below) for below, its in enumerate(reversed(layers(encoder))) for parameter in its]

@@ -3,7 +3,7 @@
 from framegate.media.errors import MediaError
 from framegate.media.extract import extract
 from framegate.media.layout import Layout
-from framegate.media.manifest import Clip, ManifestError, clips_from_files, read_manifest
+from framegate.media.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
 from framegate.media.options import ExtractOptions, Progress, Summary
 from framegate.media.reading import read_frames
 from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound, decode_jpeg
@@ -27,4 +27,5 @@ __all__ = [
     "extract",
     "read_frames",
     "read_manifest",
+    "split_labels",
 ]

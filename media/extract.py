@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from framegate.media.clip_extract import LayoutFinder, extract_clip, salvage_clip
 from framegate.media.engines import run_in_processes, run_on_ray
@@ -45,7 +46,8 @@ def extract(
     began = time.monotonic()
     options = options or ExtractOptions()
     out = Path(out).absolute()
-    _claim(out, _fingerprint(clips, options), resume=resume)
+    mark = {"fingerprint": _fingerprint(clips, options), "options": options.identity(), "layout": layout is not None}
+    _claim(out, mark, resume=resume)
     if (out / "videos.arrow").exists():
         shutil.rmtree(out / ".extract", ignore_errors=True)  # where a run was killed in its last moment
         return Summary(**json.loads((out / "summary.json").read_text()))
@@ -73,16 +75,18 @@ def _progress(writer: StoreWriter, *, total: int, finished: int, seconds: float)
     return Progress(done=done, total=total, **counts, seconds=seconds, eta=eta)
 
 
-def _claim(out: Path, fingerprint: str, *, resume: bool) -> None:
+def _claim(out: Path, content: dict[str, Any], *, resume: bool) -> None:
     """Make ``out`` the place of this extraction, or find that it is already."""
     out.mkdir(parents=True, exist_ok=True)
     mark = out / "extract.json"
     if mark.exists() and resume:
-        if json.loads(mark.read_text())["fingerprint"] != fingerprint:
+        held = json.loads(mark.read_text())
+        if any(held.get(key, value) != value for key, value in content.items()):
             raise MediaError(f"{out} holds an extraction of other clips or with other options: give another folder")
-    elif any(out.iterdir()):
+        return
+    if any(out.iterdir()):
         raise MediaError(f"{out} is not empty: give another folder" + (", or resume" if mark.exists() else ""))
-    write_atomically(mark, json.dumps({"fingerprint": fingerprint}))
+    write_atomically(mark, json.dumps(content))
 
 
 def _fingerprint(clips: Sequence[Clip], options: ExtractOptions) -> str:

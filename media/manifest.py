@@ -94,14 +94,34 @@ def read_manifest(
 
 
 def clips_from_files(paths: Iterable[str | Path]) -> list[Clip]:
-    """One clip a file, named after it; for calls that have files and no manifest. The split is ``test``."""
+    """One clip a file, named after it; for calls that have files and no manifest. The split is ``test``.
+
+    Raises:
+        ManifestError: a name is not UTF-8: what is written about the clip could not say what it is of.
+    """
+    files = [Path(path) for path in paths]
+    if unnamed := [path for path in files if not _is_utf8(path)]:
+        raise ManifestError([f"{str(path)!a}: its name is not UTF-8: rename it" for path in unnamed])
     clips: list[Clip] = []
     used: set[str] = set()
-    for path in map(Path, paths):
+    for path in files:
         name = _free_id(_nearest_id(path.name if path.is_dir() else path.stem), used)
         used.add(name)
         clips.append(Clip(id=name, video=path.resolve(), programme=path.name, split="test"))
     return clips
+
+
+def _is_utf8(path: Path) -> bool:
+    try:
+        str(path.resolve()).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def split_labels(label: str) -> list[str]:
+    """The labels that a manifest's or a store's ``label`` names, joined there by ``|``; none of an empty one."""
+    return [each for part in label.split("|") if (each := part.strip())]
 
 
 def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object]]]:
@@ -221,11 +241,12 @@ class _RowReader:
             return None
 
     def _label(self, line: int, label: str) -> str:
-        if self._check_label is not None and label:
-            for part in label.split("|"):
-                if wrong := self._check_label(part.strip()):
+        labels = split_labels(label)
+        if self._check_label is not None:
+            for each in labels:
+                if wrong := self._check_label(each):
                     self._note(line, wrong)
-        return label
+        return "|".join(labels)
 
     def _split(self, line: int, split: str) -> str:
         if split and split not in SPLITS:

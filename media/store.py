@@ -1,5 +1,6 @@
 """Reading a frame store: frames by number, by video and by time, without copying."""
 
+import json
 import mmap
 from dataclasses import dataclass
 from functools import cached_property
@@ -13,6 +14,7 @@ import pyarrow as pa
 from framegate.media.errors import MediaError
 from framegate.media.index import Index, audio_index, frame_index
 from framegate.media.layout import Layout
+from framegate.media.options import ExtractOptions
 
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 
@@ -86,6 +88,20 @@ class FrameStore:
 
     def __len__(self) -> int:
         return len(self._frames.rows)
+
+    @property
+    def extraction(self) -> tuple[ExtractOptions, bool]:
+        """How clips were taken, and whether overlays were looked for; the defaults, where an older store says nothing.
+
+        Raises:
+            MediaError: the store's ``extract.json`` is damaged.
+        """
+        mark = self.path / "extract.json"
+        try:
+            said = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
+            return ExtractOptions(**said.get("options", {})), bool(said.get("layout", True))
+        except (ValueError, TypeError, AttributeError, MediaError) as error:
+            raise MediaError(f"{mark}: not what an extraction writes ({error})") from error
 
     @property
     def video_of(self) -> np.ndarray:

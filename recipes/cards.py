@@ -42,6 +42,12 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. I
 """
 
 
+def _fusion(config: FinetuneConfig) -> str:
+    if config.fusion.name == "mean":
+        return "the mean of the streams' own logits"
+    return f"`{config.fusion.name}` fusion and a head named `{config.head.name}`"
+
+
 def classifier_card(config: FinetuneConfig, metrics: list[dict[str, Any]]) -> str:
     """The card of a gated-fusion classifier."""
     last = metrics[-1] if metrics else {}
@@ -52,8 +58,8 @@ tags: [video-classification, multimodal, framegate]
 ---
 # {config.name}
 
-Classifies clips by {", ".join(streams)} into the categories of `taxonomy.csv`, with `{config.fusion.name}` fusion and
-a `{config.head.name}` head. A modality that a clip lacks is left out; with none, the answer is the prior.
+Classifies clips by {", ".join(streams)} into the categories of `taxonomy.csv`, with {_fusion(config)}.
+A modality that a clip lacks is left out; with none, the answer is the prior.
 
 ```python
 from framegate.finetune import ClipInput, GatedFusionClassifier

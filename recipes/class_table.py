@@ -25,7 +25,7 @@ def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClip
     Figures of leaves without test clips are empty; ``taken_for`` is the leaf that most of the wrong answers name.
     """
     tree = model.taxonomy
-    labels = np.array([clips.labels[row][0] for row in outputs.rows])
+    labels = outputs.nearest(model, clips.labels)
     known = np.isin(labels, tree.leaves)
     labels, probs = labels[known], outputs.probabilities[known]
     best = tree.leaves[probs[:, tree.leaves].argmax(axis=1)]

@@ -289,6 +289,10 @@ def predict(
     inputs: Annotated[list[Path], typer.Argument(metavar="MANIFEST|VIDEO...", help="One manifest, or videos.")],
     out: Annotated[Path | None, typer.Option(help="JSONL file; default: the terminal.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Leaves listed for each clip.")] = 5,
+    threshold: Annotated[
+        float | None,
+        typer.Option(min=0, max=1, help="End paths at the most specific node more probable than this."),
+    ] = None,
     embedding: Annotated[bool, typer.Option("--embedding", help="Add each clip's fused vector.")] = False,
     allow_outside: AllowOutside = False,
     workers: Workers = None,
@@ -299,7 +303,14 @@ def predict(
     from framegate.recipes.results import give
 
     result = predict_inputs(
-        classifier, inputs, out=out, top=top, embedding=embedding, allow_outside=allow_outside, workers=workers
+        classifier,
+        inputs,
+        out=out,
+        top=top,
+        threshold=threshold,
+        embedding=embedding,
+        allow_outside=allow_outside,
+        workers=workers,
     )
     give(result, json_file)
     if result.values["predictions"] == 0:

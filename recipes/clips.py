@@ -1,7 +1,8 @@
 """The clips of a store as the classifier takes them."""
 
 import json
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -9,31 +10,31 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from framegate.finetune.alterations import NoiseBank
 from framegate.finetune.batch import ClipSample
-from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import FolderError, need
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.media import FrameStore, clip_sound, decode_jpeg
-from framegate.recipes.progress import WorkProgress
+from framegate.media import ExtractOptions, FrameStore, MediaError, clip_sound, decode_jpeg, split_labels
 from framegate.recipes.run_folder import write_text
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.feature_cache import cached_features
 
 _SAMPLING = "preprocessing.json"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sampling:
-    """How much of a clip the classifier takes: at most ``frames`` of its frames and ``audio_seconds`` of its sound."""
+    """How much of a clip the classifier takes: at most ``frames`` of its frames and ``audio_seconds`` of its sound.
+
+    Of those that ``extraction`` took out of the film, which looked for overlays if ``layout``.
+    """
 
     frames: int = 16
     audio_seconds: float = 10.0
+    extraction: ExtractOptions = field(default_factory=ExtractOptions)
+    layout: bool = True
 
     def save(self, folder: Path) -> None:
         """Write it into a classifier folder, for prediction to do the same."""
-        write_text(folder / _SAMPLING, json.dumps({"frames": self.frames, "audio_seconds": self.audio_seconds}))
+        write_text(folder / _SAMPLING, json.dumps({**vars(self), "extraction": self.extraction.identity()}))
 
     @classmethod
     def load(cls, folder: Path) -> "Sampling":
@@ -44,9 +45,35 @@ class Sampling:
         """
         path = need(folder / _SAMPLING)
         try:
-            return cls(**json.loads(path.read_text(encoding="utf-8")))
-        except (ValueError, TypeError) as error:
+            said = json.loads(path.read_text(encoding="utf-8"))
+            return cls(**{**said, "extraction": ExtractOptions(**said.get("extraction", {}))})
+        except (ValueError, TypeError, AttributeError, MediaError) as error:
             raise FolderError(f"{path}: not what fine-tuning writes ({error})") from error
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """What an encoder made of one modality of some clips, its elements or tokens one after another.
+
+    Of the clip at ``rows[i]`` of the store, ``rows`` (n,) rising, these are ``values[edges[i]:edges[i + 1]]``, with
+    ``edges`` (n + 1,) and ``values`` (K, dim).
+    """
+
+    rows: np.ndarray
+    edges: np.ndarray
+    values: Tensor
+
+    def of(self, row: int) -> Tensor | None:
+        """(elements, dim) of the clip at ``row``; None if it lacks the modality.
+
+        Raises:
+            KeyError: nothing was made of this clip.
+        """
+        place = int(np.searchsorted(self.rows, row))
+        if place == len(self.rows) or self.rows[place] != row:
+            raise KeyError(f"no features of the clip at row {row}")
+        first, last = self.edges[place], self.edges[place + 1]
+        return self.values[first:last] if last > first else None
 
 
 class StoreClips(Dataset):
@@ -57,7 +84,7 @@ class StoreClips(Dataset):
         prepare: how the model wants its inputs.
         sampling: how much of a clip it takes.
         labels: the nodes of each row, () where unknown.
-        features: features of all of the store's frames, (frames, dim), in place of pictures.
+        features: by modality, in place of pictures, sound and tokens; of all clips that are asked for.
     """
 
     def __init__(
@@ -67,37 +94,46 @@ class StoreClips(Dataset):
         sampling: Sampling,
         *,
         labels: list[tuple[int, ...]],
-        features: Tensor | None = None,
+        features: Mapping[str, ClipFeatures] | None = None,
     ):
         self.store = store
         self.prepare = prepare
         self.sampling = sampling
         self.labels = labels
-        self.features = features
+        self.features = features or {}
 
     def __getitem__(self, item: int | tuple[int, int]) -> ClipSample:
         """The clip at a row; of (epoch, row), the epoch changes nothing."""
         row = item[1] if isinstance(item, tuple) else item
-        frames = self._frames(row)
-        audio, rate = clip_sound(self.store, row) if self.prepare.rate is not None else (np.empty(0, np.float32), 1)
-        video = self.store.video(row)
+        content = {
+            name: self.features[name].of(row) if name in self.features else make(row)
+            for name, make in (("frames", self.pictures), ("audio", self.sound), ("text", self.tokens))
+        }
         return ClipSample(
-            frames=frames,
-            audio=self.prepare.windows(audio[: round(self.sampling.audio_seconds * rate)], rate),
-            tokens=self.prepare.tokens(clip_text(video.title, video.description)),
-            labels=self.labels[row],
+            frames=content["frames"], audio=content["audio"], tokens=content["text"], labels=self.labels[row]
         )
 
-    def _frames(self, row: int) -> Tensor | None:
+    def pictures(self, row: int) -> Tensor | None:
+        """The clip's pictures (T, 3, S, S) uint8."""
         if self.prepare.image_size is None:
             return None
         chosen = spread(self.store.frame_range(row), self.sampling.frames)
         if not len(chosen):
             return None
-        if self.features is not None:
-            return self.features[chosen]
         pictures = [decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen]
         return self.prepare.pictures(pictures, self.store.video(row).layout)
+
+    def sound(self, row: int) -> Tensor | None:
+        """The clip's sound windows (W, …) float32."""
+        if self.prepare.rate is None:
+            return None
+        audio, rate = clip_sound(self.store, row)
+        return self.prepare.windows(audio[: round(self.sampling.audio_seconds * rate)], rate)
+
+    def tokens(self, row: int) -> Tensor | None:
+        """The clip's tokens (L,) int64."""
+        video = self.store.video(row)
+        return self.prepare.tokens(clip_text(video.title, video.description))
 
 
 def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
@@ -126,25 +162,8 @@ def spread(frames: range, most: int) -> np.ndarray:
 def label_nodes(store: FrameStore, taxonomy: Taxonomy) -> list[tuple[int, ...]]:
     """The nodes that each video of the store is labelled with."""
     return [
-        tuple(taxonomy.resolve(label) for label in labels.split("|")) if labels else ()
-        for labels in store.videos["label"].to_pylist()
+        tuple(taxonomy.resolve(label) for label in split_labels(labels)) for labels in store.videos["label"].to_pylist()
     ]
-
-
-def frozen_features(model: GatedFusionClassifier, store: FrameStore, *, visible: bool = True) -> Tensor | None:
-    """Features of all frames of the store, if the model's frame backbone is frozen; None if it is not or has none."""
-    if "frames" not in model.streams or model.config.streams.frames.train != "frozen" or not len(store):  # type: ignore[union-attr]
-        return None
-    backbone = model.streams["frames"].encoder
-    assert isinstance(backbone, Backbone)
-    with WorkProgress("features", total=len(store), visible=visible) as progress:
-        return cached_features(
-            backbone,
-            store,
-            np.arange(len(store)),
-            mask_overlays=model.prepare.mask_overlays,
-            on_progress=progress.update,
-        )
 
 
 def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Preparation, text: str) -> ClipInput:
@@ -158,24 +177,6 @@ def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Prepar
         rate=rate,
         text="".join(letters),
     )
-
-
-@torch.no_grad()
-def noise_features(model: GatedFusionClassifier, sampling: Sampling, *, seed: int, clips: int = 32) -> NoiseBank:
-    """What a frozen frame backbone makes of noise: pictures of random pixels of any contrast, and flat ones."""
-    encoder = model.streams["frames"].encoder
-    assert isinstance(encoder, Backbone)
-    size, rng = encoder.image_size, np.random.default_rng(seed)
-    encoder.eval()
-    rows = []
-    for number in range(clips):
-        contrast = rng.uniform(0.3, 1.0) if number % 4 else 0.0
-        pixels = rng.uniform(0, 255) * (1 - contrast) + contrast * rng.integers(
-            0, 256, (sampling.frames, 3, size, size)
-        )
-        pictures = torch.from_numpy(pixels.astype(np.uint8))
-        rows.append(encoder(pictures.to(model.counts.device)))
-    return NoiseBank(frames=torch.cat(rows))
 
 
 def torch_rows(nodes: list[tuple[int, ...]]) -> Tensor:

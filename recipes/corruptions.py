@@ -41,7 +41,7 @@ def corrupt(clips: StoreClips, rows: np.ndarray, modality: Modality, kind: str, 
 
     ``other`` takes it from a clip of another programme among ``rows``, where there is one that has it.
     """
-    donors = donor_rows(clips, rows, seed=seed)
+    donors = donor_rows(clips, rows, seed=seed) if kind == "other" else {}
     keep = only(modality)
 
     def change(row: int, sample: ClipSample) -> ClipSample:
@@ -80,9 +80,9 @@ def _broken(
 def donor_rows(clips: StoreClips, rows: np.ndarray, *, seed: int) -> dict[int, list[int]]:
     """For each of ``rows``, a few others to take something from, those of other programmes first."""
     programme = {int(row): clips.store.video(int(row)).programme for row in rows}
-    donors = {}
+    donors, everyone = {}, list(programme)
     for row in programme:
-        others = random.Random(f"{seed}:{row}").sample(list(programme), min(24, len(programme)))
+        others = random.Random(f"{seed}:{row}").sample(everyone, min(24, len(everyone)))
         others = [other for other in others if other != row]
         donors[row] = sorted(others, key=lambda other, row=row: programme[other] == programme[row])  # type: ignore[misc]
     return donors

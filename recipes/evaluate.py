@@ -10,7 +10,8 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import local_classifier
 from framegate.media import FrameStore
 from framegate.recipes.class_table import write_class_table
-from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes
+from framegate.recipes.clip_features import frozen_features
+from framegate.recipes.clips import Sampling, StoreClips, label_nodes
 from framegate.recipes.compare import compare
 from framegate.recipes.evaluation import clip_programmes, evaluation, hits, labelled_rows, run_clips
 from framegate.recipes.evaluation_page import write_evaluation_page
@@ -75,14 +76,9 @@ def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassif
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     check_labels(store, model.taxonomy)
-    clips = StoreClips(
-        store,
-        model.prepare,
-        Sampling.load(folder),
-        labels=label_nodes(store, model.taxonomy),
-        features=frozen_features(model, store),
-    )
-    return model, clips
+    sampling, labels = Sampling.load(folder), label_nodes(store, model.taxonomy)
+    features = frozen_features(model, store, sampling, labels=labels)
+    return model, StoreClips(store, model.prepare, sampling, labels=labels, features=features)
 
 
 def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
@@ -130,11 +126,15 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str
         rows = [
             ["its top1", f"{other['top1']:.3f}", ""],
             ["this one's less its", f"{other['difference']:+.3f}", _span((other["low"], other["high"]))],
-            ["corrected", str(len(other["corrected"])), ""],
-            ["spoilt", str(len(other["spoilt"])), ""],
+            *([how, str(len(other[how])), _some(other[how])] for how in ("corrected", "spoilt")),
         ]
-        found.append((f"Against {other['classifier']}", ["", "value", "from, to"], rows))
+        found.append((f"Against {other['classifier']}", ["", "value", "from, to; or which clips"], rows))
     return found
+
+
+def _some(ids: list[str], most: int = 8) -> str:
+    """The first ids, and how many more there are."""
+    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
 
 
 def _finite(value: Any) -> Any:

@@ -12,7 +12,7 @@ from torch.utils.data import DataLoader, Dataset
 from framegate.finetune.batch import MODALITIES, ClipSample, collate
 from framegate.finetune.bootstrap import ratio_interval
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.metrics import Metrics, ancestor_table, evaluate, path_counts
+from framegate.finetune.metrics import Metrics, ancestor_table, evaluate, nearest_labels, path_counts
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.corruptions import CORRUPTIONS, Change, corrupt, swap_overlays
 from framegate.recipes.labels import LabelError
@@ -32,14 +32,18 @@ class ClipOutputs:
     present: np.ndarray
 
     def metrics(self, model: GatedFusionClassifier, labels: Sequence[tuple[int, ...]]) -> Metrics:
-        """All figures, each clip counted by its first label but in GAP."""
+        """All figures; a clip of several labels counts by :meth:`nearest` but in GAP and the average precisions."""
         return evaluate(
             self.probabilities,
-            np.array([labels[row][0] for row in self.rows]),
+            self.nearest(model, labels),
             model.taxonomy,
             all_labels=[labels[row] for row in self.rows],
             counts=model.counts.cpu().numpy(),
         )
+
+    def nearest(self, model: GatedFusionClassifier, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
+        """The label that each clip counts by (n,): of several the nearest to its best leaf."""
+        return nearest_labels(self.probabilities, [labels[row] for row in self.rows], model.taxonomy)
 
 
 @dataclass(frozen=True)
@@ -180,8 +184,8 @@ def evaluation(
     figures = metrics.as_json()
     with uncalibrated(model):
         before = answer(model, encoded).metrics(model, clips.labels)
-    for level, values in before.levels.items():
-        figures["levels"][level]["ece_uncalibrated"] = values.ece
+    for level in before.levels.keys() & metrics.levels.keys():
+        figures["levels"][level]["ece_uncalibrated"] = before.levels[level].ece
     figures["intervals"] = intervals(model, outputs, clips)
     figures["modalities"] = {
         "only": {name: top1(encoded.keep([name])) for name in streams},
@@ -212,7 +216,7 @@ def evaluation(
 def hits(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) -> dict[str, np.ndarray]:
     """By level and for the leaf, (n,): 1 where the best class is right, 0 where wrong, NaN where nobody knows."""
     tree = model.taxonomy
-    labels = np.array([clips.labels[row][0] for row in outputs.rows])
+    labels = outputs.nearest(model, clips.labels)
     truth, found = ancestor_table(tree)[labels], {}
     targets = {str(level): truth[:, level - 1] for level in range(1, tree.depth + 1)}
     targets["leaf"] = np.where(np.isin(labels, tree.leaves), labels, -1)
@@ -226,7 +230,7 @@ def hits(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) 
 def intervals(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) -> dict[str, Any]:
     """95% intervals over programmes: (low, high) of top-1 by level, of hierarchical F1 and of the tree distance."""
     programmes = clip_programmes(clips, outputs.rows)
-    labels = np.array([clips.labels[row][0] for row in outputs.rows])
+    labels = outputs.nearest(model, clips.labels)
     common, predicted, true = path_counts(outputs.probabilities, labels, model.taxonomy)
     top1 = {
         level: ratio_interval(np.nan_to_num(right), (~np.isnan(right)).astype(float), programmes)

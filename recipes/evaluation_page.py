@@ -65,9 +65,9 @@ def confusion_pairs(model: GatedFusionClassifier, clips: StoreClips, outputs: Cl
     tree = model.taxonomy
     best = tree.leaves[outputs.probabilities[:, tree.leaves].argmax(axis=1)]
     wrong: dict[tuple[int, int], list[int]] = {}
-    for number, (row, leaf) in enumerate(zip(outputs.rows, best.tolist(), strict=True)):
-        label = clips.labels[row][0]
-        if leaf not in clips.labels[row] and np.isin(label, tree.leaves):
+    labels = outputs.nearest(model, clips.labels)
+    for number, (label, leaf) in enumerate(zip(labels.tolist(), best.tolist(), strict=True)):
+        if leaf != label and np.isin(label, tree.leaves):
             wrong.setdefault((label, leaf), []).append(number)
     ranked = Counter({pair: len(numbers) for pair, numbers in wrong.items()}).most_common()
     return [

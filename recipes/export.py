@@ -41,7 +41,7 @@ def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "
     """
     if format not in _WRITERS:
         raise RunError(f"{source}: a backbone has no format '{format}' (it has: {', '.join(_WRITERS)})")
-    claim_export(out)
+    claim_export(out, source=source)
     if (source / "config.yaml").is_file():
         backbone, card, origin = _from_run(source, checkpoint)
     elif (source / "config.json").is_file():

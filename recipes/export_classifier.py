@@ -46,7 +46,7 @@ def export_classifier(source: Path, out: Path, *, format: str, push: str | None 
         raise RunError("only format framegate goes to the hub: leave --format or --push out")
     if format not in FORMATS:
         raise RunError(f"{source} is a classifier: it has no format '{format}' (it has: {', '.join(FORMATS)})")
-    claim_export(out)
+    claim_export(out, source=source)
     # Opened for a copy, too: a damaged classifier must not take the place of a whole one.
     model, sampling = GatedFusionClassifier.from_pretrained(source), Sampling.load(source)
     aside = out.with_name(f".{out.name}.part")
@@ -71,7 +71,9 @@ def _onnx_usage(model: GatedFusionClassifier) -> str:
     prepare, shapes = model.prepare, []
     if (size := prepare.image_size) is not None:
         shapes.append(f"frames: (clips, any number, 3, {size}, {size}) uint8 RGB, the middle square of each")
-    if (rate := prepare.rate) is not None:
+    if prepare.extractor is not None:
+        shapes.append("audio: (clips, any number, …) float32, what the feature extractor in sound/ makes of windows")
+    elif (rate := prepare.rate) is not None:
         samples = round(prepare.window_seconds * rate)
         shapes.append(f"audio: (clips, any number, {samples}) float32 in -1..1, windows of mono sound at {rate} Hz")
     if prepare.tokenizer is not None:

@@ -28,13 +28,12 @@ from framegate.finetune.mixup import Mixup, draw_mixup
 from framegate.finetune.training import parameter_groups
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import classifier_card
+from framegate.recipes.clip_features import frozen_features, noise_features
 from framegate.recipes.clips import (
     Sampling,
     StoreClips,
     clip_text,
-    frozen_features,
     label_nodes,
-    noise_features,
     present_modalities,
     torch_rows,
 )
@@ -74,18 +73,22 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
     taxonomy = store_taxonomy(store, config.data.taxonomy)
     labels = label_nodes(store, taxonomy)
     rows = _training_rows(config, store, labels)
-    order = _order(config, rows, labels)
+    options, layout = store.extraction
+    sampling = Sampling(
+        frames=config.data.frames, audio_seconds=config.data.audio_seconds, extraction=options, layout=layout
+    )
     # In a batch nobody may have sound, or text; that stream then has no gradient.
     with TrainingRun(config, resume=resume, force=force, find_unused_parameters=True) as run:
+        order = _order(config, rows, labels, run)
         torch.manual_seed(config.seed)
         texts = (clip_text(video.title, video.description) for video in map(store.video, rows.tolist()))
         model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts)
         if config.compute.channels_last:
             model.to(memory_format=torch.channels_last)
+        if config.compute.compile:
+            for stream in model.streams.values():
+                cast(nn.Module, stream.encoder).compile()
         model.count_labels(torch_rows([labels[row] for row in rows]))
-        features = frozen_features(model, store, visible=run.is_main)
-        sampling = Sampling(frames=config.data.frames, audio_seconds=config.data.audio_seconds)
-        clips = StoreClips(store, model.prepare, sampling, labels=labels, features=features)
         schedule = CosineSchedule(
             base=config.optim.lr,
             total_steps=order.total_steps,
@@ -97,14 +100,18 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         kept = model if average is None else cast(GatedFusionClassifier, average.module)
         best = BestWeights(model) if config.optim.patience is not None else None
         swaps = SwapRates().to(run.accelerator.device)
-        noise = noise_features(kept, sampling, seed=config.seed) if features is not None else None
-        run.begin(
+        run.restore(
             modules={"classifier": model, "swaps": swaps, **_there(average=average, best=best)},
             optimizer=optimizer,
-            total_steps=order.total_steps,
             data=data_digest(config.data.store),
         )
-        batches = run.batches(_loader(config, clips, order, run))
+        # Of the backbone as the run has it: the folder that it came from may hold another when a run is resumed.
+        features = run.main_first(lambda: frozen_features(model, store, sampling, labels=labels, visible=run.is_main))
+        clips = StoreClips(store, model.prepare, sampling, labels=labels, features=features)
+        noise = noise_features(kept, clips, seed=config.seed)
+        loader = _loader(config, clips, order, run)
+        run.begin(order.total_steps)
+        batches = run.batches(loader)
 
         wrapped.train()
         for step in range(run.first_step, order.total_steps):  # a step is an optimizer update
@@ -151,13 +158,17 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                 )
             run.checkpoint_if_due(done)
 
-        if run.is_main:
-            answering = kept if best is None else cast(GatedFusionClassifier, best.model)
-            calibrate(answering, clips)
-            _save(config, answering, sampling, run)
-            write_finetune_report(run.folder, answering, clips)
-        run.accelerator.wait_for_everyone()
+        answering = kept if best is None else cast(GatedFusionClassifier, best.model)
+        run.on_main(lambda: _finish(config, answering, sampling, clips, run))
     return run.folder.path
+
+
+def _finish(
+    config: FinetuneConfig, model: GatedFusionClassifier, sampling: Sampling, clips: StoreClips, run: TrainingRun
+) -> None:
+    calibrate(model, clips)
+    _save(config, model, sampling, run)
+    write_finetune_report(run.folder, model, clips)
 
 
 def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple[int, ...]]) -> np.ndarray:
@@ -167,6 +178,8 @@ def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple
         raise MediaError(
             f"{config.data.store}: {len(rows)} labelled clips in split 'train'; training takes two or more"
         )
+    if config.optim.patience is not None and not any(nodes and split[row] == "val" for row, nodes in enumerate(labels)):
+        raise MediaError(f"{config.data.store}: optim.patience needs labelled clips in split 'val', and there are none")
     there = present_modalities(store)
     streams = [name for name in MODALITIES if getattr(config.streams, name) is not None]
     if not any(there[name][rows].any() for name in streams):
@@ -177,8 +190,17 @@ def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple
     return rows
 
 
-def _order(config: FinetuneConfig, rows: np.ndarray, labels: list[tuple[int, ...]]) -> FrameOrder | BalancedOrder:
-    batch_size, epochs = min(config.optim.batch_size, len(rows)), config.optim.epochs
+def _order(
+    config: FinetuneConfig, rows: np.ndarray, labels: list[tuple[int, ...]], run: TrainingRun
+) -> FrameOrder | BalancedOrder:
+    """Which clips in which order; of fewer than a batch, as many as the processes can share evenly are one."""
+    parts = run.processes * config.optim.accumulate
+    if len(rows) < parts:
+        raise MediaError(
+            f"{config.data.store}: {len(rows)} labelled clips in split 'train' are too few for "
+            f"{run.processes} processes × {config.optim.accumulate} accumulated micro-batches"
+        )
+    batch_size, epochs = min(config.optim.batch_size, len(rows) // parts * parts), config.optim.epochs
     if config.data.sampler == "class_balanced":
         classes = np.array([labels[row][0] for row in rows])
         return BalancedOrder(rows=rows, classes=classes, batch_size=batch_size, epochs=epochs, seed=config.seed)

@@ -6,8 +6,8 @@ from typing import Literal, Self
 from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
 
 from framegate.finetune.classifier import ClassifierConfig
-from framegate.finetune.experts import HeadConfig
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.streams import StreamsConfig
 from framegate.recipes.config import Section
@@ -27,7 +27,7 @@ class FinetuneData(Section):
     audio_seconds: NonNegativeFloat = 10.0
     """at most this much of a clip's sound"""
     sampler: Literal["shuffled", "class_balanced"] = "shuffled"
-    """class_balanced: each label is drawn as often as any other"""
+    """class_balanced: each label is drawn as often as any other; of a clip of several its first counts"""
 
 
 class FinetuneOptim(Optim):
@@ -81,6 +81,13 @@ class FinetuneConfig(Section):
         trained = self.streams.frames is not None and self.streams.frames.train != "frozen"
         if (self.augment.drop or self.augment.crop) and not trained:
             raise ValueError("augment.drop and augment.crop change pictures: set streams.frames.train to last or all")
+        return self
+
+    @model_validator(mode="after")
+    def _labels_of_one_clip(self) -> Self:
+        _ = self.classifier  # says what does not go together there
+        if self.head.name == "multilabel" and self.loss.balance != "none":
+            raise ValueError("head.name=multilabel asks each node by itself: set loss.balance=none")
         return self
 
     @property

@@ -43,7 +43,7 @@ def add_outcomes(
 ) -> None:
     """Sections for what a classifier does on some clips: confusions, reliabilities by class, single clips."""
     tree = model.taxonomy
-    true = np.array([clips.labels[row][0] for row in outputs.rows])
+    true = outputs.nearest(model, clips.labels)
     predicted = tree.leaves[outputs.probabilities[:, tree.leaves].argmax(axis=1)]
     page.heading(f"Confusion matrix ({name} split)")
     leaves = most_confused(true, predicted, tree)

@@ -1,6 +1,7 @@
 """Which weights a fine-tuning keeps: the last, their moving average, or those that did best on the validation clips."""
 
 import copy
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
@@ -8,9 +9,20 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 
 def moving_average(model: nn.Module, momentum: float) -> AveragedModel:
-    """A copy of ``model`` that ``update_parameters(model)`` moves towards it: a ← momentum · a + (1 − momentum) · w."""
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(momentum), use_buffers=True)
-    return average.requires_grad_(False)
+    """A copy of ``model`` that ``update_parameters(model)`` moves towards it: a ← momentum · a + (1 − momentum) · w.
+
+    Buffers of whole numbers, such as a tree's indices, are copied: there is nothing between two of them.
+    """
+    of_floats = get_ema_multi_avg_fn(momentum)
+
+    def move(averages: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
+        if averages[0].is_floating_point():
+            of_floats(list(averages), list(current), updates)
+        else:
+            for average, value in zip(averages, current, strict=True):
+                average.copy_(value)
+
+    return AveragedModel(model, multi_avg_fn=move, use_buffers=True).requires_grad_(False)
 
 
 class BestWeights(nn.Module):

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.media import FrameStore
+from framegate.media import FrameStore, split_labels
 from framegate.recipes.extract import TAXONOMY
 from framegate.ssl.probe import UNKNOWN
 
@@ -37,7 +37,7 @@ def check_labels(store: FrameStore, taxonomy: Taxonomy) -> None:
     wrong: dict[str, str] = {}
     for row in range(store.videos.num_rows):
         video = store.video(row)
-        for label in filter(None, video.label.split("|")):
+        for label in split_labels(video.label):
             if label not in wrong and (problem := taxonomy.check(label)):
                 wrong[label] = f"{store.path}: clip '{video.id}': {problem}"
     if wrong:
@@ -53,9 +53,9 @@ def level_classes(store: FrameStore, taxonomy: Taxonomy) -> dict[str, np.ndarray
     leaf = np.full(store.videos.num_rows, UNKNOWN)
     leaves = set(taxonomy.leaves)
     for row, labels in enumerate(store.videos["label"].to_pylist()):
-        if not labels:
+        if not (each := split_labels(labels)):
             continue
-        path = taxonomy.path(taxonomy.resolve(labels.split("|")[0]))
+        path = taxonomy.path(taxonomy.resolve(each[0]))
         for level, node in enumerate(path, start=1):
             levels[str(level)][row] = node
         if path[-1] in leaves:

@@ -31,6 +31,7 @@ def predict_inputs(
     *,
     out: Path | None = None,
     top: int = 5,
+    threshold: float | None = None,
     embedding: bool = False,
     allow_outside: bool = False,
     workers: int | None = None,
@@ -44,6 +45,7 @@ def predict_inputs(
         inputs: one manifest, or video files.
         out: JSONL; None: standard output.
         top: leaves listed for each clip.
+        threshold: end each path at the most specific node more probable than this; None: at the best leaf.
         embedding: add each clip's fused vector.
         allow_outside: accept paths that lead out of the manifest's folder.
         workers: processes that decode.
@@ -58,12 +60,17 @@ def predict_inputs(
     sampling = Sampling.load(folder)
     clips = _clips(inputs, allow_outside=allow_outside)
     extra = {clip.id: clip.extra for clip in clips}
-    options = ExtractOptions(audio_seconds=sampling.audio_seconds)
     count, failures = 0, []
     with (
         tempfile.TemporaryDirectory(prefix="framegate-predict-") as scratch,
         closing(
-            read_ahead(clips, Path(scratch), options=options, layout=model.prepare.mask_overlays, workers=workers)
+            read_ahead(
+                clips,
+                Path(scratch),
+                options=sampling.extraction,
+                layout=model.prepare.mask_overlays and sampling.layout,
+                workers=workers,
+            )
         ) as stores,
         WorkProgress("predict", total=len(clips)) as progress,
         _writer(out) as file,
@@ -72,7 +79,7 @@ def predict_inputs(
             for failure in its_failures:
                 sys.stderr.write(f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}\n")
             failures += its_failures
-            for clip, line in _predict(model, store, sampling, top=top, embedding=embedding):
+            for clip, line in _predict(model, store, sampling, top=top, threshold=threshold, embedding=embedding):
                 file.write(json.dumps({**extra[clip], **line}, ensure_ascii=False) + "\n")
                 count += 1
             progress.update(count + sum(failure["status"] == "failed" for failure in failures))
@@ -122,14 +129,20 @@ def _clips(inputs: Sequence[Path], *, allow_outside: bool) -> list[Clip]:
 
 
 def _predict(
-    model: GatedFusionClassifier, store: FrameStore, sampling: Sampling, *, top: int, embedding: bool
+    model: GatedFusionClassifier,
+    store: FrameStore,
+    sampling: Sampling,
+    *,
+    top: int,
+    threshold: float | None,
+    embedding: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The id and the line of each clip."""
     rows = range(store.videos.num_rows)
     samples = StoreClips(store, model.prepare, sampling, labels=[()] * len(rows))
     remaining = iter(rows)
     for batch in DataLoader(Subset(samples, rows), batch_size=16, collate_fn=collate):
-        for prediction in model.predict_batch(batch, top=top):
+        for prediction in model.predict_batch(batch, top=top, threshold=threshold):
             row = next(remaining)
             clip, numbers = store.video(row).id, spread(store.frame_range(row), sampling.frames)
             best = [

@@ -56,12 +56,8 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
         method = make_method(config, programmes=int(programme_numbers(store).max()) + 1)
         steps = PretrainSchedule.of(config, order)
         wrapped, optimizer = run.accelerator.prepare(method, make_optimizer(config.optim, method))
-        run.begin(
-            modules={"method": method},
-            optimizer=optimizer,
-            total_steps=order.total_steps,
-            data=data_digest(config.data.store),
-        )
+        run.restore(modules={"method": method}, optimizer=optimizer, data=data_digest(config.data.store))
+        run.begin(order.total_steps)
         watch = PretrainWatch(run, config, store)
         batches = run.batches(_loader(config, store, order, run))
         memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framegate.media import FrameStore
+from framegate.media import FrameStore, split_labels
 from framegate.recipes.extract import TAXONOMY
 from framegate.recipes.labels import level_classes, store_taxonomy
 from framegate.ssl.probe_split import UNKNOWN, ProbeError, ProbeFrames
@@ -55,7 +55,8 @@ def require_labels(store: FrameStore, frames: ProbeFrames) -> None:
 
 def _levels_of_paths(store: FrameStore) -> dict[str, np.ndarray]:
     """The levels of labels ``a/b/c`` that no taxonomy explains; a clip of several labels counts by its first."""
-    paths = [tuple(label.split("|")[0].split("/")) if label else () for label in store.videos["label"].to_pylist()]
+    labels = map(split_labels, store.videos["label"].to_pylist())
+    paths = [tuple(each[0].split("/")) if each else () for each in labels]
     levels = {"leaf": [path or None for path in paths]}
     for depth in range(1, max(map(len, paths)) + 1):
         levels[str(depth)] = [path[:depth] if len(path) >= depth else None for path in paths]

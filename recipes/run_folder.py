@@ -106,12 +106,14 @@ def write_text(path: Path, text: str) -> None:
     aside.replace(path)
 
 
-def claim_export(out: Path) -> None:
-    """Make sure that nothing is lost when an export takes the place of ``out``: all in it is an earlier export's.
+def claim_export(out: Path, *, source: Path) -> None:
+    """Make sure that nothing is lost when an export of ``source`` takes the place of ``out``: it is an earlier export.
 
     Raises:
-        RunError: it is a file, or holds something else.
+        RunError: it is a file, or holds something else; or it is the model folder that is exported, or is in it.
     """
+    if (source / "config.json").is_file() and out.resolve().is_relative_to(source.resolve()):
+        raise RunError(f"{out}: the export would replace what it is made of: name another folder with --out")
     if not out.exists():
         return
     if not out.is_dir():

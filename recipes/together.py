@@ -1,6 +1,7 @@
 """Decisions that all processes of a training take alike; alone, they are decisions like any others."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import torch
@@ -18,15 +19,16 @@ class Together:
 
     def __init__(self, *, processes: int):
         self._group: Any = dist.new_group(backend="gloo") if processes > 1 else None
+        self._patient: Any = dist.new_group(backend="gloo", timeout=timedelta(days=2)) if processes > 1 else None
         self._said: torch.Tensor | None = None
         self._answer: dist.Work | None = None
 
-    def most(self, here: int) -> int:
-        """The largest of all processes' numbers; waits for all."""
+    def most(self, here: int, *, patient: bool = False) -> int:
+        """The largest of all processes' numbers; waits for all, for two days if ``patient``."""
         if self._group is None:
             return here
         number = torch.tensor(here)
-        dist.all_reduce(number, op=dist.ReduceOp.MAX, group=self._group)
+        dist.all_reduce(number, op=dist.ReduceOp.MAX, group=self._patient if patient else self._group)
         return int(number)
 
     def any(self, here: bool) -> bool:
@@ -45,8 +47,8 @@ class Together:
         self._answer = dist.all_reduce(self._said, op=dist.ReduceOp.MAX, group=self._group, async_op=True)
         return answer
 
-    def attempt(self, work: Callable[[], None]) -> None:
-        """Do ``work`` on each process; if it fails on any, all leave.
+    def attempt(self, work: Callable[[], object], *, patient: bool = False) -> None:
+        """Do ``work`` on each process; if it fails on any, all leave. ``patient``: it may take hours on one of them.
 
         Raises:
             Exception: what ``work`` raised here.
@@ -58,7 +60,7 @@ class Together:
         except Exception as error:
             failure = error
         # Exit codes: 1 the work failed, 2 the call was wrong.
-        code = self.most(0 if failure is None else 2 if isinstance(failure, ValueError) else 1)
+        code = self.most(0 if failure is None else 2 if isinstance(failure, ValueError) else 1, patient=patient)
         if failure is not None:
             raise failure
         if code:

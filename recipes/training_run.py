@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import FrameType, TracebackType
-from typing import Any, NoReturn, Protocol
+from typing import Any, NoReturn, Protocol, TypeVar
 
 import numpy as np
 import torch
@@ -31,6 +31,8 @@ from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
 from framegate.recipes.together import Together
 from framegate.recipes.tracking import start_tracking
+
+T = TypeVar("T")
 
 BEST_BY = "knn_leaf"
 """The figure of the online probe, among the values given to `TrainingRun.log`, whose highest value marks the best
@@ -118,15 +120,12 @@ class TrainingRun:
         """Whether this process is the one that writes and talks."""
         return self.accelerator.is_main_process
 
-    def begin(
-        self, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, total_steps: int, data: str
-    ) -> None:
-        """Load the checkpoint to resume from, if there is one, and open tracking and progress.
+    def restore(self, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, data: str) -> None:
+        """Load the checkpoint to resume from, if there is one.
 
         Args:
             modules: the unwrapped modules whose tensors are state.
             optimizer: as prepared.
-            total_steps: optimizer updates of the whole training.
             data: a digest of what is trained on, refused if it changes.
 
         Raises:
@@ -134,11 +133,14 @@ class TrainingRun:
                 forced; or its network or optimizer is another.
         """
         self._modules, self._optimizer, self._data = modules, optimizer, data
-        self.total_steps = total_steps
         # Built alike everywhere, the processes now go their own ways in what is left to chance (dropout).
         own_chance = np.random.SeedSequence([self.config.seed, self.rank, self.first_step])
         torch.manual_seed(int(own_chance.generate_state(1)[0]))
         self._together.attempt(self._restore)
+
+    def begin(self, total_steps: int) -> None:
+        """Open tracking and progress of a training of that many optimizer updates, once all is restored."""
+        self.total_steps = total_steps
         if self.is_main:
             self.folder.write_config(self.config)  # type: ignore[arg-type]
             self.folder.rewind(self.first_step)
@@ -172,10 +174,22 @@ class TrainingRun:
         """Note whether ``values``, a loss, are numbers, without waiting for the device to compute them."""
         self._finite &= values.detach().isfinite().all()
 
+    def on_main(self, work: Callable[[], object]) -> None:
+        """Do ``work`` on the main process, while the others wait as long as it takes; if it fails, all leave."""
+        self._together.attempt(lambda: work() if self.is_main else None, patient=True)
+
     def of_main(self, work: Callable[[], float]) -> float:
         """What ``work`` gives on the main process, on all of them."""
-        value = torch.tensor(work() if self.is_main else 0.0, dtype=torch.float64, device=self.accelerator.device)
-        return float(broadcast(value))
+        found = [0.0]
+        self.on_main(lambda: found.append(work()))
+        return float(broadcast(torch.tensor(found[-1], dtype=torch.float64, device=self.accelerator.device)))
+
+    def main_first(self, work: Callable[[], T]) -> T:
+        """What ``work`` gives on each process, on the main one first: the others find what it left in a cache."""
+        found: list[T] = []
+        self.on_main(lambda: found.append(work()))
+        self._together.attempt(lambda: None if self.is_main else found.append(work()), patient=True)
+        return found[0]
 
     def log_due(self, step: int) -> bool:
         """Whether a row is to be written after update ``step``.

@@ -1,41 +1,60 @@
 """What the validation clips are for: to say when to stop, and how sure the answers may sound."""
 
+import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Subset
 
 from framegate.finetune.batch import collate
 from framegate.finetune.calibration import fit_temperature
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.hierarchy import best_leaf
+from framegate.finetune.multilabel import Questions
 from framegate.media import MediaError
 from framegate.recipes.clips import StoreClips
+
+_MOST_VALUES = 20_000_000  # log-probabilities that calibration works on, in float64 and some copies
 
 
 def validate(model: GatedFusionClassifier, clips: StoreClips) -> float:
     """How good the answers to the validation clips are: their accuracy, and of equal ones the likelier labels'.
 
     Raises:
-        MediaError: there are no labelled ones.
+        MediaError: there are no labelled ones with anything in them.
     """
-    log_probs, labels = _answers(model, clips)
-    if not len(labels):
+    values = []
+    for log_probs, _, labels in _answers(model, clips, _validation_rows(clips)):
+        known = labels >= 0
+        own = (log_probs.gather(1, labels.clamp(min=0)) * known).sum(dim=1) / known.sum(dim=1)
+        right = (best_leaf(log_probs, model.hierarchy).unsqueeze(1) == labels).any(dim=1)
+        values.append(right + own / 1000)
+    if not values:
         raise MediaError(f"{clips.store.path}: optim.patience needs labelled clips in split 'val', and there are none")
-    own = log_probs.gather(1, labels)[:, 0]
-    right = best_leaf(log_probs, model.hierarchy) == labels[:, 0]
-    return float(right.float().mean() + own.mean() / 1000)
+    return float(torch.cat(values).double().mean())
 
 
 def calibrate(model: GatedFusionClassifier, clips: StoreClips) -> None:
-    """Fit the model's temperatures on the validation clips; without any they stay 1."""
+    """Fit the model's temperatures on the validation clips; without any they stay 1.
+
+    Of large trees some of the clips, evenly spread, tell a few numbers as well as all.
+    """
+    rows = _validation_rows(clips)
+    rows = rows[:: max(1, -(-len(rows) * len(model.hierarchy) // _MOST_VALUES))]
     with uncalibrated(model):
-        log_probs, labels = _answers(model, clips)
-    if len(labels):
-        model.temperature.copy_(fit_temperature(log_probs, labels, model.hierarchy))
+        found = [(log_probs.cpu(), said, labels.cpu()) for log_probs, said, labels in _answers(model, clips, rows)]
+    if not found:
+        return
+    log_probs, said, labels = zip(*found, strict=True)
+    every = pad_sequence([row for batch in labels for row in batch], batch_first=True, padding_value=-1)
+    questions = None
+    if model.multilabel:
+        questions = Questions(torch.cat([each.yes.cpu() for each in said]), torch.cat([each.no.cpu() for each in said]))
+    tree = copy.deepcopy(model.hierarchy).cpu()
+    model.temperature.copy_(fit_temperature(torch.cat(log_probs), every, tree, questions=questions))
 
 
 @contextmanager
@@ -49,16 +68,23 @@ def uncalibrated(model: GatedFusionClassifier) -> Iterator[None]:
         model.temperature.copy_(fitted)
 
 
-@torch.no_grad()
-def _answers(model: GatedFusionClassifier, clips: StoreClips) -> tuple[Tensor, Tensor]:
-    """log p(node) (n, N), and first labels (n, 1), of the labelled validation clips with anything in them."""
+def _validation_rows(clips: StoreClips) -> list[int]:
     splits = clips.store.videos["split"].to_pylist()
-    rows = [row for row, nodes in enumerate(clips.labels) if nodes and splits[row] == "val"]
+    return [row for row, nodes in enumerate(clips.labels) if nodes and splits[row] == "val"]
+
+
+def _answers(
+    model: GatedFusionClassifier, clips: StoreClips, rows: list[int]
+) -> Iterator[tuple[Tensor, Questions | None, Tensor]]:
+    """log p(node) (n, N), of a multi-label head its questions, and labels (n, K) padded with -1, batch by batch.
+
+    Of the clips with anything in them.
+    """
     model.eval()
-    log_probs, labels = [model.counts.new_empty(0, len(model.hierarchy))], [np.empty((0, 1), dtype=np.int64)]
     for batch in DataLoader(Subset(clips, rows), batch_size=64, collate_fn=collate):
-        output = model(batch.to(model.counts.device))
-        some = output.present.any(dim=1)
-        log_probs.append(output.log_probs[some])
-        labels.append(batch.labels[:, :1].numpy()[some.cpu().numpy()])
-    return torch.cat(log_probs), torch.from_numpy(np.concatenate(labels)).to(model.counts.device)
+        with torch.no_grad():
+            output = model(batch.to(model.counts.device))
+        some, said = output.present.any(dim=1), output.questions
+        if some.any():
+            chosen = None if said is None else Questions(said.yes[some], said.no[some])
+            yield output.log_probs[some], chosen, batch.labels.to(some.device)[some]

@@ -13,10 +13,11 @@ from framegate.finetune.alterations import Alterations, alter
 from framegate.finetune.batch import MODALITIES, ClipSample, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.criterion import training_loss
-from framegate.finetune.experts import HeadConfig
 from framegate.finetune.folder import FolderError, push_classifier
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig
+from framegate.finetune.mixup import Mixup
 from framegate.finetune.output import predictions
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
@@ -76,9 +77,12 @@ def clip(modalities=(0, 1, 2)):
     )
 
 
-@pytest.mark.parametrize("fusion", ["reliability", "gmu", "concat", "mean", "attention"])
-def test_every_subset_of_modalities_trains_and_predicts(fusion):
-    model = make_model(fusion=fusion)
+@pytest.mark.parametrize(
+    ("fusion", "head"),
+    [*((name, "experts") for name in ("reliability", "gmu", "concat", "mean", "attention")), ("concat", "multilabel")],
+)
+def test_every_subset_of_modalities_trains_and_predicts(fusion, head):
+    model = make_model(fusion=fusion, head=head)
     for subset in SUBSETS:
         batch = make_batch(model, modalities=subset)
         output = model.train()(batch)
@@ -93,11 +97,18 @@ def test_every_subset_of_modalities_trains_and_predicts(fusion):
         assert list(prediction.probabilities) == sorted(prediction.probabilities, reverse=True)
 
 
-@pytest.mark.parametrize("head", ["experts", "linear"])
-def test_a_low_rank_model_trains_on_its_labels_families_as_on_the_whole_tree(head):
-    model = make_model(head=head, rank=4).double().train()
+MIXED = Mixup(partner=torch.tensor([1, 0]), share=torch.tensor([0.7, 0.9]))
+
+
+@pytest.mark.parametrize("mixup", [None, MIXED])
+@pytest.mark.parametrize(
+    ("fusion", "head"),
+    [("reliability", "experts"), ("reliability", "linear"), ("reliability", "multilabel"), ("mean", "linear")],
+)
+def test_a_low_rank_model_trains_on_its_labels_families_as_on_the_whole_tree(fusion, head, mixup):
+    model = make_model(fusion=fusion, head=head, rank=4).double().train()
     for name, parameter in model.named_parameters():
-        if name.endswith("scores.weight"):
+        if name.endswith(("scores.weight", "gates.weight")):
             torch.nn.init.normal_(parameter)
     batch = make_batch(model, size=2)
     batch = replace(
@@ -109,8 +120,8 @@ def test_a_low_rank_model_trains_on_its_labels_families_as_on_the_whole_tree(hea
 
     def loss_and_gradients():
         torch.manual_seed(5)  # of the dropout
-        output = model(batch)
-        loss = training_loss(output, batch.labels, batch.present, model.hierarchy, LossConfig()).total
+        output = model(batch, mixup)
+        loss = training_loss(output, batch.labels, batch.present, model.hierarchy, LossConfig(), mixup=mixup).total
         trained = [p for p in model.parameters() if p.requires_grad]
         return output, loss, torch.autograd.grad(loss, trained, allow_unused=True, materialize_grads=True)
 
@@ -141,6 +152,27 @@ def test_a_clip_with_nothing_gets_the_prior_and_says_so():
     assert empty.path == ("b", "b2")
     assert empty.probabilities == pytest.approx((8 / 10, 8 / 10 * 8 / 9))
     assert full.present == MODALITIES
+
+
+def test_mean_fusion_answers_with_the_mean_of_the_present_streams_logits():
+    model = make_model(fusion="mean").eval()
+    batch = make_batch(model, modalities=(0, 2))
+    output = model(batch)
+    hidden, heads = model.encode(batch).hidden, model.stream_heads
+    logits = heads["frames"].scores(hidden[:, 0]), heads["text"].scores(hidden[:, 2])
+    expected = model.hierarchy.log_probs((logits[0] + logits[1]) / 2)
+    torch.testing.assert_close(output.log_probs, expected)
+
+
+def test_a_multilabel_classifier_has_a_prior_of_its_own_and_comes_back(tmp_path):
+    model = make_model(head="multilabel")
+    model.count_labels(torch.tensor([[TAXONOMY.resolve("b2"), TAXONOMY.resolve("x")]] * 6))
+    model.eval().save_pretrained(tmp_path)
+    [empty] = GatedFusionClassifier.from_pretrained(tmp_path).predict([ClipInput()])
+    likely = {id_ for id_, score in empty.top if score > 0.5}
+    assert likely == {"b2", "x"}  # each of them, for clips had both
+    with pytest.raises(ValueError, match="a multilabel head has no part"):
+        make_model(fusion="mean", head="multilabel")
 
 
 def test_a_clip_is_answered_alike_alone_and_beside_longer_ones():
@@ -359,6 +391,15 @@ def test_alterations_are_a_function_of_the_generator():
     assert torch.equal(one.audio, other.audio)
     assert torch.equal(one.tokens, other.tokens)
     assert torch.equal(one.present, other.present)
+
+
+def test_a_clip_alone_in_its_batch_is_never_its_own_donor():
+    model = make_model()
+    batch = make_batch(model, size=1)
+    for seed in range(20):
+        altered, own = alter(batch, Alterations(dropout=0, swap=1, noise=0), torch.Generator().manual_seed(seed))
+        assert torch.equal(own, batch.present)
+        assert torch.equal(altered.audio, batch.audio)
 
 
 def test_no_alterations_leave_the_batch_alone():

@@ -12,6 +12,7 @@ from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.export import export_onnx, run_onnx
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.heads import HeadConfig
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy import Node, Taxonomy
@@ -36,19 +37,24 @@ def clip(subset, seed=0):
     )
 
 
-@pytest.fixture(scope="module")
-def model():
+@pytest.fixture(scope="module", params=[("reliability", "experts"), ("reliability", "multilabel"), ("mean", "experts")])
+def model(request):
+    fusion, head = request.param
     torch.set_num_threads(1)
     torch.manual_seed(0)
     config = ClassifierConfig(
         streams=StreamsConfig(
             frames=FramesConfig(backbone="test_resnet"), audio=AudioConfig(), text=TextConfig(width=32, vocabulary=300)
         ),
-        fusion=FusionConfig(width=WIDTH),
+        fusion=FusionConfig(name=fusion, width=WIDTH),
+        head=HeadConfig(name=head),
     )
     model = GatedFusionClassifier.create(config, TAXONOMY, texts=["погода", "weather"], image_size=32)
     model.count_labels(torch.tensor([[5], [5], [4]]))
     model.train()(collate([model.prepare(clip(MODALITIES, seed)) for seed in range(4)]))  # statistics of their own
+    if head == "multilabel":  # as sure of some answers as a trained one is
+        with torch.no_grad():
+            model.head.scores.bias.uniform_(-40, 40)
     return model.eval()
 
 

@@ -1,3 +1,4 @@
+import math
 from functools import partial
 
 import pytest
@@ -12,6 +13,7 @@ from framegate.finetune.taxonomy import Node, Taxonomy
 # Children before parents, leaves on two levels, an only child: nothing that a tidy file would have.
 PARENTS = {"x3": "a2", "a": "", "b": "", "a1": "a", "a2": "a", "x1": "a1", "x2": "a1", "b1": "b", "b2": "b", "x4": "b2"}
 TAXONOMY = Taxonomy(tuple(Node(id_, parent) for id_, parent in PARENTS.items()))
+EXACT = {"rtol": 0, "atol": 1e-10}
 
 
 @pytest.fixture
@@ -87,12 +89,34 @@ def test_a_low_rank_head_starts_without_an_opinion_and_with_nothing_squeezed(hie
         torch.testing.assert_close(rows @ rows.T, torch.eye(4) / 3)
 
 
-def test_a_mixture_is_the_weighted_sum_of_its_experts_paths(hierarchy):
+@pytest.mark.parametrize("rank", [None, 4])
+def test_a_mixture_is_the_weighted_sum_of_its_experts_paths(hierarchy, rank):
     torch.manual_seed(0)
-    head, x = PathExperts(8, hierarchy, experts=3), torch.randn(5, 8)
-    weights = head.gate(x).softmax(dim=1)
-    expected = sum(weights[:, m : m + 1] * head.expert_log_probs(x)[:, m].exp() for m in range(3))
-    torch.testing.assert_close(head(x).exp(), expected)
+    head = PathExperts(8, hierarchy, experts=3, rank=rank).double()
+    torch.nn.init.normal_(head.scores.weight)
+    x = torch.randn(5, 8, dtype=torch.float64)
+    found, count = head(x), len(TAXONOMY)
+    for row in range(len(x)):
+        weights = (head.gate.weight @ x[row] + head.gate.bias).exp()
+        slow = torch.zeros(count, dtype=torch.float64)
+        for m in range(3):
+            if rank is None:
+                features, nodes = x[row], slice(m * count, (m + 1) * count)
+            else:
+                own = slice(m * rank, (m + 1) * rank)
+                features, nodes = (head.project.weight[own] @ x[row] + head.project.bias[own]).tanh(), slice(None)
+            logits = head.scores.weight[nodes] @ features + head.scores.bias[nodes]
+            paths = torch.stack([slow_log_prob(logits, node) for node in range(count)])
+            slow += weights[m] / weights.sum() * paths.exp()
+        torch.testing.assert_close(found[row].exp(), slow, **EXACT)
+
+
+def test_a_mixture_of_huge_scores_stays_finite(hierarchy):
+    head = PathExperts(8, hierarchy, experts=3)
+    log_probs = head(torch.randn(5, 8) * 1e5)
+    log_probs.sum().backward()
+    assert torch.isfinite(log_probs).all()
+    assert all(torch.isfinite(p.grad).all() for p in head.parameters())
 
 
 def test_conditionals_come_back_from_path_probabilities(hierarchy, logits):
@@ -111,22 +135,26 @@ def test_hxe_without_discount_is_cross_entropy_over_the_leaves(hierarchy, logits
     target = torch.tensor([leaves.index(label) for label in labels])
     plain = F.nll_loss(log_probs[:, leaves], target, reduction="none")
     rows = [[label] for label in labels]
-    torch.testing.assert_close(loss(log_probs, rows, hierarchy, hierarchy="hxe", alpha=0.0), plain)
-    torch.testing.assert_close(loss(log_probs, rows, hierarchy, hierarchy="path"), plain)
+    torch.testing.assert_close(loss(log_probs, rows, hierarchy, hierarchy="hxe", alpha=0.0), plain, **EXACT)
+    torch.testing.assert_close(loss(log_probs, rows, hierarchy, hierarchy="path"), plain, **EXACT)
 
 
 def test_hxe_discounts_each_step_by_its_depth(hierarchy, logits):
     log_probs, node = hierarchy.log_probs(logits), TAXONOMY.resolve("x1")
-    conditional = hierarchy.conditional(log_probs)
-    path = TAXONOMY.path(node)
-    expected = -sum(torch.exp(torch.tensor(-0.7 * depth)) * conditional[:, n] for depth, n in enumerate(path))
-    torch.testing.assert_close(loss(log_probs, [[node]] * 7, hierarchy, hierarchy="hxe", alpha=0.7), expected)
+    found = loss(log_probs, [[node]] * 7, hierarchy, hierarchy="hxe", alpha=0.7)
+    for row, its in enumerate(found):
+        slow, above = 0.0, 0.0
+        for depth, step in enumerate(TAXONOMY.path(node)):
+            log_prob = slow_log_prob(logits[row], step)
+            slow -= math.exp(-0.7 * depth) * (log_prob - above)
+            above = log_prob
+        torch.testing.assert_close(its, slow, **EXACT)
 
 
 def test_levels_is_the_mean_of_the_levels_own_cross_entropies(hierarchy, logits):
     log_probs, node = hierarchy.log_probs(logits), TAXONOMY.resolve("x3")
     expected = -log_probs[:, TAXONOMY.path(node)].mean(dim=1)
-    torch.testing.assert_close(loss(log_probs, [[node]] * 7, hierarchy, hierarchy="levels"), expected)
+    torch.testing.assert_close(loss(log_probs, [[node]] * 7, hierarchy, hierarchy="levels"), expected, **EXACT)
 
 
 def test_a_label_that_is_an_inner_node_asks_for_no_more(hierarchy, logits):
@@ -232,11 +260,9 @@ def test_the_loss_over_a_part_equals_the_whole_trees_with_its_gradients(hierarch
     part = hierarchy.part(LABELS)
     losses, gradients = [], []
     for chosen in (None, part):
-        each = hierarchical_loss(
-            head(x, chosen).double(), LABELS, hierarchy, LossConfig(**options), counts=counts, part=chosen
-        )
+        each = hierarchical_loss(head(x, chosen), LABELS, hierarchy, LossConfig(**options), counts=counts, part=chosen)
         losses.append(each.detach())
         gradients.append(torch.autograd.grad(each.sum(), list(head.parameters())))
-    torch.testing.assert_close(losses[0], losses[1], rtol=0, atol=1e-6)  # log-probabilities are float32
+    torch.testing.assert_close(losses[0], losses[1], **EXACT)
     for whole, its in zip(*gradients, strict=True):
-        torch.testing.assert_close(whole, its, rtol=0, atol=1e-6)
+        torch.testing.assert_close(whole, its, **EXACT)

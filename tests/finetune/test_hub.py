@@ -7,6 +7,7 @@ from transformers import (
     ASTConfig,
     ASTFeatureExtractor,
     ASTModel,
+    AutoModel,
     BertConfig,
     BertModel,
     Wav2Vec2Config,
@@ -86,13 +87,14 @@ def assert_trains_and_is_saved(model, folder):
 
 
 @pytest.mark.parametrize("save", [save_ast, save_wav2vec2, save_whisper])
-@pytest.mark.parametrize("train", ["frozen", "all"])
+@pytest.mark.parametrize("train", ["frozen", "last", "all"])
 def test_any_sound_encoder_makes_a_stream(save, train, tmp_path):
     torch.manual_seed(0)
     save(tmp_path / "encoder")
     model = create(audio=AudioConfig(backbone=str(tmp_path / "encoder"), train=train, window_seconds=0.5))
     trained = [p for p in model.streams["audio"].encoder.parameters() if p.requires_grad]
-    assert bool(trained) == (train == "all")
+    assert bool(trained) == (train != "frozen")
+    assert (len(trained) == len(list(model.streams["audio"].encoder.parameters()))) == (train == "all")
     (tmp_path / "encoder").rename(tmp_path / "moved")  # the classifier's own folder is enough
     assert_trains_and_is_saved(model, tmp_path / "classifier")
     [short, long] = model.predict(clips())
@@ -110,6 +112,33 @@ def test_a_text_encoder_by_path_makes_a_stream(tmp_path):
     assert_trains_and_is_saved(model, tmp_path / "classifier")
 
 
+def test_the_last_block_of_a_text_encoder_learns_and_no_other(tmp_path):
+    torch.manual_seed(0)
+    BertModel(BertConfig(**{**SMALL, "num_hidden_layers": 3}, vocab_size=300)).save_pretrained(tmp_path / "encoder")
+    train_tokenizer(["погода", "weather"], vocabulary=300).save_pretrained(tmp_path / "encoder")
+    model = create(text=TextConfig(backbone=str(tmp_path / "encoder"), train="last"))
+    batch = collate([model.prepare(clip, labels=(1,)) for clip in clips()])
+    training_loss(model.train()(batch), batch.labels, batch.present, model.hierarchy, LossConfig()).total.backward()
+    encoder = model.streams["text"].encoder.model
+    learnt = {name for name, parameter in encoder.named_parameters() if parameter.grad is not None}
+    assert learnt == {name for name, _ in encoder.named_parameters() if name.startswith("encoder.layer.2.")}
+
+
+def test_an_encoder_kept_in_half_precision_is_trained_in_single(tmp_path):
+    torch.manual_seed(0)
+    save_bert(tmp_path / "bert")
+    save_whisper(tmp_path / "whisper")
+    for folder in (tmp_path / "bert", tmp_path / "whisper"):
+        AutoModel.from_pretrained(folder).half().save_pretrained(folder)
+    text, audio = (
+        TextConfig(backbone=str(tmp_path / "bert")),
+        AudioConfig(backbone=str(tmp_path / "whisper"), window_seconds=0.5),
+    )
+    model = create(text=text, audio=audio)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert_trains_and_is_saved(model, tmp_path / "classifier")
+
+
 def test_names_that_give_no_encoder_are_told_plainly(tmp_path):
     save_bert(tmp_path / "bert")
     save_ast(tmp_path / "ast")
@@ -118,7 +147,6 @@ def test_names_that_give_no_encoder_are_told_plainly(tmp_path):
         ({"audio": AudioConfig(backbone=str(tmp_path / "empty"))}, EncoderError, "neither a folder of a Hugging Face"),
         ({"audio": AudioConfig(backbone=str(tmp_path / "bert"))}, EncoderError, "takes input_ids.*no encoder of sound"),
         ({"audio": AudioConfig(backbone=str(tmp_path / "ast"), rate=8_000)}, EncoderError, r"audio\.rate=16000"),
-        ({"audio": AudioConfig(backbone=str(tmp_path / "ast"), train="last")}, ValueError, "frozen or all"),
         ({"text": TextConfig(backbone=str(tmp_path / "empty"))}, EncoderError, "neither a folder of a Hugging Face"),
         ({"text": TextConfig(backbone=str(tmp_path / "ast"))}, EncoderError, "."),
         ({"frames": FramesConfig(backbone="resnet81")}, BackboneError, "nearest: 'resnet"),

@@ -9,8 +9,8 @@ from torch import Tensor
 from framegate.finetune.alterations import Alterations, alter
 from framegate.finetune.batch import ClipBatch
 from framegate.finetune.criterion import training_loss
-from framegate.finetune.experts import HeadConfig
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.heads import HeadConfig
 from framegate.finetune.hierarchy import Hierarchy, best_leaf
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.network import FusionNetwork

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from framegate.finetune.bootstrap import ratio_interval
-from framegate.finetune.metrics import calibration_error, evaluate, global_average_precision
+from framegate.finetune.metrics import calibration_error, evaluate, global_average_precision, nearest_labels
 from framegate.finetune.taxonomy import Node, Taxonomy
 
 TAXONOMY = Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"), Node("b1", "b"), Node("b2", "b")))
@@ -50,6 +50,20 @@ def test_a_label_that_is_an_inner_node_counts_down_to_itself():
     assert metrics.levels["leaf"].n == 1
     assert metrics.hierarchical_f1 == 1
     assert metrics.tree_distance == 0
+
+
+def test_a_clip_of_several_labels_counts_by_the_one_nearest_to_its_answer():
+    every = [(B1, A1), (A1, B2), (A2,), (A, B)]
+    probs = sure_of(A1, B1, A2, A1)
+    labels = nearest_labels(probs, every, TAXONOMY)
+    assert labels.tolist() == [A1, B2, A2, A]
+    assert nearest_labels(probs[:1], [(A, A2)], TAXONOMY).tolist() == [A2]  # A says no more than A2 does
+    metrics = evaluate(probs, labels, TAXONOMY, all_labels=every)
+    assert metrics.levels["1"].top1 == 1
+    assert metrics.levels["leaf"].top1 == pytest.approx(2 / 3)
+    # Of A1 the first clip is right and the second missed, of B1 and B2 each is missed; A2 is right.
+    a1 = (1 + 2 / 3) / 2  # the second clip and the third tie for the next place
+    assert metrics.levels["leaf"].map == pytest.approx((a1 + 1 + 1 / 3 + 1 / 3) / 4)
 
 
 def test_calibration_error_is_the_gap_between_confidence_and_accuracy():

@@ -16,8 +16,10 @@ from framegate.finetune.looking import look_again
 from framegate.finetune.losses import LossConfig, hierarchical_loss
 from framegate.finetune.mixup import Mixup, draw_mixup
 from framegate.finetune.output import ClassifierOutput
+from framegate.finetune.streams import FramesConfig, FrameStream
 from framegate.finetune.taxonomy import Node, Taxonomy
-from framegate.finetune.training import parameter_groups
+from framegate.finetune.text import SmallTextEncoder
+from framegate.finetune.training import layers, parameter_groups, set_trained
 from framegate.ssl.backbone import Backbone
 
 HIERARCHY = Hierarchy(Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"))))
@@ -183,6 +185,47 @@ def test_rates_fall_layer_by_layer_from_the_top_of_a_backbone():
     assert rate[id(network.get_parameter("layer3.1.bn1.bias"))] == found[2]  # a norm goes with its layer
     flat = parameter_groups(Streams(network), lr=1.0, weight_decay=0.05, stream_lr={"frames": 0.1})
     assert {group["lr"] for group in flat} == {1.0, 0.1}
+
+
+def small_text_encoder():
+    return SmallTextEncoder(50, dim=8, layers=3, heads=2, max_tokens=5)
+
+
+def test_layers_go_from_the_input_to_the_output_and_hold_everything_once():
+    encoder = small_text_encoder()
+    names = {id(parameter): name for name, parameter in encoder.named_parameters()}
+    found = [[names.pop(id(parameter)) for parameter in layer] for layer in layers(encoder)]
+    assert not names
+    assert found[0] == ["words.weight", "positions.weight"]
+    assert [{name.split(".")[2] for name in layer} for layer in found[1:3]] == [{"0"}, {"1"}]
+    assert found[3][-2:] == ["blocks.norm.weight", "blocks.norm.bias"]
+    assert len(found) == 4
+    assert len(layers(torch.nn.Linear(2, 2))) == 1
+    model = Streams(timm.create_model("resnet18", num_classes=0))
+    model.streams["frames"]["encoder"] = encoder
+    groups = parameter_groups(model, lr=1.0, weight_decay=0, stream_lr={"frames": None}, layer_decay=0.5)
+    rate = {id(parameter): group["lr"] for group in groups for parameter in group["params"]}
+    assert [rate[id(layer[0])] for layer in layers(encoder)] == [0.125, 0.25, 0.5, 1.0]
+
+
+def test_the_last_stage_alone_learns_and_the_others_hold_still():
+    encoder = small_text_encoder()
+    set_trained(encoder, "last")
+    learning = {name for name, parameter in encoder.named_parameters() if parameter.requires_grad}
+    assert {name.rsplit(".", 1)[0] for name in learning} >= {"blocks.norm", "blocks.layers.2.linear1"}
+    assert all(name.startswith(("blocks.norm", "blocks.layers.2")) for name in learning)
+
+    torch.manual_seed(0)
+    stream = FrameStream(Backbone("resnet18", image_size=32), FramesConfig(train="last"), 16).train()
+    network = stream.encoder.model
+    assert {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad} == {"layer4"}
+    before = {key: value.clone() for key, value in network.state_dict().items()}
+    pictures = torch.randint(0, 256, (2, 2, 3, 32, 32), dtype=torch.uint8)
+    stream(pictures, torch.ones(2, 2, dtype=torch.bool))
+    moved = {key.split(".")[0] for key, value in network.state_dict().items() if not torch.equal(before[key], value)}
+    assert moved == {"layer4"}
+    assert stream.encoder.training
+    assert not stream.eval().encoder.model.layer4.training
 
 
 def test_noise_comes_from_the_bank_if_there_is_one():

@@ -1,9 +1,10 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
 
-from framegate.media.manifest import ManifestError, clips_from_files, read_manifest
+from framegate.media.manifest import ManifestError, clips_from_files, read_manifest, split_labels
 
 
 def write(folder: Path, text: str, name: str = "clips.csv") -> Path:
@@ -115,6 +116,22 @@ def test_programmes_never_cross_splits_and_every_split_has_one(tmp_path: Path) -
 def test_files_without_a_manifest_are_clips_named_after_them(tmp_path: Path) -> None:
     clips = clips_from_files([tmp_path / "Böse Datei.mp4", tmp_path / "x" / "a.mp4", tmp_path / "a.mkv"])
     assert [clip.id for clip in clips] == ["B_se_Datei", "a", "a-2"]
+
+
+def test_a_file_whose_name_is_not_utf8_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    latin = Path(os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9.mp4"))
+    with pytest.raises(ManifestError, match=r"udce9\.mp4': its name is not UTF-8"):
+        clips_from_files([tmp_path / "a.mp4", latin])
+
+
+def test_several_labels_are_read_without_the_space_around_them(tmp_path: Path) -> None:
+    seen = []
+    (tmp_path / "clips.csv").write_text("id,title,label\na,A, news | sport |\nb,B,news\nc,C,\n", encoding="utf-8")
+    clips = read_manifest(tmp_path / "clips.csv", check_label=lambda label: seen.append(label))
+    assert [clip.label for clip in clips] == ["news|sport", "news", ""]
+    assert seen == ["news", "sport", "news"]
+    assert split_labels(clips[0].label) == ["news", "sport"]
+    assert split_labels("") == []
 
 
 def test_a_picture_folder_that_holds_a_link_out_is_refused(tmp_path: Path) -> None:

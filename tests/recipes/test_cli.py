@@ -169,6 +169,15 @@ def test_export_replaces_earlier_exports_alone(run: Path, classifier: Path, fram
     assert (mine / "thesis.txt").read_text() == "years of work"
 
 
+def test_export_never_replaces_what_it_is_made_of(run: Path, classifier: Path, framegate, capsys) -> None:
+    for source, given in ((run / "backbone",) * 2, (classifier, classifier), (classifier, classifier.parent)):
+        held = sorted(path.name for path in source.iterdir())
+        for out in (source, source / "onnx"):
+            assert framegate("export", given, "--out", out, "--format", "onnx") == 2
+            assert "would replace what it is made of" in capsys.readouterr().err
+        assert sorted(path.name for path in source.iterdir()) == held
+
+
 def test_a_manifest_is_known_in_capitals_and_comes_alone(classifier: Path, framegate, tmp_path: Path, capsys) -> None:
     manifest = tmp_path / "CLIPS.CSV"
     manifest.write_text("id,title\na,rain tomorrow\n", encoding="utf-8")
@@ -247,6 +256,20 @@ def test_predict_from_a_manifest_keeps_order_and_reports_broken_files(
 def test_predict_fails_only_if_nothing_can_be_read(classifier: Path, framegate, tmp_path: Path) -> None:
     assert framegate("predict", classifier, tmp_path / "gone.mp4", "--out", tmp_path / "p.jsonl") == 1
     assert (tmp_path / "p.jsonl").read_text() == ""
+
+
+def test_a_threshold_ends_paths_at_what_is_more_probable(classifier: Path, corpus: Path, framegate, capsys) -> None:
+    video = sorted((corpus / "videos").glob("*.mp4"))[0]
+    assert framegate("predict", classifier, video) == 0
+    [whole] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert framegate("predict", classifier, video, "--threshold", whole["probabilities"][0] - 1e-6) == 0
+    [short] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert all(probability > whole["probabilities"][0] - 1e-6 for probability in short["probabilities"])
+    assert len(short["path"]) < len(whole["path"])
+    assert framegate("predict", classifier, video, "--threshold", 1) == 0
+    [nothing] = map(json.loads, capsys.readouterr().out.splitlines())
+    assert nothing["path"] == nothing["probabilities"] == []
+    assert nothing["top"] == whole["top"]
 
 
 def test_predict_from_videos_writes_to_the_terminal(classifier: Path, corpus: Path, framegate, capsys) -> None:

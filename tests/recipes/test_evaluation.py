@@ -19,7 +19,8 @@ from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore, decode_jpeg
 from framegate.recipes.class_table import write_class_table
-from framegate.recipes.clips import Sampling, StoreClips, frozen_features, label_nodes, spread, torch_rows
+from framegate.recipes.clip_features import frozen_features
+from framegate.recipes.clips import Sampling, StoreClips, label_nodes, spread, torch_rows
 from framegate.recipes.compare import compare
 from framegate.recipes.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
 from framegate.recipes.evaluation import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
@@ -54,9 +55,9 @@ def classifier(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def opened(store: Path, classifier: Path) -> tuple[GatedFusionClassifier, StoreClips, np.ndarray]:
     model, frames = GatedFusionClassifier.from_pretrained(classifier), FrameStore(store)
     labels = label_nodes(frames, model.taxonomy)
-    clips = StoreClips(
-        frames, model.prepare, Sampling.load(classifier), labels=labels, features=frozen_features(model, frames)
-    )
+    sampling = Sampling.load(classifier)
+    features = frozen_features(model, frames, sampling, labels=labels)
+    clips = StoreClips(frames, model.prepare, sampling, labels=labels, features=features)
     return model, clips, labelled_rows(clips, "all")[:12]
 
 
@@ -182,10 +183,8 @@ def test_everything_is_written(classifier: Path, store: Path, framegate, tmp_pat
     right = {}
     for path in (classifier, other):
         model = GatedFusionClassifier.from_pretrained(path)
-        clips = StoreClips(
-            frames, model.prepare, Sampling.load(path), labels=label_nodes(frames, model.taxonomy),
-            features=frozen_features(model, frames),
-        )  # fmt: skip
+        labels = label_nodes(frames, model.taxonomy)
+        clips = StoreClips(frames, model.prepare, Sampling.load(path), labels=labels)
         rows = labelled_rows(clips, "all")
         right[path] = {
             ids[row]: hit

@@ -1,6 +1,7 @@
 """Fine-tuning with everything on: stopped and continued, stopped early, calibrated."""
 
 import json
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -11,13 +12,16 @@ from pydantic import ValidationError
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import Clip, FrameStore, MediaError, extract
 from framegate.recipes import finetune as recipe
+from framegate.recipes import validation
 from framegate.recipes.config import RecipeError, read_recipe
 from framegate.recipes.evaluate import open_classifier
-from framegate.recipes.evaluation import evaluation
+from framegate.recipes.evaluation import evaluation, labelled_rows
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.validation import calibrate, uncalibrated, validate
+from framegate.ssl.backbone import Backbone
+from framegate.ssl.export import export_backbone
 from tests.recipes.runs import checkpoints, differing, tensors
 
 EVERYTHING = (
@@ -106,6 +110,111 @@ def test_the_moving_average_moves_by_its_momentum() -> None:
     assert not average.module.weight.requires_grad
 
 
+@pytest.mark.parametrize("momentum", [0.9, 0.9999])
+def test_the_moving_average_copies_whole_numbers(momentum: float) -> None:
+    model = torch.nn.Linear(1, 1)
+    model.register_buffer("places", torch.arange(20))
+    average = moving_average(model, momentum)
+    for _ in range(3):
+        average.update_parameters(model)
+    assert torch.equal(average.module.places, torch.arange(20))
+
+
+def test_a_resumed_run_keeps_its_backbone_where_the_folder_has_another_by_then(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    torch.manual_seed(0)
+    folder = tmp_path / "backbone"
+    export_backbone(Backbone("test_resnet", image_size=32), folder, card="")
+    options = (f"streams.frames.backbone={folder}", "streams.text=null", "streams.audio=null", "checkpoint.every=1")
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    finetune(config(store, whole, *options))
+    with monkeypatch.context() as patch:
+        patch.setattr(recipe, "calibrate", lambda *args: (_ for _ in ()).throw(KilledError))
+        with pytest.raises(KilledError):
+            finetune(config(store, broken, *options))
+    for checkpoint in checkpoints(broken)[1:]:
+        shutil.rmtree(checkpoint)
+    export_backbone(Backbone("test_resnet", image_size=32), folder, card="")  # of other random weights
+    finetune(config(store, broken, *options), resume=True)
+    assert differing(whole, broken) == []
+    one, other = (GatedFusionClassifier.from_pretrained(runs / "moco_small" / "classifier") for runs in (whole, broken))
+    assert torch.equal(one.temperature, other.temperature)
+
+
+def test_calibration_takes_some_clips_of_large_trees(store: Path, run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model, clips = open_classifier(run / "classifier", FrameStore(store))
+    answered: list[int] = []
+    forward = model.forward
+    monkeypatch.setattr(model, "forward", lambda batch: answered.append(len(batch)) or forward(batch))
+    calibrate(model, clips)
+    every = sum(answered)
+    answered.clear()
+    monkeypatch.setattr(validation, "_MOST_VALUES", len(model.hierarchy) * every // 2)
+    calibrate(model, clips)
+    assert 0 < sum(answered) <= (every + 1) // 2
+    assert torch.isfinite(model.temperature).all()
+
+
+def test_patience_without_validation_clips_is_refused_before_anything_is_written(store: Path, tmp_path: Path) -> None:
+    titles = tmp_path / "titles"
+    extract([Clip(id=f"c{n}", title="rain", label="news", split="train") for n in range(4)], titles)
+    (titles / "taxonomy.csv").write_text("id,parent\nnews,\nshows,\n", encoding="utf-8")
+    with pytest.raises(MediaError, match=r"optim\.patience needs labelled clips in split 'val'"):
+        finetune(config(titles, tmp_path, "streams.frames=null", "streams.audio=null", "optim.patience=2"))
+    assert not (tmp_path / "moco_small").exists()
+
+
+def test_a_batch_that_the_processes_cannot_share_leaves_the_runs_name_free(store: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"optim\.batch_size is 8"):
+        finetune(config(store, tmp_path, "optim.accumulate=3"))
+    with pytest.raises(MediaError, match="too few for 1 processes × 500"):
+        finetune(config(store, tmp_path, "optim.accumulate=500"))
+    finetune(config(store, tmp_path, "streams.frames=null", "streams.audio=null", "optim.epochs=1"))
+
+
+def test_clips_of_several_labels_are_trained_on_and_evaluated(tmp_path: Path) -> None:
+    """Titles that name what a clip shows, one thing or two; half of the validation clips are of two."""
+    words = {"rain": "news/weather", "goal": "sport/ball", "song": "music"}
+    both = [(a, b) for a in words for b in words if a <= b]
+    clips = [
+        Clip(
+            id=f"{split}{number}",
+            title=" ".join(dict.fromkeys(named)),
+            label="|".join(words[word] for word in dict.fromkeys(named)),
+            split=split,
+            programme=f"{split}{number}",
+        )
+        for split, count in (("train", 48), ("val", 12))
+        for number in range(count)
+        for named in [both[number % len(both)]]
+    ]
+    titles = tmp_path / "titles"
+    extract(clips, titles)
+    tree = "id,parent,name\nn,,news\ns,,sport\nm,,music\nw,n,weather\nb,s,ball\n"
+    (titles / "taxonomy.csv").write_text(tree, encoding="utf-8")
+    options = (
+        "streams.frames=null",
+        "streams.audio=null",
+        "head.name=multilabel",
+        "optim.epochs=30",
+        "augment.mixup=0.2",
+    )
+    run = finetune(config(titles, tmp_path, *options))
+    model, samples = open_classifier(run / "classifier", FrameStore(titles))
+    rows = labelled_rows(samples, "val")
+    figures, outputs = evaluation(model, samples, rows)
+    assert figures["levels"]["leaf"]["map"] > 0.95
+    assert figures["levels"]["leaf"]["top1"] > 0.9
+    found = outputs.probabilities > 0.5
+    holds = np.zeros_like(found)
+    for place, row in enumerate(rows):
+        for node in samples.labels[row]:
+            holds[place, model.taxonomy.path(node)] = True
+    assert (found == holds).mean() > 0.9
+    assert found[:, model.taxonomy.leaves].sum(axis=1).max() == 2
+
+
 @pytest.fixture(scope="module")
 def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     torch.set_num_threads(1)
@@ -164,9 +273,11 @@ def test_a_store_with_nothing_that_the_model_takes_is_refused(store: Path, tmp_p
         ("head.rank=0", "'head.rank' is 0: input should be greater than 0"),
         ("loss.label_smoothing=1", "'loss.label_smoothing' is 1: input should be less than 1"),
         ("name=..", "'name' is '..'"),
+        ("head.name=multilabel loss.balance=logit_adjust", "asks each node by itself: set loss.balance=none"),
+        ("head.name=multilabel fusion.name=mean", "a multilabel head has no part in it"),
     ],
 )
 def test_values_that_make_no_classifier_are_refused_plainly(store, tmp_path, override: str, said: str) -> None:
     with pytest.raises(RecipeError) as error:
-        config(store, tmp_path, override)
+        config(store, tmp_path, *override.split())
     assert said in str(error.value)

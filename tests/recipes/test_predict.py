@@ -1,11 +1,21 @@
 """Prediction reads ahead in parts: nothing is lost between them, and no part stays on the disk."""
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
 
-from framegate.media import ExtractOptions, Layout, clips_from_files
-from framegate.recipes.predict import read_ahead
+from framegate.augment import find_layout
+from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.streams import FramesConfig, StreamsConfig
+from framegate.finetune.taxonomy import Taxonomy
+from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract
+from framegate.recipes.clips import Sampling, StoreClips
+from framegate.recipes.evaluation import run_clips
+from framegate.recipes.predict import predict_inputs, read_ahead
 
 
 def test_parts_come_in_order_with_their_failures_and_leave_nothing_behind(corpus: Path, tmp_path: Path) -> None:
@@ -40,3 +50,47 @@ def test_overlays_are_found_if_they_are_wanted(corpus: Path, tmp_path: Path, wan
 
 def test_no_clips_are_no_stores(tmp_path: Path) -> None:
     assert list(read_ahead([], tmp_path, options=ExtractOptions())) == []
+
+
+OPTIONS = ExtractOptions(every=0.5, mode="exact", size=96, audio_seconds=2.0)
+
+
+@pytest.mark.parametrize("layout", [True, False])
+def test_clips_are_predicted_as_they_were_trained_on(corpus: Path, tmp_path: Path, layout: bool) -> None:
+    """Taken out of their files with the store's options, not with the defaults: the answers are the store's clips'."""
+    videos = sorted((corpus / "videos").glob("*.mp4"))[:4]
+    extract(clips_from_files(videos), tmp_path / "store", options=OPTIONS, layout=find_layout if layout else None)
+    store = FrameStore(tmp_path / "store")
+    assert store.extraction == (OPTIONS, layout)
+    torch.manual_seed(0)
+    streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), text=None)
+    config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
+    model = GatedFusionClassifier.create(config, Taxonomy.read(corpus / "taxonomy.csv"), image_size=32).eval()
+    model.save_pretrained(tmp_path / "classifier")
+    options, found = store.extraction
+    sampling = Sampling(frames=3, audio_seconds=1.5, extraction=options, layout=found)
+    sampling.save(tmp_path / "classifier")
+    assert Sampling.load(tmp_path / "classifier") == sampling
+
+    predict_inputs(tmp_path / "classifier", videos, out=tmp_path / "p.jsonl", top=1000, workers=1)
+    lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
+    clips = StoreClips(store, model.prepare, sampling, labels=[()] * len(videos))
+    outputs = run_clips(model, clips, np.arange(len(videos)))
+    for line, probabilities, reliability in zip(lines, outputs.probabilities, outputs.reliability, strict=True):
+        expected = {model.taxonomy.ids[leaf]: probabilities[leaf] for leaf in model.taxonomy.leaves}
+        assert {leaf["id"]: leaf["score"] for leaf in line["top"]} == pytest.approx(expected, abs=1e-5)
+        assert list(line["reliabilities"].values()) == pytest.approx(reliability.tolist(), abs=1e-4)
+
+
+def test_a_store_and_a_classifier_that_say_nothing_of_the_extraction_mean_its_defaults(tmp_path: Path) -> None:
+    extract([], tmp_path / "store", options=OPTIONS)
+    mark = tmp_path / "store" / "extract.json"
+    with pytest.raises(MediaError, match="with other options"):
+        extract([], tmp_path / "store", options=OPTIONS, layout=find_layout)
+    mark.write_text('{"fingerprint": "f"}', encoding="utf-8")
+    assert FrameStore(tmp_path / "store").extraction == (ExtractOptions(), True)
+    mark.write_text('{"options": {"every": -1}}', encoding="utf-8")
+    with pytest.raises(MediaError, match=r"extract\.json: not what an extraction writes"):
+        _ = FrameStore(tmp_path / "store").extraction
+    (tmp_path / "preprocessing.json").write_text('{"frames": 5, "audio_seconds": 2.0}', encoding="utf-8")
+    assert Sampling.load(tmp_path) == Sampling(frames=5, audio_seconds=2.0)

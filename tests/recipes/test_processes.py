@@ -2,14 +2,17 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
-from tests.recipes.runs import TINY, checkpoints, ended, kill, losses, start, steps, wait_for_step
+from framegate.finetune.classifier import GatedFusionClassifier
+from tests.recipes.runs import TINY, checkpoints, ended, framegate, kill, losses, start, steps, wait_for_step
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]
 
@@ -38,12 +41,27 @@ def test_two_processes_train_together_and_go_on_with_another_number_only_if_forc
     assert json.loads((checkpoints(tmp_path)[-1] / "state.json").read_text())["processes"] == 1
 
 
-def test_another_store_is_refused_wherever_the_old_one_stood(
-    store: Path, corpus: Path, tmp_path: Path, framegate
-) -> None:
+def test_two_processes_fine_tune_together_and_go_on(store: Path, tmp_path: Path) -> None:
+    """Features are computed by one of them and read by the other; the end is one classifier."""
+    copy = tmp_path / "store"
+    shutil.copytree(store, copy, ignore=shutil.ignore_patterns("features"))
+    options = [f"data.store={copy}", f"run_dir={tmp_path}", "name=moco_small", "log.wandb_project=null", "log.every=1"]
+    options += ["streams.frames.backbone=test_resnet", "optim.batch_size=8", "optim.epochs=4", "optim.patience=3"]
+    options += ["checkpoint.every=2", "data.frames=3", "--processes", "2"]
+    process = framegate("finetune", "fusion_small", *options)
+    wait_for_step(tmp_path, 4, process)
+    kill(process)
+    ended(framegate("finetune", "fusion_small", *options, "--resume"))
+    assert steps(tmp_path) == list(range(1, steps(tmp_path)[-1] + 1))
+    assert len(list((copy / "features").iterdir())) == 1
+    model = GatedFusionClassifier.from_pretrained(tmp_path / "moco_small" / "classifier")
+    assert not model.temperature.equal(torch.ones(3))
+
+
+def test_another_store_is_refused_wherever_the_old_one_stood(store: Path, corpus: Path, tmp_path: Path) -> None:
     moved, smaller = tmp_path / "moved", tmp_path / "smaller"
     moved.symlink_to(store)
-    assert framegate("extract", corpus / "manifest.csv", "--out", smaller, "--size", 96) == 0
+    ended(framegate("extract", corpus / "manifest.csv", "--out", smaller, "--size", 96))
     process = start(store, tmp_path, "optim.epochs=6")
     wait_for_step(tmp_path, 4, process)
     kill(process)

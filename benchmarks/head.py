@@ -174,22 +174,26 @@ def accuracy_rows(*, seeds: int, epochs: int) -> list[dict]:
     ]
 
 
-def accuracy_of(kind: Kind, hierarchy: Hierarchy, *, seed: int, epochs: int, dim: int = 256) -> float:
+def accuracy_of(
+    kind: Kind, hierarchy: Hierarchy, *, seed: int, epochs: int, dim: int = 512, directions: int = 64
+) -> float:
     """A class shows in one of four contexts, and what tells it apart differs between them.
 
-    There are twice as many features as the low-rank head has ranks, and it all fills them.
+    It does so along 64 directions of 512 features, which all carry noise: more features than the low-rank head has
+    ranks, and as in features of trained networks most directions say little.
     """
     generator = torch.Generator().manual_seed(seed)
-    centres = torch.randn(4, len(hierarchy), dim, generator=generator)
-    contexts = torch.randn(4, dim, generator=generator) * 2
-    noise = dim**0.5 / 8  # grows with what tells classes apart
+    centres = torch.randn(4, len(hierarchy), directions, generator=generator)
+    contexts = torch.randn(4, directions, generator=generator) * 2
+    along = torch.linalg.qr(torch.randn(dim, directions, generator=generator))[0].T
 
     def draw(count: int) -> tuple[Tensor, Tensor]:
         labels = hierarchy.leaves[torch.randint(len(hierarchy.leaves), (count,), generator=generator)]
         context = torch.randint(4, (count,), generator=generator)
         path = hierarchy.paths[labels]
         shown = centres[context.unsqueeze(1), path].sum(dim=1) + contexts[context]
-        return shown + noise * torch.randn(count, dim, generator=generator), labels
+        shown = shown + torch.randn(count, directions, generator=generator)
+        return shown @ along + 0.3 * torch.randn(count, dim, generator=generator), labels
 
     train, test = draw(60_000), draw(5_000)
     head = make_head(kind, hierarchy, dim)

@@ -119,6 +119,7 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str
             *([f"level {level}", f"{value:.3f}"] for level, value in overlays["levels"].items()),
             *([f"only {name}", f"{value:.3f}"] for name, value in overlays["only"].items()),
             *([f"without {name}", f"{value:.3f}"] for name, value in overlays["without"].items()),
+            *([f"{name}: noise", f"{value:.3f}"] for name, value in overlays["corrupted"].items()),
         ]
         found.append((f"With the overlays of {overlays['clips']} clips swapped", ["", "top1"], rows))
     if "against" in figures:

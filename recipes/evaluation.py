@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from framegate.finetune.batch import MODALITIES, ClipSample, collate
+from framegate.finetune.batch import MODALITIES, ClipSample, Modality, collate
 from framegate.finetune.bootstrap import ratio_interval
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.metrics import Metrics, ancestor_table, evaluate, nearest_labels, path_counts
@@ -166,15 +166,16 @@ def evaluation(
         trust = float(output.reliability[had, number].mean()) if had.any() else float("nan")
         return {"top1": float(np.nanmean(hits(model, output, clips)[deepest])), "reliability": trust}
 
+    def broken(name: Modality, kind: str) -> EncodedClips:
+        return encode_clips(model, clips, rows, change=corrupt(clips, rows, name, kind, seed=seed))
+
+    noise = {name: broken(name, "noise") for name in streams}
     corruptions = {
         name: {
             "none": measured(encoded, name),
             **{
                 kind: measured(
-                    encoded.with_modality(
-                        name, encode_clips(model, clips, rows, change=corrupt(clips, rows, name, kind, seed=seed))
-                    ),
-                    name,
+                    encoded.with_modality(name, noise[name] if kind == "noise" else broken(name, kind)), name
                 )
                 for kind in CORRUPTIONS[name]
             },
@@ -208,6 +209,9 @@ def evaluation(
                     name: top1(swapped.keep([m for m in MODALITIES if m != name]))
                     for name in streams
                     if name != "frames"
+                },
+                "corrupted": {
+                    name: top1(swapped.with_modality(name, noise[name])) for name in streams if name != "frames"
                 },
             }
     return figures, outputs

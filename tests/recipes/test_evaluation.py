@@ -176,7 +176,8 @@ def test_everything_is_written(classifier: Path, store: Path, framegate, tmp_pat
         assert all(0 <= values["top1"] <= 1 and 0 <= values["reliability"] <= 1 for values in kinds.values())
     empty = figures["modalities"]["corruptions"]["text"]["empty"]
     assert (empty["top1"], empty["reliability"]) == (figures["modalities"]["without"]["text"], 0)
-    assert set(figures["overlays"]) == {"clips", "levels", "only", "without"}
+    assert set(figures["overlays"]) == {"clips", "levels", "only", "without", "corrupted"}
+    assert set(figures["overlays"]["corrupted"]) == set(figures["overlays"]["without"]) == {"audio", "text"}
 
     frames = FrameStore(store)
     ids, against = frames.videos["id"].to_pylist(), figures["against"]

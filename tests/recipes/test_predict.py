@@ -3,18 +3,17 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
 
 from framegate.augment import find_layout
+from framegate.finetune.batch import collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.streams import FramesConfig, StreamsConfig
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract
-from framegate.recipes.clips import Sampling, StoreClips
-from framegate.recipes.evaluation import run_clips
+from framegate.recipes.clips import Sampling, StoreClips, spread
 from framegate.recipes.predict import predict_inputs, read_ahead
 
 
@@ -65,21 +64,24 @@ def test_clips_are_predicted_as_they_were_trained_on(corpus: Path, tmp_path: Pat
     torch.manual_seed(0)
     streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), text=None)
     config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
-    model = GatedFusionClassifier.create(config, Taxonomy.read(corpus / "taxonomy.csv"), image_size=32).eval()
-    model.save_pretrained(tmp_path / "classifier")
+    model = GatedFusionClassifier.create(config, Taxonomy.read(corpus / "taxonomy.csv"), image_size=32)
     options, found = store.extraction
     sampling = Sampling(frames=3, audio_seconds=1.5, extraction=options, layout=found)
+    clips = StoreClips(store, model.prepare, sampling, labels=[()] * len(videos))
+    for _ in range(30):  # statistics of these clips, so that they are told apart
+        model.train()(collate([clips[row] for row in range(len(videos))]))
+    model.eval().save_pretrained(tmp_path / "classifier")
     sampling.save(tmp_path / "classifier")
     assert Sampling.load(tmp_path / "classifier") == sampling
 
-    predict_inputs(tmp_path / "classifier", videos, out=tmp_path / "p.jsonl", top=1000, workers=1)
+    predict_inputs(tmp_path / "classifier", videos, out=tmp_path / "p.jsonl", embedding=True, workers=1)
     lines = [json.loads(line) for line in (tmp_path / "p.jsonl").read_text(encoding="utf-8").splitlines()]
-    clips = StoreClips(store, model.prepare, sampling, labels=[()] * len(videos))
-    outputs = run_clips(model, clips, np.arange(len(videos)))
-    for line, probabilities, reliability in zip(lines, outputs.probabilities, outputs.reliability, strict=True):
-        expected = {model.taxonomy.ids[leaf]: probabilities[leaf] for leaf in model.taxonomy.leaves}
-        assert {leaf["id"]: leaf["score"] for leaf in line["top"]} == pytest.approx(expected, abs=1e-5)
-        assert list(line["reliabilities"].values()) == pytest.approx(reliability.tolist(), abs=1e-4)
+    with torch.no_grad():
+        expected = model(collate([clips[row] for row in range(len(videos))])).embedding
+    torch.testing.assert_close(torch.tensor([line["embedding"] for line in lines]), expected, rtol=1e-3, atol=1e-4)
+    for row, line in enumerate(lines):
+        taken = store.times[spread(store.frame_range(row), 3)]
+        assert sorted(frame["time"] for frame in line["best_frames"]) == taken.tolist()
 
 
 def test_a_store_and_a_classifier_that_say_nothing_of_the_extraction_mean_its_defaults(tmp_path: Path) -> None:

@@ -149,13 +149,12 @@ def _write(
     )
     clips = StoreClips(store, prepare, SAMPLING, labels=label_nodes(store, taxonomy))
     rng = np.random.default_rng(0)
-    sound, words = (encoders[name].streams[name].encoder for name in ("audio", "text"))
+    sound, words = (encoders[name].streams[name].encode for name in ("audio", "text"))
 
     def encode(sample: ClipSample) -> dict[str, ClipSample]:
-        tokens = sample.tokens
         heard = ClipSample(
             audio=sound(sample.audio) if sample.audio is not None else None,
-            tokens=words(tokens[None], torch.ones(1, len(tokens), dtype=torch.bool))[0] if tokens is not None else None,
+            tokens=words(sample.tokens) if sample.tokens is not None else None,
             labels=sample.labels,
         )
         return {

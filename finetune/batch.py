@@ -75,14 +75,19 @@ class ClipBatch:
         return replace(self, **moved)
 
 
+def pad_labels(labels: Sequence[Sequence[int]]) -> Tensor:
+    """The nodes that each of n clips is labelled with, (n, K) int64, padded with -1."""
+    rows = [torch.tensor(nodes, dtype=torch.long) for nodes in labels]
+    return pad_sequence(rows, batch_first=True, padding_value=-1)
+
+
 def collate(samples: Sequence[ClipSample]) -> ClipBatch:
     """Pad samples to one batch. Absent modalities become rows without a real element."""
     frames, frames_mask = _pad([sample.frames for sample in samples])
     audio, audio_mask = _pad([sample.audio for sample in samples])
     tokens, tokens_mask = _pad([sample.tokens for sample in samples])
-    labels = [torch.tensor(sample.labels, dtype=torch.long) for sample in samples]
     return ClipBatch(
-        labels=pad_sequence(labels, batch_first=True, padding_value=-1),
+        labels=pad_labels([sample.labels for sample in samples]),
         frames=frames,
         frames_mask=frames_mask,
         audio=audio,

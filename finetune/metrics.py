@@ -9,6 +9,7 @@ import torch
 from sklearn.metrics import average_precision_score, recall_score
 from torchmetrics.functional.classification import binary_calibration_error
 
+from framegate.finetune.batch import pad_labels
 from framegate.finetune.taxonomy import Taxonomy
 
 
@@ -78,7 +79,7 @@ def evaluate(
     if not len(labels):
         raise ValueError("there are no labelled clips to evaluate")
     every = [(int(label),) for label in labels] if all_labels is None else all_labels
-    padded = padded_labels(every)
+    padded = pad_labels(every).numpy()
     table = ancestor_table(taxonomy)
     truth = table[labels]  # (n, depth): the label's ancestor at each level, -1 where unknown
     of_all = np.where((padded >= 0)[..., None], table[padded], -1)  # (n, K, depth)
@@ -110,21 +111,22 @@ def nearest_labels(probs: np.ndarray, all_labels: Sequence[Sequence[int]], taxon
     A label above another of the clip's says nothing that the other does not, and is left out.
     """
     chosen = np.array([labels[0] for labels in all_labels], dtype=np.int64)
-    for row, labels in enumerate(all_labels):
-        if len(labels) > 1:
-            above = {node for label in labels for node in taxonomy.path(label)[:-1]}
-            deepest = np.array([label for label in labels if label not in above])
-            common, predicted, true = path_counts(np.repeat(probs[row : row + 1], len(deepest), 0), deepest, taxonomy)
-            chosen[row] = deepest[np.argmin(predicted + true - 2 * common)]
+    several = [row for row, labels in enumerate(all_labels) if len(labels) > 1]
+    if not several:
+        return chosen
+    deepest = [_deepest(all_labels[row], taxonomy) for row in several]
+    counts = [len(labels) for labels in deepest]
+    best = np.repeat(best_leaves(probs[several], taxonomy), counts)
+    common, predicted, true = shared_nodes(best, np.concatenate(deepest), taxonomy)
+    distances = np.split(predicted + true - 2 * common, np.cumsum(counts)[:-1])
+    for row, labels, apart in zip(several, deepest, distances, strict=True):
+        chosen[row] = labels[apart.argmin()]
     return chosen
 
 
-def padded_labels(all_labels: Sequence[Sequence[int]]) -> np.ndarray:
-    """(n, K) int64 of n clips' labels, padded with -1."""
-    padded = np.full((len(all_labels), max(map(len, all_labels))), -1, dtype=np.int64)
-    for row, labels in zip(padded, all_labels, strict=True):
-        row[: len(labels)] = labels
-    return padded
+def _deepest(labels: Sequence[int], taxonomy: Taxonomy) -> np.ndarray:
+    above = {node for label in labels for node in taxonomy.path(label)[:-1]}
+    return np.array([label for label in labels if label not in above], dtype=np.int64)
 
 
 def level_metrics(probs: np.ndarray, truth: np.ndarray, nodes: np.ndarray, *, every: np.ndarray) -> LevelMetrics:
@@ -203,7 +205,7 @@ def frequency_bins(
 def tree_metrics(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[float, float]:
     """Hierarchical F1 (Kiritchenko et al. 2005) of the best leaves, and their mean distance to the labels in edges.
 
-    See :func:`path_counts`, whose counts are pooled over the clips.
+    See :func:`shared_nodes`, whose counts are pooled over the clips.
     """
     common, n_predicted, n_true = path_counts(probs, labels, taxonomy)
     f1 = 2 * common.sum() / (n_predicted.sum() + n_true.sum())
@@ -211,14 +213,24 @@ def tree_metrics(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> t
 
 
 def path_counts(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many nodes the paths of prediction and label share, and how many each has: three times (n,).
+    """:func:`shared_nodes` of the best leaves of ``probs`` (n, N) and the labels (n,)."""
+    return shared_nodes(best_leaves(probs, taxonomy), labels, taxonomy)
+
+
+def best_leaves(probs: np.ndarray, taxonomy: Taxonomy) -> np.ndarray:
+    """The most probable leaf of each clip, (n,)."""
+    leaves: np.ndarray = taxonomy.leaves[probs[:, taxonomy.leaves].argmax(axis=1)]
+    return leaves
+
+
+def shared_nodes(best: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """How many nodes the paths of a predicted leaf and a label share, and how many each has: three times (n,).
 
     Paths are sets of ancestors, the nodes themselves included. A label that is an inner node is compared with the
     prediction's ancestor at its level: below it nothing is known.
     """
     table = ancestor_table(taxonomy)
     truth = table[labels]
-    best = taxonomy.leaves[probs[:, taxonomy.leaves].argmax(axis=1)]
     is_leaf = np.isin(labels, taxonomy.leaves)[:, None]
     predicted = np.where(is_leaf | (truth >= 0), table[best], -1)
     common = ((predicted == truth) & (truth >= 0)).sum(axis=1)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
-import torch
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -177,9 +176,3 @@ def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Prepar
         rate=rate,
         text="".join(letters),
     )
-
-
-def torch_rows(nodes: list[tuple[int, ...]]) -> Tensor:
-    """Labels (n, K) int64, padded with -1."""
-    rows = [torch.tensor(row, dtype=torch.long) for row in nodes]
-    return torch.nn.utils.rnn.pad_sequence(rows, batch_first=True, padding_value=-1)

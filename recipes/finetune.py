@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from framegate.finetune.alterations import SwapRates, alter
-from framegate.finetune.batch import MODALITIES, ClipBatch, collate
+from framegate.finetune.batch import MODALITIES, ClipBatch, collate, pad_labels
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.clip_order import BalancedOrder
 from framegate.finetune.criterion import training_loss
@@ -35,7 +35,6 @@ from framegate.recipes.clips import (
     clip_text,
     label_nodes,
     present_modalities,
-    torch_rows,
 )
 from framegate.recipes.data_digest import data_digest
 from framegate.recipes.finetune_config import FinetuneConfig
@@ -88,7 +87,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         if config.compute.compile:
             for stream in model.streams.values():
                 cast(nn.Module, stream.encoder).compile()
-        model.count_labels(torch_rows([labels[row] for row in rows]))
+        model.count_labels(pad_labels([labels[row] for row in rows]))
         schedule = CosineSchedule(
             base=config.optim.lr,
             total_steps=order.total_steps,

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from framegate.augment.masks import found_regions, mask_layout
-from framegate.finetune.batch import MODALITIES, collate
+from framegate.finetune.batch import MODALITIES, collate, pad_labels
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.prepare import ClipInput
@@ -20,7 +20,7 @@ from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore, decode_jpeg
 from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clip_features import frozen_features
-from framegate.recipes.clips import Sampling, StoreClips, label_nodes, spread, torch_rows
+from framegate.recipes.clips import Sampling, StoreClips, label_nodes, spread
 from framegate.recipes.compare import compare
 from framegate.recipes.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
 from framegate.recipes.evaluation import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
@@ -38,7 +38,7 @@ def save_classifier(store: FrameStore, folder: Path, *, seed: int) -> GatedFusio
     streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), text=TextConfig(width=32, vocabulary=300))
     config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
     model = GatedFusionClassifier.create(config, tree, texts=store.videos["title"].to_pylist(), image_size=32).eval()
-    model.count_labels(torch_rows(label_nodes(store, tree)))
+    model.count_labels(pad_labels(label_nodes(store, tree)))
     model.save_pretrained(folder)
     Sampling(frames=3, audio_seconds=3.0).save(folder)
     return model
@@ -233,7 +233,7 @@ def test_a_model_of_any_streams_is_evaluated_by_them_alone(opened, streams: tupl
     config = ClassifierConfig(streams=replace(whole, **dropped), fusion=FusionConfig(width=16))
     tree = store_taxonomy(clips.store, None)
     model = GatedFusionClassifier.create(config, tree, texts=["a title"], image_size=32).eval()
-    model.count_labels(torch_rows(clips.labels))
+    model.count_labels(pad_labels(clips.labels))
     figures, outputs = evaluation(
         model, StoreClips(clips.store, model.prepare, clips.sampling, labels=clips.labels), rows[:4]
     )

@@ -1,0 +1,107 @@
+"""A classifier's folder: what is saved answers the same, and what is no classifier, or half of one, is refused."""
+
+import os
+import shutil
+from functools import partial
+
+import pytest
+import torch
+from huggingface_hub import HfApi, snapshot_download
+
+from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.folder import FolderError, push_classifier
+from framegate.finetune.prepare import ClipInput
+from framegate.finetune.taxonomy import TaxonomyError
+from tests.finetune.small_classifier import TAXONOMY, clip, make_batch, make_model
+
+
+@pytest.fixture(autouse=True)
+def one_thread():
+    torch.set_num_threads(1)
+
+
+def test_a_saved_model_answers_the_same(tmp_path):
+    model = make_model()
+    batch = make_batch(model)
+    model.train()(batch)  # running statistics that are not the initial ones
+    model.count_labels(batch.labels)
+    model.eval().save_pretrained(tmp_path / "classifier")
+    again = GatedFusionClassifier.from_pretrained(tmp_path / "classifier")
+    assert again.config == model.config
+    assert again.taxonomy == TAXONOMY
+    torch.testing.assert_close(again(batch).log_probs, model(batch).log_probs, rtol=0, atol=0)
+    torch.testing.assert_close(again.counts, model.counts)
+    clips = [clip(), ClipInput(text="今天")]
+    for one, other in zip(again.predict(clips), model.predict(clips), strict=True):
+        assert one.as_json(embedding=True) == other.as_json(embedding=True)
+    assert {p.name for p in (tmp_path / "classifier").iterdir()} == {
+        "config.json",
+        "model.safetensors",
+        "taxonomy.csv",
+        "tokenizer",
+    }
+
+
+def test_a_classifier_goes_to_the_hub_and_comes_back(tmp_path, monkeypatch):
+    """The hub is a cache folder here; what is uploaded is laid out as its client lays out downloads."""
+    cache, revision = tmp_path / "cache", "0" * 40
+
+    def upload_folder(self, *, folder_path, repo_id, commit_message):
+        home = cache / f"models--{repo_id.replace('/', '--')}"
+        shutil.copytree(folder_path, home / "snapshots" / revision)
+        (home / "refs").mkdir()
+        (home / "refs" / "main").write_text(revision)
+        return f"https://hub/{repo_id}"
+
+    monkeypatch.setattr(HfApi, "create_repo", lambda self, name, **options: None)
+    monkeypatch.setattr(HfApi, "upload_folder", upload_folder)
+    offline = partial(snapshot_download, cache_dir=cache, local_files_only=True)
+    monkeypatch.setattr("framegate.finetune.folder.snapshot_download", offline)
+    model = make_model(streams=(2,))
+    model.eval().save_pretrained(tmp_path / "classifier")
+    assert push_classifier(tmp_path / "classifier", "someone/news") == "https://hub/someone/news"
+    again = GatedFusionClassifier.from_pretrained("hf-hub:someone/news")
+    texts = [ClipInput(text="погода")]
+    assert again.predict(texts)[0].as_json(embedding=True) == model.predict(texts)[0].as_json(embedding=True)
+    with pytest.raises(FolderError, match="hf-hub:someone/else: "):
+        GatedFusionClassifier.from_pretrained("hf-hub:someone/else")
+    with pytest.raises(FolderError, match="no classifier to push"):
+        push_classifier(tmp_path, "someone/news")
+
+
+def test_a_folder_without_a_classifier_is_refused(tmp_path):
+    with pytest.raises(FolderError, match=r"no config\.json"):
+        GatedFusionClassifier.from_pretrained(tmp_path)
+
+
+@pytest.mark.parametrize("damaged", ["config.json", "model.safetensors", "taxonomy.csv", "tokenizer"])
+def test_a_folder_with_a_damaged_or_missing_part_is_refused_by_its_name(damaged, tmp_path):
+    make_model(streams=(2,)).save_pretrained(tmp_path)
+    part = tmp_path / damaged
+    if part.is_file():
+        part.write_bytes(b"\xff rubbish" * 9)
+        with pytest.raises((FolderError, TaxonomyError), match=damaged):
+            GatedFusionClassifier.from_pretrained(tmp_path)
+        part.unlink()
+    else:
+        shutil.rmtree(part)
+    with pytest.raises(FolderError, match=f"no {damaged} in it"):
+        GatedFusionClassifier.from_pretrained(tmp_path)
+
+
+def test_another_classifiers_weights_are_refused(tmp_path):
+    for name, streams in (("text", (2,)), ("sound", (1,))):
+        make_model(streams=streams).save_pretrained(tmp_path / name)
+    shutil.copy(tmp_path / "sound" / "model.safetensors", tmp_path / "text")
+    with pytest.raises(FolderError, match=r"text.model\.safetensors: .*Missing key"):
+        GatedFusionClassifier.from_pretrained(tmp_path / "text")
+
+
+def test_others_may_read_what_they_may_read_of_new_files(tmp_path):
+    before = os.umask(0o027)
+    try:
+        make_model(streams=(2,)).save_pretrained(tmp_path / "classifier")
+    finally:
+        os.umask(before)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "classifier").iterdir() if path.is_file()}
+    assert set(modes.values()) == {0o640}, modes

@@ -7,25 +7,9 @@ from typing import Literal
 import numpy as np
 
 from framegate.augment.crops import cut, largest_square, whole_pixels
-from framegate.media.store import decode_jpeg
+from framegate.media.jpeg import decode_jpeg, jpeg_size
 
 Reduction = Literal[1, 2, 4, 8]
-
-
-def jpeg_size(data: bytes | memoryview) -> tuple[int, int]:
-    """(width, height) in pixels of a JPEG, from its header alone.
-
-    Raises:
-        ValueError: ``data`` has no frame header, so it is no JPEG.
-    """
-    view = memoryview(data)
-    at = 2
-    while at + 9 <= len(view) and view[at] == 0xFF:
-        marker = view[at + 1]
-        if 0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC):  # SOF0 to SOF15, without DHT, JPG and DAC
-            return int.from_bytes(view[at + 7 : at + 9], "big"), int.from_bytes(view[at + 5 : at + 7], "big")
-        at += 2 + int.from_bytes(view[at + 2 : at + 4], "big")
-    raise ValueError("not a JPEG: no frame header found")
 
 
 def largest_reduction(crop_width: float, crop_height: float, size: int) -> Reduction:

@@ -2,11 +2,12 @@
 
 from framegate.media.errors import MediaError
 from framegate.media.extract import extract
+from framegate.media.jpeg import decode_jpeg
 from framegate.media.layout import Layout
 from framegate.media.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
-from framegate.media.options import ExtractOptions, Progress, Summary
+from framegate.media.options import ExtractOptions, Limits, Progress, Summary
 from framegate.media.reading import read_frames
-from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound, decode_jpeg
+from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound
 
 __all__ = [
     "Clip",
@@ -14,6 +15,7 @@ __all__ = [
     "Frame",
     "FrameStore",
     "Layout",
+    "Limits",
     "ManifestError",
     "MediaError",
     "Progress",

@@ -103,7 +103,7 @@ class _ClipExtraction:
             end = self._clip.end or inf  # what the file states is a hint; the reader finds out
             self._duration = max(0.0, min(end, stated or 0.0) - self._start)
             if self._options.frames:
-                end = min(end, measured_end(video, stream.index, self._deadline))
+                end = min(end, self._measured_end(video, stream))
             cut = self._clip.start is not None or self._clip.end is not None
             reader: ExactReader | KeyframeReader = READERS[self._options.mode](
                 container, stream, deadline=self._deadline
@@ -121,6 +121,9 @@ class _ClipExtraction:
 
     def _painter(self, stream: av.VideoStream) -> FramePainter:
         return FramePainter(aspect=float(stream.sample_aspect_ratio or 1), size=self._options.size)
+
+    def _measured_end(self, path: Path, stream: av.VideoStream | av.AudioStream) -> float:
+        return measured_end(path, stream.index, self._deadline, max_pixels=self._options.max_pixels)
 
     def _open(self, path: Path) -> AbstractContextManager[av.container.InputContainer]:
         return open_media(path, max_pixels=self._options.max_pixels)
@@ -172,7 +175,7 @@ class _ClipExtraction:
         stream = container.streams.audio[0]
         with self._failing_at("audio"):
             require_decoder(stream)
-            end = true_end or stated_end(container, stream) or measured_end(path, stream.index, self._deadline)
+            end = true_end or stated_end(container, stream) or self._measured_end(path, stream)
             end = min(end, self._clip.end or inf)
             self._duration = self._duration or max(0.0, end - self._start)
             reader = SoundReader(container, stream, deadline=self._deadline)

@@ -6,7 +6,7 @@ from typing import Any
 
 from framegate.media.errors import MediaError
 from framegate.media.options import ExtractOptions
-from framegate.media.pool import GRACE, WorkerPool
+from framegate.media.pool import GRACE, WorkerPool, limited_memory
 
 Task = Callable[[int, Any], None]
 
@@ -41,7 +41,10 @@ def run_on_ray(
     queue, running = iter(items), dict[Any, tuple[int, float]]()
     while True:
         while len(running) < workers and (item := next(queue, None)) is not None:
-            running[remote.remote(shared, *item)] = item[0], time.monotonic() + options.timeout + GRACE
+            running[remote.remote(shared, options.memory_mb, *item)] = (
+                item[0],
+                time.monotonic() + options.timeout + GRACE,
+            )
         if not running:
             return
         done, _ = ray.wait(list(running), num_returns=1, timeout=1.0)
@@ -58,6 +61,7 @@ def run_on_ray(
                 yield number, None
 
 
-def task_in_worker(task: Task, number: int, item: Any) -> None:
-    """What a Ray worker runs."""
-    task(number, item)
+def task_in_worker(task: Task, memory_mb: int, number: int, item: Any) -> None:
+    """What a Ray worker runs, within the same limit of memory as a process of our own."""
+    with limited_memory(memory_mb):
+        task(number, item)

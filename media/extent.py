@@ -9,7 +9,7 @@ import av
 from framegate.media.clock import StreamClock
 from framegate.media.errors import MediaError
 from framegate.media.packets import Deadline, PacketSource
-from framegate.media.source import open_media
+from framegate.media.source import MAX_PIXELS, open_media
 
 
 def stated_end(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:
@@ -22,19 +22,19 @@ def stated_end(container: av.container.InputContainer, stream: av.VideoStream | 
     return None
 
 
-def measured_end(path: Path, index: int, deadline: Deadline) -> float:
+def measured_end(path: Path, index: int, deadline: Deadline, *, max_pixels: int = MAX_PIXELS) -> float:
     """The end of the last packet of stream ``index`` of a file, in seconds since the source's beginning.
 
     Reads the packets after the stated end's last keyframe, or all of them where nothing is stated or found there.
     """
     found: float | None = None
     with suppress(MediaError):  # of a broken file no place may be reached but the beginning, which an opening leads to
-        found = _last_end(path, index, deadline, near_end=True)
-    return found or _last_end(path, index, deadline, near_end=False) or 0.0
+        found = _last_end(path, index, deadline, near_end=True, max_pixels=max_pixels)
+    return found or _last_end(path, index, deadline, near_end=False, max_pixels=max_pixels) or 0.0
 
 
-def _last_end(path: Path, index: int, deadline: Deadline, *, near_end: bool) -> float | None:
-    with open_media(path) as container:
+def _last_end(path: Path, index: int, deadline: Deadline, *, near_end: bool, max_pixels: int) -> float | None:
+    with open_media(path, max_pixels=max_pixels) as container:
         stream = cast(av.VideoStream | av.AudioStream, container.streams[index])
         clock = StreamClock(container, stream)
         source = PacketSource(container, stream, deadline)

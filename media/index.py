@@ -6,7 +6,7 @@ carries a digest of the shards' names and sizes, so that an index never describe
 """
 
 import hashlib
-from collections.abc import Iterator
+import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,18 +15,52 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from framegate.media.errors import MediaError
+from framegate.media.schema import AUDIO, FRAMES
+from framegate.media.tables import count_rows, map_file, read_batches
 
 _PLACE = [("video", "<i4"), ("shard", "<i4"), ("offset", "<i8"), ("length", "<i8")]
 _FRAME = np.dtype([*_PLACE, ("time", "<f8"), ("shot", "<i4"), ("width", "<i4"), ("height", "<i4")])
 _SOUND = np.dtype([*_PLACE, ("start", "<f8"), ("rate", "<i4")])
+_SCHEMAS = {"jpeg": FRAMES, "pcm": AUDIO}
 
 
 @dataclass(frozen=True)
 class Index:
-    """Records in the order of the rows, and the shards that their ``shard`` counts."""
+    """Records in the order of the rows, and the shards that their ``shard`` counts.
 
+    A record may be anybody's: a place outside of its shard reads as nothing, and `row` refuses what no store can hold.
+    """
+
+    folder: Path
     shards: tuple[Path, ...]
     rows: np.ndarray
+    videos: int
+
+    def row(self, number: int) -> np.void:
+        """Return the record of ``number``, from 0; negative numbers count from the end.
+
+        Raises:
+            IndexError: there is none of this number.
+            MediaError: the record points to no shard or video of the store.
+        """
+        row: np.void = self.rows[number]
+        if not (0 <= row["shard"] < len(self.shards) and 0 <= row["video"] < self.videos):
+            raise self._wrong()
+        return row
+
+    def checked_videos(self) -> np.ndarray:
+        """Return (rows,) int32: the row in ``videos`` of each record.
+
+        Raises:
+            MediaError: some records have none.
+        """
+        videos: np.ndarray = self.rows["video"]
+        if len(videos) and not (videos.min() >= 0 and videos.max() < self.videos):
+            raise self._wrong()
+        return videos
+
+    def _wrong(self) -> MediaError:
+        return MediaError(f"{self.folder}: its index (.npy) is wrong: delete it, it can be done without")
 
 
 def frame_index(store: Path, videos: pa.Table) -> Index:
@@ -55,27 +89,39 @@ def _load(store: Path, name: str, dtype: np.dtype, *, payload: str, videos: pa.T
     shards = _shards(store, name)
     ready = store / f"{name}-{_digest(shards)}.npy"
     if ready.exists():
-        try:
-            return Index(shards, np.load(ready, mmap_mode="r"))
-        except ValueError as error:
-            raise MediaError(f"{ready} is damaged: delete it, it can be done without ({error})") from None
+        return Index(store, shards, _read_ready(ready, dtype), videos.num_rows)
     total = _count(shards)
     rows = np.empty(total, dtype)
     _fill(rows, shards, payload=payload, videos=videos)
-    return Index(shards, rows)
+    return Index(store, shards, rows, videos.num_rows)
+
+
+def _read_ready(path: Path, dtype: np.dtype) -> np.ndarray:
+    try:
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise ValueError("no plain file")
+        rows: np.ndarray = np.load(path, mmap_mode="r")
+        if rows.dtype != dtype or rows.ndim != 1:
+            raise ValueError(f"holds {rows.ndim} dimensions of {rows.dtype}, not records")
+    except (ValueError, OSError, SyntaxError, TypeError) as error:  # numpy reads the header as a Python literal
+        reason = str(error).splitlines()[0][:100]
+        raise MediaError(f"{path} is damaged: delete it, it can be done without ({reason})") from None
+    return rows
 
 
 def _fill(rows: np.ndarray, shards: tuple[Path, ...], *, payload: str, videos: pa.Table) -> None:
     row_of = {name: row for row, name in enumerate(videos["id"].to_pylist())}
     done = 0
     for number, shard in enumerate(shards):
-        file = _map(shard)
-        for batch in _batches(file, shard):
+        file = map_file(shard)
+        for batch in read_batches(file, shard, _SCHEMAS[payload]):
             part = rows[done : done + batch.num_rows]
             part["video"] = _video_rows(batch["video_id"], row_of, shard)
             part["shard"] = number
             part["offset"], part["length"] = _extents(batch[payload], file)
             for name in set(rows.dtype.names or ()) & set(batch.schema.names):
+                if batch[name].null_count:
+                    raise MediaError(f"{shard}: column {name!r} has empty values")
                 part[name] = batch[name].to_numpy(zero_copy_only=False)
             done += batch.num_rows
 
@@ -97,18 +143,7 @@ def _extents(column: pa.Array, file: pa.Buffer) -> tuple[np.ndarray, np.ndarray]
 
 
 def _count(shards: tuple[Path, ...]) -> int:
-    return sum(batch.num_rows for shard in shards for batch in _batches(_map(shard), shard))
-
-
-def _map(shard: Path) -> pa.Buffer:
-    return pa.memory_map(str(shard)).read_buffer()
-
-
-def _batches(file: pa.Buffer, shard: Path) -> Iterator[pa.RecordBatch]:
-    try:
-        yield from pa.ipc.open_stream(file)
-    except (pa.ArrowInvalid, OSError) as error:
-        raise MediaError(f"{shard} is no whole Arrow stream: {error}") from None
+    return sum(count_rows(map_file(shard), shard) for shard in shards)
 
 
 def _shards(store: Path, name: str) -> tuple[Path, ...]:

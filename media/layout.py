@@ -1,5 +1,6 @@
 """Where a clip's overlays lie: data only, found by whatever callable `extract` is given."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 Box = tuple[float, float, float, float, float]
@@ -18,3 +19,17 @@ class Layout:
     borders: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
     logos: tuple[Box, ...] = ()
     subtitles: tuple[Box, ...] = ()
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether there is a picture inside the borders, and all boxes lie within the frame."""
+        left, top, right, bottom = self.borders
+        return left < right and top < bottom and all(map(_is_within, (self.borders, *self.logos, *self.subtitles)))
+
+
+_SLACK = 1e-3  # of a frame's side, for what rounding does to a fraction
+
+
+def _is_within(box: Sequence[float]) -> bool:
+    x0, y0, x1, y1 = box[:4]
+    return -_SLACK <= x0 <= x1 <= 1 + _SLACK and -_SLACK <= y0 <= y1 <= 1 + _SLACK  # false of what is not a number

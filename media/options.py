@@ -1,12 +1,34 @@
 """What `extract` can be asked for, and what it tells."""
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal
+import json
+from dataclasses import asdict, dataclass, fields, replace
+from typing import Any, Literal, Self
+
+from pydantic import TypeAdapter, ValidationError
 
 from framegate.media.errors import MediaError
+from framegate.media.source import MAX_PIXELS
 
 Mode = Literal["keyframe", "exact"]
 Engine = Literal["processes", "ray"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What a caller lets a file of anybody's take; no file says it of itself.
+
+    Attributes:
+        timeout: seconds that one clip may take; what was read until then is kept.
+        max_pixels: larger frames are refused.
+        memory_mb: memory that one worker may take.
+    """
+
+    timeout: float = 300.0
+    max_pixels: int = MAX_PIXELS
+    memory_mb: int = 4096
+
+
+_LIMITS = {limit.name for limit in fields(Limits)}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -21,9 +43,7 @@ class ExtractOptions:
         quality: JPEG quality, 1..100.
         audio_seconds: sound kept of each clip, in windows spread over it; 0 for none, None for all of it.
         dedupe: leave out frames whose colours differ less than this share from the last stored one's, 0..1; 0: none.
-        timeout: seconds that one clip may take; what was read until then is kept.
-        max_pixels: larger frames are refused.
-        memory_mb: memory that one worker may take.
+        timeout, max_pixels, memory_mb: see `Limits`.
     """
 
     mode: Mode = "keyframe"
@@ -33,21 +53,55 @@ class ExtractOptions:
     quality: int = 90
     audio_seconds: float | None = 30.0
     dedupe: float = 0.0
-    timeout: float = 300.0
-    max_pixels: int = 8192 * 8192
-    memory_mb: int = 4096
+    timeout: float = Limits().timeout
+    max_pixels: int = Limits().max_pixels
+    memory_mb: int = Limits().memory_mb
 
     def __post_init__(self) -> None:
-        limits = {"mode": self.mode in ("keyframe", "exact"), "every": self.every > 0, "size": self.size >= 16}
-        limits |= {"frames": self.frames is None or self.frames >= 1, "quality": 1 <= self.quality <= 100}
-        limits |= {"audio_seconds": self.audio_seconds is None or self.audio_seconds >= 0, "timeout": self.timeout > 0}
-        limits |= {"dedupe": 0 <= self.dedupe <= 1, "max_pixels": self.max_pixels > 0, "memory_mb": self.memory_mb > 0}
-        if wrong := [f"{name}={getattr(self, name)!r}" for name, right in limits.items() if not right]:
+        limits = {
+            "mode": self.mode in ("keyframe", "exact"),
+            "every": 0.001 <= self.every <= 1e9,
+            "frames": self.frames is None or 1 <= self.frames <= 100_000,
+            "size": 16 <= self.size <= 4096,
+            "quality": 1 <= self.quality <= 100,
+            "audio_seconds": self.audio_seconds is None or 0 <= self.audio_seconds <= 1e6,
+            "dedupe": 0 <= self.dedupe <= 1,
+            "timeout": self.timeout > 0,
+            "max_pixels": self.max_pixels > 0,
+            "memory_mb": self.memory_mb > 0,
+        }
+        if wrong := [f"{name}={str(getattr(self, name))[:40]!r}" for name, right in limits.items() if not right]:
             raise MediaError(f"out of range: {', '.join(wrong)}")
+
+    def within(self, limits: Limits) -> Self:
+        """The same with other limits."""
+        return replace(self, **asdict(limits))
 
     def identity(self) -> dict[str, Any]:
         """What decides the store's content: everything but the limits of a machine."""
         return {name: value for name, value in asdict(self).items() if name not in ("timeout", "memory_mb")}
+
+    def sampling(self) -> dict[str, Any]:
+        """What a model needs to take films as it was trained on them: no limits, which are each caller's own."""
+        return {name: value for name, value in asdict(self).items() if name not in _LIMITS}
+
+    @classmethod
+    def of_sampling(cls, told: dict[str, Any]) -> Self:
+        """Read what `sampling` gave, from a file of anybody's; of limits that stand there none are taken.
+
+        Raises:
+            MediaError: a value is out of range, or no such option exists.
+        """
+        names = {field.name for field in fields(cls)}
+        if unknown := sorted(set(told) - names):
+            raise MediaError(f"no option of an extraction: {', '.join(unknown)[:100]}")
+        try:
+            values = {name: value for name, value in told.items() if name not in _LIMITS}
+            # Of Python values it would take instances of the class alone where kinds are to be exact.
+            return TypeAdapter(cls).validate_json(json.dumps(values), strict=True)
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise MediaError(f"{'.'.join(map(str, first['loc']))}: {first['msg']}"[:200]) from None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

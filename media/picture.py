@@ -8,6 +8,7 @@ import numpy as np
 from av.video.reformatter import VideoReformatter
 
 from framegate.media.errors import MediaError
+from framegate.media.jpeg import MAX_STORED_PIXELS
 
 _LEVEL = 1.0  # degrees of slant that nobody sees
 
@@ -18,6 +19,9 @@ class FramePainter:
     Args:
         aspect: width of a pixel over its height; None or 0 where the file does not say.
         size: short side in pixels of what comes out; smaller frames stay as they are. None: the frame as it is coded.
+
+    Raises:
+        MediaError: on painting, a frame that would have more than `MAX_STORED_PIXELS` pixels.
     """
 
     def __init__(self, *, aspect: float | None = None, size: int | None = None) -> None:
@@ -30,6 +34,10 @@ class FramePainter:
         if self._size is None:
             return self._shown(self._rgb(frame, frame.width, frame.height), frame)
         width, height = _fit(frame.width * self._aspect, frame.height, self._size)
+        if width * height > MAX_STORED_PIXELS:  # a file may state any shape of its pixels
+            raise MediaError(
+                f"pictures of {width} × {height} pixels, as their shape is stated: more than can be stored"
+            )
         if frame.interlaced_frame and height > frame.height // 2:
             picture = _one_field(self._rgb(frame, width, frame.height), height)
         else:  # at half the height or less scaling blends the two fields anyway

@@ -5,6 +5,7 @@ import os
 import resource
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
@@ -103,9 +104,12 @@ class _Worker:
 
 def _serve(task: Callable[[int, Any], None], pipe: Connection, memory_mb: int) -> None:
     """The life of a worker process."""
-    limit = memory_mb << 20
-    resource.setrlimit(resource.RLIMIT_DATA, (limit, limit))
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # some decoders print past FFmpeg's log
+    with limited_memory(memory_mb):
+        _serve_items(task, pipe)
+
+
+def _serve_items(task: Callable[[int, Any], None], pipe: Connection) -> None:
     while True:
         try:
             number, item = pipe.recv()
@@ -117,6 +121,20 @@ def _serve(task: Callable[[int, Any], None], pipe: Connection, memory_mb: int) -
             pipe.send(f"{type(error).__name__}: {error}")
         else:
             pipe.send(None)
+
+
+@contextmanager
+def limited_memory(megabytes: int) -> Iterator[None]:
+    """Let this process allocate no more than ``megabytes`` of data: whoever asks for more gets a `MemoryError`."""
+    before = resource.getrlimit(resource.RLIMIT_DATA)
+    limit = megabytes << 20
+    if before[1] != resource.RLIM_INFINITY:
+        limit = min(limit, before[1])
+    resource.setrlimit(resource.RLIMIT_DATA, (limit, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_DATA, before)
 
 
 def _exit_words(code: int | None) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 from framegate.media.decode import ExactReader
 from framegate.media.errors import MediaError
 from framegate.media.keyframes import KeyframeReader
-from framegate.media.options import Mode
+from framegate.media.options import Limits, Mode
+from framegate.media.packets import Deadline
 from framegate.media.picture import FramePainter
 from framegate.media.source import open_media, require_decoder
 
@@ -17,7 +18,13 @@ READERS: dict[Mode, type[ExactReader] | type[KeyframeReader]] = {"exact": ExactR
 
 
 def read_frames(
-    path: str | Path, times: Sequence[float], *, mode: Mode = "exact", threads: int = 0
+    path: str | Path,
+    times: Sequence[float],
+    *,
+    mode: Mode = "exact",
+    threads: int = 0,
+    timeout: float = Limits().timeout,
+    max_pixels: int = Limits().max_pixels,
 ) -> list[tuple[float, np.ndarray]]:
     """Frames of a video file at some times, at its own size.
 
@@ -25,20 +32,22 @@ def read_frames(
         times: seconds, ascending.
         mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once.
         threads: decoding threads; 0 for one a core.
+        timeout: seconds after which reading stops.
+        max_pixels: larger frames are refused.
 
     Returns:
         Each frame's own time and its picture, (H, W, 3) RGB uint8; fewer than ``times`` where the video ends before.
 
     Raises:
-        MediaError: if the file cannot be read.
+        MediaError: the file cannot be read, within the limits.
     """
-    painter = FramePainter()
+    painter, deadline = FramePainter(), Deadline(timeout)
     try:
-        with open_media(Path(path), threads=threads) as container:
+        with open_media(Path(path), max_pixels=max_pixels, threads=threads) as container:
             if not container.streams.video:
                 raise MediaError(f"{path}: no video in it")
             require_decoder(container.streams.video[0])
-            reader = READERS[mode](container, container.streams.video[0])
+            reader = READERS[mode](container, container.streams.video[0], deadline=deadline)
             return [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
     except av.FFmpegError as error:
         raise MediaError(f"{path}: {error.strerror}") from None

@@ -1,5 +1,7 @@
-"""Opening one media file safely: local files only, no playlists, bounded pictures, no log on the terminal."""
+"""Opening one media file safely: that file and no other, formats we know, bounded pictures, no log on the terminal."""
 
+import os
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
@@ -9,38 +11,87 @@ import av
 import av.logging
 
 from framegate.media.errors import MediaError
-from framegate.media.paths import is_plain
-
-# Demuxers that open other files or addresses, which a manifest could aim anywhere, and those that run scripts.
-_REFERRING = {"avisynth", "concat", "dash", "hls", "image2", "imf", "rtp", "rtsp", "sap", "sdp", "vapoursynth"}
-_REFERRING |= {"vobsub", "webm_dash_manifest"}
-_NOT_MEDIA = {"tty", "txt", "webvtt", "srt", "ass"}  # any text file "plays" as these
 
 MAX_PIXELS = 8192 * 8192
+
+# What a stranger's file may claim to be. Left out are formats that name other files or addresses (playlists, manifests,
+# numbered pictures, MLV), run scripts, draw markup, take any text for media, or are told by a file's name alone.
+_VIDEO = """
+    3gp asf av1 avi avs2 avs3 bink cavsvideo cine dhav dirac dnxhd dv evc film_cpk flic flv gxf h261 h263 h264 hevc
+    ifv ipu ivf live_flv lvf m4v matroska mjpeg mjpeg_2000 mov mpeg mpegts mpegvideo mpjpeg mxf nsv nut nuv obu ogg
+    pva rm roq smjpeg smk swf vc1 vivo vvc webm wtv xmv yuv4mpegpipe
+"""
+_SOUND = """
+    aac ac3 ac4 aea aiff amr amrnb amrwb ape au caf dsf dts dtshd eac3 flac gsm iff loas mlp mp3 mpc mpc8 oma qcp
+    rso shn sox tak truehd tta voc w64 wav wv xwma
+"""
+_PICTURES = """
+    apng bmp_pipe dds_pipe dpx_pipe exr_pipe fits gif gif_pipe hdr_pipe ico j2k_pipe jpeg_pipe jpegls_pipe
+    jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pfm_pipe pgm_pipe pgmyuv_pipe phm_pipe png_pipe ppm_pipe
+    psd_pipe qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_pipe xbm_pipe xpm_pipe xwd_pipe
+"""
+FORMATS = frozenset(f"{_VIDEO} {_SOUND} {_PICTURES}".split())
+
+# Larger blocks make reading slow where sound and picture lie apart: every jump between them reads a block anew.
+_BLOCK_BYTES = 32768
 
 
 @contextmanager
 def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) -> Iterator[av.container.InputContainer]:
     """Open a local media file for reading, and close it in the end.
 
+    FFmpeg is given a descriptor of this file in place of its name, and may use no protocol but that one: whatever the
+    file refers to, no second file and no address is opened.
+
     Args:
         max_pixels: a video with larger frames does not decode.
         threads: decoding threads; 1 is right inside worker processes, 0 takes one a core.
 
     Raises:
-        MediaError: if there is no such file, or it is no plain file.
-        av.FFmpegError: if FFmpeg cannot read it.
+        MediaError: there is no such file, it is no plain file, or its pictures are larger than ``max_pixels``.
+        av.FFmpegError: FFmpeg cannot read it.
     """
-    if not path.exists():
-        raise MediaError("No such file or directory")
-    if not is_plain(path):
-        raise MediaError("not a plain file")
-    options = {"protocol_whitelist": "file", "format_whitelist": _formats(), "max_pixels": str(max_pixels)}
-    with av.open(f"file:{path}", options=options, metadata_errors="replace") as container:
-        for stream in container.streams.video:
-            stream.thread_count = threads
-            stream.thread_type = "SLICE" if threads == 1 else "AUTO"
-        yield container
+    with _descriptor(path) as descriptor:
+        options = {
+            "fd": str(descriptor),
+            "blocksize": str(_BLOCK_BYTES),
+            "protocol_whitelist": "fd",
+            "format_whitelist": _known_formats(),
+            "max_pixels": str(max_pixels),
+        }
+        with av.open("fd:", options=options, metadata_errors="replace") as container:
+            for stream in container.streams.video:
+                _bound(stream, max_pixels)
+                stream.thread_count = threads
+                stream.thread_type = "SLICE" if threads == 1 else "AUTO"
+            yield container
+
+
+@contextmanager
+def _descriptor(path: Path) -> Iterator[int]:
+    """A descriptor of a plain file; opening a pipe does not wait for its other end."""
+    try:
+        descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    except OSError as error:
+        raise MediaError(error.strerror or str(error)) from None
+    try:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise MediaError("not a plain file")
+        yield descriptor
+    finally:
+        os.close(descriptor)
+
+
+def _bound(stream: av.VideoStream, max_pixels: int) -> None:
+    """Make the decoder of ``stream`` refuse larger pictures: those stated now, and those that come later."""
+    context = stream.codec_context
+    if context is None:
+        return
+    if context.width * context.height > max_pixels:
+        raise MediaError(
+            f"pictures of {context.width} × {context.height} pixels: over the limit of {max_pixels} (max_pixels)"
+        )
+    context.options = {"max_pixels": str(max_pixels)}
 
 
 def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
@@ -50,16 +101,8 @@ def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
 
 
 @cache
-def _formats() -> str:
-    return ",".join(sorted(name for name in av.formats_available - _REFERRING - _NOT_MEDIA if _reads_a_file(name)))
-
-
-def _reads_a_file(name: str) -> bool:
-    """Whether the format ``name`` is read from a file, and not from a device or out of thin air."""
-    try:
-        return not av.ContainerFormat(name, "r").no_file
-    except ValueError:  # for writing only
-        return False
+def _known_formats() -> str:
+    return ",".join(sorted(FORMATS & av.formats_available))
 
 
 @contextmanager

@@ -1,22 +1,27 @@
 """Reading a frame store: frames by number, by video and by time, without copying."""
 
-import json
-import mmap
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
-import cv2
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from framegate.media.errors import MediaError
 from framegate.media.index import Index, audio_index, frame_index
+from framegate.media.jpeg import decode_jpeg
+from framegate.media.json_files import read_json_object
 from framegate.media.layout import Layout
 from framegate.media.options import ExtractOptions
+from framegate.media.schema import VIDEOS
+from framegate.media.tables import map_file, read_table
 
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
+_MAY_BE_ABSENT = {"source", "programme", "label", "split", "title", "description", "borders", "logos", "subtitles"}
+_MAX_BOXES = 1000  # finders tell of a few; each costs time in every frame
+_RATES = range(1_000, 192_001)  # samples a second
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +84,7 @@ class FrameStore:
             unfinished = (self.path / ".extract").exists()
             hint = "its extraction has not ended: run it again to continue" if unfinished else "no videos.arrow in it"
             raise MediaError(f"{self.path} is no frame store: {hint}")
-        self.videos: pa.Table = _read_table(self.path / "videos.arrow")
+        self.videos: pa.Table = _checked(read_table(self.path / "videos.arrow", VIDEOS), self.path / "videos.arrow")
         self._frames: Index = frame_index(self.path, self.videos)
         self._maps: dict[Path, memoryview] = {}
 
@@ -97,16 +102,22 @@ class FrameStore:
             MediaError: the store's ``extract.json`` is damaged.
         """
         mark = self.path / "extract.json"
+        if not mark.is_file():
+            return ExtractOptions(), True
+        told = read_json_object(mark)
         try:
-            said = json.loads(mark.read_text(encoding="utf-8")) if mark.is_file() else {}
-            return ExtractOptions(**said.get("options", {})), bool(said.get("layout", True))
-        except (ValueError, TypeError, AttributeError, MediaError) as error:
+            return ExtractOptions.of_sampling(dict(told.get("options", {}))), bool(told.get("layout", True))
+        except (ValueError, TypeError, MediaError) as error:
             raise MediaError(f"{mark}: not what an extraction writes ({error})") from error
 
-    @property
+    @cached_property
     def video_of(self) -> np.ndarray:
-        """(len,) int32: the row in `videos` of each frame."""
-        return self._frames.rows["video"]
+        """(len,) int32: the row in `videos` of each frame.
+
+        Raises:
+            MediaError: the index is another store's, or damaged.
+        """
+        return self._frames.checked_videos()
 
     @property
     def times(self) -> np.ndarray:
@@ -120,7 +131,7 @@ class FrameStore:
 
     def frame(self, index: int) -> Frame:
         """Frame number ``index``, from 0; negative numbers count from the end."""
-        row = self._frames.rows[index]
+        row = self._frames.row(index)
         video = int(row["video"])
         return Frame(
             video_id=self.videos["id"][video].as_py(),
@@ -138,7 +149,7 @@ class FrameStore:
         Raises:
             MediaError: it does not begin and end as a JPEG does: the file was damaged since it was written.
         """
-        row = self._frames.rows[index]
+        row = self._frames.row(index)
         data = self._view(self._frames.shards, row)
         if data[:2] != _JPEG_BEGINS or data[-2:] != _JPEG_ENDS:
             clip = self.videos["id"][int(row["video"])].as_py()
@@ -166,21 +177,35 @@ class FrameStore:
         values: dict[str, Any] = self.videos.slice(row, 1).to_pylist()[0]
         logos, subtitles = (tuple(map(tuple, values.pop(name) or ())) for name in ("logos", "subtitles"))
         layout = Layout(borders=tuple(values.pop("borders") or (0.0, 0.0, 1.0, 1.0)), logos=logos, subtitles=subtitles)
+        if not layout.is_possible:
+            raise MediaError(
+                f"{self.path / 'videos.arrow'}: the layout of clip {values['id']} lies outside of its frame"
+            )
         return Video(**{name: values[name] for name in Video.__slots__ if name != "layout"}, layout=layout)
 
     def sound(self, row: int) -> list[SoundWindow]:
         """The sound windows of the video at ``row`` of `videos`, by time; none where it is silent."""
         index = self._audio
         first, last = np.searchsorted(index.rows["video"], [row, row + 1])
-        return [
-            SoundWindow(float(r["start"]), int(r["rate"]), np.frombuffer(self._view(index.shards, r), np.int16))
-            for r in index.rows[first:last]
-        ]
+        return [self._window(index, number) for number in range(int(first), int(last))]
+
+    def _window(self, index: Index, number: int) -> SoundWindow:
+        row = index.row(number)
+        pcm = self._view(index.shards, row)
+        rate = int(row["rate"])
+        if rate not in _RATES or len(pcm) % 2 or len(pcm) != row["length"]:
+            clip = self.videos["id"][int(row["video"])].as_py()
+            raise MediaError(
+                f"{index.shards[row['shard']]} is damaged: the sound of {clip} at {row['start']:.2f} s has "
+                f"{len(pcm)} bytes at {rate} Hz. Extract into a new folder, or bring the file back from a copy"
+            )
+        return SoundWindow(float(row["start"]), rate, np.frombuffer(pcm, np.int16))
 
     @cached_property
     def _bounds(self) -> np.ndarray:
-        bounds = np.append(0, np.cumsum(self.videos["frames"].to_numpy()))
-        if bounds[-1] != len(self):
+        counts = self.videos["frames"].to_numpy()
+        bounds = np.append(0, np.cumsum(counts, dtype=np.int64))
+        if bounds[-1] != len(self) or (counts < 0).any():
             raise MediaError(f"{self.path}: videos.arrow tells of {bounds[-1]} frames, the shards hold {len(self)}")
         return bounds
 
@@ -191,24 +216,9 @@ class FrameStore:
     def _view(self, shards: tuple[Path, ...], row: np.void) -> memoryview:
         shard = shards[row["shard"]]
         if shard not in self._maps:
-            with shard.open("rb") as file:
-                self._maps[shard] = memoryview(mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ))
+            self._maps[shard] = memoryview(map_file(shard)).cast("B")
         offset = int(row["offset"])
         return self._maps[shard][offset : offset + int(row["length"])]
-
-
-def decode_jpeg(data: Any, *, reduce: Literal[1, 2, 4, 8] = 1) -> np.ndarray:
-    """The picture (H, W, 3) RGB uint8 of JPEG bytes, at 1/``reduce`` of its size (cheaper than decoding it whole).
-
-    Raises:
-        MediaError: if ``data`` is no picture.
-    """
-    flags = {1: cv2.IMREAD_COLOR_RGB, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
-    flag = flags.get(reduce, cv2.IMREAD_REDUCED_COLOR_8)
-    picture = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
-    if picture is None:
-        raise MediaError("not a JPEG picture")
-    return picture if reduce == 1 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
 
 
 def clip_frames(store: FrameStore, row: int) -> np.ndarray:
@@ -225,9 +235,19 @@ def clip_sound(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
     return np.concatenate([window.pcm for window in windows]).astype(np.float32) / 32768, windows[0].rate
 
 
-def _read_table(path: Path) -> pa.Table:
-    file = pa.memory_map(str(path))
-    try:
-        return pa.ipc.open_stream(file).read_all()
-    except (pa.ArrowInvalid, OSError) as error:
-        raise MediaError(f"{path} is no whole Arrow stream: {error}") from None
+def _checked(videos: pa.Table, path: Path) -> pa.Table:
+    """``videos`` with "" for absent text, which stores that others write may leave out."""
+    for field in VIDEOS:
+        column = videos[field.name]
+        if column.null_count and field.name not in _MAY_BE_ABSENT:
+            raise MediaError(f"{path}: column {field.name!r} has empty values")
+        if column.null_count and field.type == pa.string():
+            videos = videos.set_column(videos.schema.get_field_index(field.name), field, column.fill_null(""))
+    for name in ("borders", "logos", "subtitles"):
+        values = pc.list_flatten(videos[name], recursive=True)
+        if values.null_count:
+            raise MediaError(f"{path}: column {name!r} has empty values")
+    for name in ("logos", "subtitles"):
+        if (most := pc.max(pc.list_value_length(videos[name])).as_py() or 0) > _MAX_BOXES:
+            raise MediaError(f"{path}: {most} {name} in one clip; at most {_MAX_BOXES} can be true")
+    return videos

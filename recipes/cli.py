@@ -34,6 +34,9 @@ ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; defau
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
 AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
+Timeout = Annotated[float, typer.Option(help="Seconds that one file may take.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Files with larger pictures are refused.")]
+MemoryMb = Annotated[int, typer.Option(min=256, help="Megabytes that a process which decodes may take.")]
 TaxonomyFile = Annotated[Path | None, typer.Option(help="Default: the one that the labels were checked against.")]
 
 
@@ -96,7 +99,9 @@ def extract(
         float, typer.Option(help="Sound kept of each clip, in windows spread over it; inf: all.")
     ] = 30.0,
     dedupe: Annotated[float, typer.Option(help="Drop frames that differ less than this, 0 to 1; 0: none.")] = 0.0,
-    timeout: Annotated[float, typer.Option(help="Seconds that one file may take.")] = 300.0,
+    timeout: Timeout = 300.0,
+    max_pixels: MaxPixels = 8192 * 8192,
+    memory_mb: MemoryMb = 4096,
     layout: Annotated[bool, typer.Option(help="Find borders, logos and subtitles.")] = True,
     allow_outside: AllowOutside = False,
     seed: Annotated[int, typer.Option(help="Of the split, where the manifest has none.")] = 0,
@@ -118,6 +123,8 @@ def extract(
         audio_seconds=None if audio_seconds == float("inf") else audio_seconds,
         dedupe=dedupe,
         timeout=timeout,
+        max_pixels=max_pixels,
+        memory_mb=memory_mb,
     )
     result = extract_manifest(
         manifest,
@@ -296,9 +303,13 @@ def predict(
     embedding: Annotated[bool, typer.Option("--embedding", help="Add each clip's fused vector.")] = False,
     allow_outside: AllowOutside = False,
     workers: Workers = None,
+    timeout: Timeout = 300.0,
+    max_pixels: MaxPixels = 8192 * 8192,
+    memory_mb: MemoryMb = 4096,
     json_file: JsonFile = None,
 ) -> None:
     """Classify videos, or the clips of a manifest."""
+    from framegate.media import Limits
     from framegate.recipes.predict import predict_inputs
     from framegate.recipes.results import give
 
@@ -311,6 +322,7 @@ def predict(
         embedding=embedding,
         allow_outside=allow_outside,
         workers=workers,
+        limits=Limits(timeout=timeout, max_pixels=max_pixels, memory_mb=memory_mb),
     )
     give(result, json_file)
     if result.values["predictions"] == 0:

@@ -4,8 +4,10 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Annotated, ClassVar
 
 import numpy as np
+from pydantic import Field, TypeAdapter
 from torch import Tensor
 from torch.utils.data import Dataset
 
@@ -14,6 +16,7 @@ from framegate.finetune.folder import FolderError, need
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, MediaError, clip_sound, decode_jpeg, split_labels
+from framegate.media.json_files import read_json_object
 from framegate.recipes.run_folder import write_text
 
 _SAMPLING = "preprocessing.json"
@@ -26,14 +29,15 @@ class Sampling:
     Of those that ``extraction`` took out of the film, which looked for overlays if ``layout``.
     """
 
-    frames: int = 16
-    audio_seconds: float = 10.0
+    __pydantic_config__: ClassVar = {"extra": "forbid"}
+    frames: Annotated[int, Field(ge=1, le=10_000)] = 16
+    audio_seconds: Annotated[float, Field(ge=0, le=1e5)] = 10.0
     extraction: ExtractOptions = field(default_factory=ExtractOptions)
     layout: bool = True
 
     def save(self, folder: Path) -> None:
         """Write it into a classifier folder, for prediction to do the same."""
-        write_text(folder / _SAMPLING, json.dumps({**vars(self), "extraction": self.extraction.identity()}))
+        write_text(folder / _SAMPLING, json.dumps({**vars(self), "extraction": self.extraction.sampling()}))
 
     @classmethod
     def load(cls, folder: Path) -> "Sampling":
@@ -44,10 +48,11 @@ class Sampling:
         """
         path = need(folder / _SAMPLING)
         try:
-            said = json.loads(path.read_text(encoding="utf-8"))
-            return cls(**{**said, "extraction": ExtractOptions(**said.get("extraction", {}))})
-        except (ValueError, TypeError, AttributeError, MediaError) as error:
-            raise FolderError(f"{path}: not what fine-tuning writes ({error})") from error
+            told = read_json_object(path)
+            extraction = ExtractOptions.of_sampling(dict(told.pop("extraction", {})))
+            return TypeAdapter(cls).validate_python({**told, "extraction": extraction})
+        except (ValueError, TypeError, MediaError) as error:
+            raise FolderError(f"{path}: not what fine-tuning writes ({str(error).splitlines()[0][:150]})") from error
 
 
 @dataclass(frozen=True)

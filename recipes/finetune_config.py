@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Literal, Self
 
-from pydantic import Field, NonNegativeFloat, PositiveFloat, PositiveInt, model_validator
+from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from framegate.finetune.classifier import ClassifierConfig
 from framegate.finetune.fusion import FusionConfig
@@ -22,9 +22,9 @@ class FinetuneData(Section):
     """null: the one in the store"""
     workers: int = Field(default=0, ge=0)
     """processes that prepare clips; with cached features one process is enough"""
-    frames: PositiveInt = 16
+    frames: int = Field(default=16, ge=1, le=10_000)
     """at most this many of a clip's frames, evenly spread"""
-    audio_seconds: NonNegativeFloat = 10.0
+    audio_seconds: float = Field(default=10.0, ge=0, le=1e5)
     """at most this much of a clip's sound"""
     sampler: Literal["shuffled", "class_balanced"] = "shuffled"
     """class_balanced: each label is drawn as often as any other; of a clip of several its first counts"""

@@ -17,7 +17,16 @@ from framegate.augment import find_layout
 from framegate.finetune.batch import collate
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import local_classifier
-from framegate.media import Clip, ExtractOptions, FrameStore, ManifestError, clips_from_files, extract, read_manifest
+from framegate.media import (
+    Clip,
+    ExtractOptions,
+    FrameStore,
+    Limits,
+    ManifestError,
+    clips_from_files,
+    extract,
+    read_manifest,
+)
 from framegate.recipes.clips import Sampling, StoreClips, spread
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
@@ -35,6 +44,7 @@ def predict_inputs(
     embedding: bool = False,
     allow_outside: bool = False,
     workers: int | None = None,
+    limits: Limits | None = None,
 ) -> Result:
     """Write a line of JSON for each clip that can be read, in the order of the input; decoding runs ahead of the model.
 
@@ -49,6 +59,7 @@ def predict_inputs(
         embedding: add each clip's fused vector.
         allow_outside: accept paths that lead out of the manifest's folder.
         workers: processes that decode.
+        limits: what one clip may take.
 
     Raises:
         FolderError: the folder is no classifier.
@@ -67,7 +78,7 @@ def predict_inputs(
             read_ahead(
                 clips,
                 Path(scratch),
-                options=sampling.extraction,
+                options=sampling.extraction.within(limits or Limits()),
                 layout=model.prepare.mask_overlays and sampling.layout,
                 workers=workers,
             )

@@ -12,7 +12,7 @@ from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_f
 from framegate.media.sampling import EvenSample, grid
 from framegate.media.shots import Deduper, ShotCounter
 from framegate.media.sound import windows
-from framegate.media.source import _formats
+from framegate.media.source import FORMATS
 
 
 def run(clips: list[Clip], out: Path, **options: object) -> FrameStore:
@@ -156,7 +156,7 @@ def test_a_cover_picture_makes_a_sound_file_no_video(make_wave, tmp_path: Path) 
     assert (store.video(0).frames, store.video(0).has_audio) == (0, True)
 
 
-def test_no_device_playlist_or_script_is_among_the_formats_that_open() -> None:
-    formats = set(_formats().split(","))
-    assert {"mov", "matroska", "mpegts", "gif", "png_pipe"} <= formats
-    assert not formats & {"lavfi", "v4l2", "alsa", "hls", "concat", "image2", "vapoursynth", "vobsub", "dash", "sdp"}
+def test_no_device_playlist_script_or_format_of_several_files_is_among_those_that_open() -> None:
+    assert {"mov", "matroska", "mpegts", "gif", "png_pipe", "mp3", "flac"} <= FORMATS <= av.formats_available
+    refused = {"lavfi", "v4l2", "alsa", "hls", "concat", "image2", "vapoursynth", "vobsub", "dash", "sdp", "imf", "mlv"}
+    assert not FORMATS & (refused | {"svg_pipe", "rawvideo", "srt", "webvtt", "ffmetadata", "tty", "avisynth"})

@@ -142,7 +142,7 @@ class _ClipExtraction:
         last: float | None = None
         still = 0
         for _, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
-            del self._words[:-10]
+            del self._words[1:-10]
             if shown.time == last or (inside and not self._start <= shown.time < end):
                 still += 1
                 if still > _STANDSTILL:
@@ -216,9 +216,10 @@ class _ClipExtraction:
             self.fail(stage, str(error) or type(error).__name__)
 
     def fail(self, stage: str, error: str) -> None:
-        """Keep the first thing that went wrong, with FFmpeg's last words on it."""
+        """Keep the first thing that went wrong, with FFmpeg's first words on it, which name the cause, and its last."""
         if not self._stage:
-            said = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in self._words[-3:])
+            words = [*self._words[:1], *self._words[1:][-2:]]
+            said = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
             self._stage, self._error = stage, "; ".join([error, *said])
 
     # -- what is told ------------------------------------------------------------------------------------------------

@@ -48,6 +48,9 @@ def read_frames(
                 raise MediaError(f"{path}: no video in it")
             require_decoder(container.streams.video[0])
             reader = READERS[mode](container, container.streams.video[0], deadline=deadline)
-            return [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
+            frames = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
+            if reader.damage and not frames:
+                raise MediaError(f"{path}: {reader.damage[0]}")
+            return frames
     except av.FFmpegError as error:
         raise MediaError(f"{path}: {error.strerror}") from None

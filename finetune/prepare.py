@@ -1,6 +1,6 @@
 """From decoded media to what the model eats: pictures of one size, sound windows, token ids."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -59,18 +59,20 @@ class Preparation:
             labels=labels,
         )
 
-    def pictures(self, frames: Sequence[np.ndarray] | np.ndarray, layout: Layout | None = None) -> Tensor | None:
-        """(T, 3, S, S) uint8: the largest centred square of each frame.
+    def pictures(self, frames: Iterable[np.ndarray], layout: Layout | None = None) -> Tensor | None:
+        """(T, 3, S, S) uint8: the largest centred square of each frame; with a layout, one frame is held at a time.
 
         ``layout``: of the clip's overlays, where a store knows it; None: found in these frames, if it is wanted.
         """
-        if self.image_size is None or not len(frames):
+        if self.image_size is None:
             return None
         if self.mask_overlays:
-            layout = _layout_of(frames) if layout is None else layout
-            frames = [mask_layout(frame, layout) for frame in frames]
-        squares = np.stack([centre_square(frame, self.image_size) for frame in frames])
-        return torch.from_numpy(squares).permute(0, 3, 1, 2).contiguous()
+            if layout is None:
+                frames = list(frames)
+                layout = _layout_of(frames)
+            frames = (mask_layout(frame, layout) for frame in frames)
+        squares = [centre_square(frame, self.image_size) for frame in frames]
+        return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous() if squares else None
 
     def windows(self, sound: np.ndarray, rate: int) -> Tensor | None:
         """(W, samples) float32 at the model's rate, or what its extractor makes of them."""

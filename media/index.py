@@ -6,7 +6,6 @@ carries a digest of the shards' names and sizes, so that an index never describe
 """
 
 import hashlib
-import stat
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from framegate.media.errors import MediaError
+from framegate.media.paths import stays_inside
 from framegate.media.schema import AUDIO, FRAMES
 from framegate.media.tables import count_rows, map_file, read_batches
 
@@ -98,8 +98,8 @@ def _load(store: Path, name: str, dtype: np.dtype, *, payload: str, videos: pa.T
 
 def _read_ready(path: Path, dtype: np.dtype) -> np.ndarray:
     try:
-        if not stat.S_ISREG(path.stat().st_mode):
-            raise ValueError("no plain file")
+        if not (path.is_file() and stays_inside(path, path.parent)):
+            raise ValueError("no plain file of the store")
         rows: np.ndarray = np.load(path, mmap_mode="r")
         if rows.dtype != dtype or rows.ndim != 1:
             raise ValueError(f"holds {rows.ndim} dimensions of {rows.dtype}, not records")

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from framegate.media.errors import MediaError
+from framegate.media.paths import stays_inside
 
 MAX_JSON_BYTES = 1 << 20
 
@@ -13,9 +14,11 @@ def read_json_object(path: Path, *, max_bytes: int = MAX_JSON_BYTES) -> dict[str
     """Read the JSON object that a small file holds.
 
     Raises:
-        MediaError: it is missing or unreadable, no plain file, larger than ``max_bytes``, nested too deeply, or no JSON
-            object.
+        MediaError: it is missing or unreadable, no plain file, a link out of its folder, larger than ``max_bytes``,
+            nested too deeply, or no JSON object.
     """
+    if not stays_inside(path, path.parent):
+        raise MediaError(f"{path} is a link out of its folder: put the file itself there")
     try:
         if not path.is_file():
             raise MediaError(f"{path}: no such file" if not path.exists() else f"{path} is no plain file")

@@ -34,6 +34,19 @@ def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path
     return resolved
 
 
+def stays_inside(path: Path, folder: Path) -> bool:
+    """Whether ``path``, an entry of ``folder``, is no link to something outside.
+
+    The hub's cache keeps a repository's files in ``blobs`` and links to them from ``snapshots/REVISION``: these stay.
+    """
+    if not path.is_symlink():
+        return True
+    target, home = path.resolve(), folder.resolve()
+    snapshot = next((place for place in (home, *home.parents) if place.parent.name == "snapshots"), None)
+    blobs = () if snapshot is None else (snapshot.parent.parent / "blobs",)
+    return any(target.is_relative_to(place) for place in (home, *blobs))
+
+
 def is_plain(path: Path) -> bool:
     """Whether ``path`` is an ordinary file or a folder: no device, pipe or socket."""
     mode = path.stat().st_mode

@@ -17,6 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from framegate.media.errors import MediaError
+from framegate.media.paths import stays_inside
 
 # Numbers of fields in Arrow's Message and RecordBatch tables (format/Message.fbs).
 _HEADER = 2
@@ -24,11 +25,13 @@ _ROWS, _COMPRESSION = 0, 3
 
 
 def map_file(path: Path) -> pa.Buffer:
-    """Map a plain file into memory.
+    """Map a plain file of a store into memory.
 
     Raises:
-        MediaError: it is missing or unreadable, a pipe or a device.
+        MediaError: it is missing or unreadable, a pipe or a device, or a link out of its folder.
     """
+    if not stays_inside(path, path.parent):
+        raise MediaError(f"{path} is a link out of the store: put the file itself there")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:

@@ -122,9 +122,7 @@ class StoreClips(Dataset):
         if self.prepare.image_size is None:
             return None
         chosen = spread(self.store.frame_range(row), self.sampling.frames)
-        if not len(chosen):
-            return None
-        pictures = [decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen]
+        pictures = (decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen)
         return self.prepare.pictures(pictures, self.store.video(row).layout)
 
     def sound(self, row: int) -> Tensor | None:

@@ -152,9 +152,21 @@ def with_a_pipe_for_a_shard(path: Path) -> None:
     os.mkfifo(path / "frames-00000.arrow")
 
 
+def with_a_link_for_a_shard(path: Path) -> None:
+    (path / "frames-00000.arrow").rename(path.parent / "elsewhere.arrow")
+    (path / "frames-00000.arrow").symlink_to(path.parent / "elsewhere.arrow")
+
+
+def with_a_link_for_its_table(path: Path) -> None:
+    (path / "videos.arrow").rename(path.parent / "elsewhere.arrow")
+    (path / "videos.arrow").symlink_to(path.parent / "elsewhere.arrow")
+
+
 @pytest.mark.parametrize(
     "harm",
     [
+        with_a_link_for_a_shard,
+        with_a_link_for_its_table,
         compressed,
         of_another_type,
         without_a_column,
@@ -172,6 +184,18 @@ def test_a_store_is_refused(harm: Callable[[Path], None], store: Path) -> None:
     with pytest.raises(MediaError) as caught:
         read_all(store)
     assert len(str(caught.value)) < 300 + len(str(store))
+
+
+def test_a_store_in_the_hubs_cache_opens(store: Path) -> None:
+    """There files are links to ``blobs``."""
+    repository = store.parent / "datasets--someone--clips"
+    (repository / "blobs").mkdir(parents=True)
+    snapshot = repository / "snapshots" / "0123"
+    snapshot.mkdir(parents=True)
+    for number, file in enumerate(sorted(store.iterdir())):
+        file.rename(repository / "blobs" / str(number))
+        (snapshot / file.name).symlink_to(Path("..", "..", "blobs", str(number)))
+    read_all(snapshot)
 
 
 def test_texts_that_others_leave_out_are_empty(store: Path) -> None:

@@ -4,8 +4,6 @@ import json
 from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
-from pydantic import TypeAdapter, ValidationError
-
 from framegate.media.errors import MediaError
 from framegate.media.source import MAX_PIXELS
 
@@ -92,6 +90,8 @@ class ExtractOptions:
         Raises:
             MediaError: a value is out of range, or no such option exists.
         """
+        from pydantic import TypeAdapter, ValidationError  # which decoding processes do without
+
         names = {field.name for field in fields(cls)}
         if unknown := sorted(set(told) - names):
             raise MediaError(f"no option of an extraction: {', '.join(unknown)[:100]}")

@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow lint types clean
+.PHONY: install demo test test-slow lint types audit clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +33,11 @@ types: install
 	for part in media augment ssl finetune recipes; do ln -s ../../../$$part build/types/framegate/$$part; done
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml --namespace-packages --explicit-package-bases \
 	  -p framegate.media -p framegate.augment -p framegate.ssl -p framegate.finetune -p framegate.recipes
+
+# What the package index knows of holes in the installed versions; it needs the network, so CI does without.
+audit: install
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip_audit --skip-editable
 
 clean:
 	rm -rf $(VENV) build demo *.egg-info

@@ -15,6 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from framegate.media.errors import MediaError
+from framegate.media.files import new_file
 
 _PLACE = [("video", "<i4"), ("shard", "<i4"), ("offset", "<i8"), ("length", "<i8")]
 _FRAME = np.dtype([*_PLACE, ("time", "<f8"), ("shot", "<i4"), ("width", "<i4"), ("height", "<i4")])
@@ -46,6 +47,7 @@ def write_indexes(store: Path, videos: pa.Table) -> None:
         total = _count(shards)
         target = store / f"{name}-{_digest(shards)}.npy"
         if total:
+            new_file(target).close()  # in the place of a link that may stand there, which numpy would follow
             rows = np.lib.format.open_memmap(target, mode="w+", dtype=dtype, shape=(total,))
             _fill(rows, shards, payload=payload, videos=videos)
             rows.flush()

@@ -1,5 +1,6 @@
 """The audit as a page, as a picture, and as sections of other pages and of the model card."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ from matplotlib.figure import Figure
 from framegate.augment import plain_view
 from framegate.media import FrameStore
 from framegate.recipes.audit_text import audit_table, found_text
+from framegate.recipes.outputs import signed_picture, write_output
 from framegate.recipes.page import Page
 from framegate.ssl.audit_overlays import KINDS, paint
 
@@ -25,8 +27,10 @@ def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, i
     page.heading("Definition")
     for paragraph in values["definition"].split("\n\n"):
         page.note(paragraph)
-    page.write(path)
-    audit_figure(values).savefig(path.with_suffix(".png"), dpi=110)
+    page.write_output(path)
+    picture = io.BytesIO()
+    audit_figure(values).savefig(picture, format="png", dpi=110)
+    write_output(path.with_suffix(".png"), signed_picture(picture.getvalue()))
 
 
 def add_audit(page: Page, values: dict[str, Any]) -> None:

@@ -18,7 +18,19 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what is printed as JSON, too.")]
+
+def _claim_json(file: Path | None) -> Path | None:
+    if file is None:
+        return None
+    from framegate.recipes.results import claim_json
+
+    return claim_json(file)
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", callback=_claim_json, help="Write what is printed as JSON, too."),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or one of framegate's own by name.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]

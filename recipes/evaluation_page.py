@@ -57,7 +57,7 @@ def write_evaluation_page(
             page.clips(clip_cards(model, clips, outputs, numbers=shown))
             if len(rows_of) > _CHANGED:
                 page.note(f"and {len(rows_of) - _CHANGED} more: --json lists them all")
-    page.write(path)
+    page.write_output(path)
 
 
 def confusion_pairs(model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs) -> list[dict[str, Any]]:

@@ -2,7 +2,8 @@
 
 import glob
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -64,24 +65,24 @@ def push_classifier(
     if (link := next((file for file in files if (folder / file).is_symlink()), None)) is not None:
         raise FolderError(f"{folder / link} is a link: push a folder that framegate export wrote")
     hub = HfApi()
-    try:
+    with _hub_errors(name):
         is_public = hub.repo_exists(name) and not hub.repo_info(name).private
-    except (OSError, ValueError) as error:
-        raise FolderError(f"{HUB}{name}: {str(error).strip().splitlines()[0]}") from error
     if is_public and not (confirm and confirm(f"{name} is public: everybody will see this classifier. Upload it?")):
-        raise FolderError(
-            f"{HUB}{name} is public, and nothing was uploaded: name a private repository, or say --public"
-        )
-    try:
+        raise FolderError(f"{HUB}{name} is public, and nothing was uploaded: say --public, or name a private one")
+    with _hub_errors(name):
         hub.create_repo(name, private=private, exist_ok=True)
         patterns = [glob.escape(file) for file in files]
-        return str(
-            hub.upload_folder(
-                folder_path=folder, repo_id=name, commit_message="framegate classifier", allow_patterns=patterns
-            )
-        )
-    except (OSError, ValueError) as error:
-        raise FolderError(f"{HUB}{name}: {str(error).strip().splitlines()[0]}") from error
+        message = "framegate classifier"
+        return str(hub.upload_folder(folder_path=folder, repo_id=name, commit_message=message, allow_patterns=patterns))
+
+
+@contextmanager
+def _hub_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the hub's client lets through whatever its HTTP library raises
+        reason = str(error).strip() or type(error).__name__
+        raise FolderError(f"{HUB}{name}: {reason.splitlines()[0]}") from error
 
 
 def known_files(folder: Path) -> list[str]:

@@ -234,6 +234,9 @@ def export(
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload a classifier to the Hugging Face hub, privately.")
     ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Upload to a repository that is public already, without a question.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime; or a run's classifier."""
@@ -244,7 +247,8 @@ def export(
     if (classifier := find_classifier(run)) is not None:
         from framegate.recipes.export_classifier import export_classifier
 
-        give(export_classifier(classifier, out, format=format or "framegate", push=push), json_file)
+        ask = (lambda _: True) if public else typer.confirm if sys.stdin.isatty() else None
+        give(export_classifier(classifier, out, format=format or "framegate", push=push, confirm=ask), json_file)
     elif push is not None:
         raise typer.BadParameter("only classifiers are pushed", param_hint="--push")
     else:

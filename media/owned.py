@@ -63,7 +63,7 @@ def refuse_foreign(folder: Path, *, kinds: Iterable[str], writer: str = "export"
     if (foreign := first_foreign(folder, kinds=kinds)) is not None:
         raise NotOursError(
             f"{folder} holds {foreign}, which no {writer} wrote (or one of a version that kept no lists): "
-            "name another folder, or delete this one"
+            "name another folder, or move this one away"
         )
 
 

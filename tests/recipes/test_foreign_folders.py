@@ -233,6 +233,6 @@ def test_a_demo_replaces_what_an_interrupted_one_made_and_nothing_else(tmp_path:
 def test_a_demo_of_a_version_without_lists_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / ".framegate-demo").touch()
     (tmp_path / "results.json").write_text("{}")
-    with pytest.raises(NotOursError, match=r"a version that kept no lists.*name another folder, or delete this one"):
+    with pytest.raises(NotOursError, match=r"a version that kept no lists.*name another folder, or move this one away"):
         demo.run_demo(tmp_path, clips=4)
     assert (tmp_path / "results.json").exists()

@@ -11,6 +11,7 @@ import yaml
 from framegate.media.files import stays_inside
 from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config import Section
+from framegate.recipes.local_paths import final_name
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.finetune_config import FinetuneConfig
@@ -95,15 +96,6 @@ def source_card(folder: Path, *, default: str) -> str:
     if not file.is_file() or not stays_inside(file, folder) or file.stat().st_size > _CARD_BYTES:
         return default
     return _PATH_VALUE.sub(lambda match: match[1] + final_name(match[2]), file.read_text("utf-8", errors="replace"))
-
-
-def final_name(reference: str) -> str:
-    """A path of this machine, shortened to its last name; names on a hub and of timm stay as they are."""
-    path = reference.removeprefix("local-dir:").replace("\\", "/")
-    is_path = path != reference or path.startswith(("/", "~", "./", "../")) or path.count("/") > 1
-    if not is_path and ("/" not in path or not Path(path).exists()):
-        return reference
-    return path.rstrip("/").rpartition("/")[2]
 
 
 _CARD_BYTES = 1 << 20

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from huggingface_hub import HfApi
 from torch import nn
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
@@ -14,12 +15,13 @@ from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media.owned import MARKER, NotOursError
 from framegate.recipes import demo
-from framegate.recipes.cards import backbone_card, final_name, source_card
+from framegate.recipes.cards import backbone_card, source_card
 from framegate.recipes.checkpoints import complete_checkpoints, save_checkpoint
 from framegate.recipes.clips import Sampling
 from framegate.recipes.config import read_recipe
 from framegate.recipes.export import export
 from framegate.recipes.export_classifier import export_classifier
+from framegate.recipes.local_paths import final_name
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.ssl.backbone import Backbone
@@ -134,6 +136,27 @@ def test_of_a_classifier_the_known_files_are_exported_alone(tmp_path: Path, mine
     assert not any(path.is_symlink() for path in out.rglob("*"))
     assert (out / "README.md").read_text() == "# Mine\n"
     assert not any(str(tmp_path).encode() in path.read_bytes() for path in out.rglob("*") if path.is_file())
+
+
+def test_a_push_to_a_public_repository_takes_a_word_where_nobody_can_be_asked(
+    tmp_path: Path, framegate, capsys, monkeypatch
+) -> None:
+    class Public:
+        private = False
+
+    uploaded: list[list[str]] = []
+    monkeypatch.setattr(HfApi, "repo_exists", lambda self, name: True)
+    monkeypatch.setattr(HfApi, "repo_info", lambda self, name: Public())
+    monkeypatch.setattr(HfApi, "create_repo", lambda self, name, **options: None)
+    monkeypatch.setattr(HfApi, "upload_folder", lambda self, **what: uploaded.append(what["allow_patterns"]) or "there")
+    source = classifier_folder(tmp_path / "source")
+    call = ("export", source, "--out", tmp_path / "out", "--push", "someone/news")
+    assert framegate(*call) == 2
+    assert "hf-hub:someone/news is public, and nothing was uploaded: say --public" in capsys.readouterr().err
+    assert uploaded == []
+    assert framegate(*call, "--public") == 0
+    assert set(uploaded[0]) >= {"config.json", "model.safetensors", "README.md", "tokenizer/tokenizer.json"}
+    assert not set(uploaded[0]) & {MARKER, ".env"}
 
 
 @pytest.mark.parametrize("name", ["README.md", "taxonomy.csv", "tokenizer/tokenizer.json", "tokenizer"])

@@ -135,12 +135,16 @@ def _entries(folder: Path) -> Iterator[tuple[str, _Sort]]:
     """All that lies below ``folder``, by its relative name; what a link leads to does not."""
     waiting = [folder]
     while waiting:
-        with os.scandir(waiting.pop()) as entries:
-            for entry in sorted(entries, key=lambda entry: entry.name):
-                sort: _Sort = "links" if entry.is_symlink() else "folders" if entry.is_dir() else "files"
-                yield Path(entry.path).relative_to(folder).as_posix(), sort
-                if sort == "folders":
-                    waiting.append(Path(entry.path))
+        try:
+            with os.scandir(waiting.pop()) as found:
+                entries = sorted(found, key=lambda entry: entry.name)
+        except FileNotFoundError:  # a program that is ending cleans up after itself
+            continue
+        for entry in entries:
+            sort: _Sort = "links" if entry.is_symlink() else "folders" if entry.is_dir() else "files"
+            yield Path(entry.path).relative_to(folder).as_posix(), sort
+            if sort == "folders":
+                waiting.append(Path(entry.path))
 
 
 def _read(folder: Path, kinds: Iterable[str]) -> _Names:

@@ -57,7 +57,7 @@ def export_classifier(
     claim_export(out, source=source)
     for name in known_files(source):
         if not stays_inside(source / name, source):
-            raise RunError(f"{source / name} is a link out of the folder: put there what it leads to, if it is yours")
+            raise RunError(f"{source / name} is a link out of the folder: replace it by what it leads to")
     model, sampling = GatedFusionClassifier.from_pretrained(source), Sampling.load(source)
     card = source_card(source, default=f"# {source.resolve().name}\n")
     with folder_aside(out) as aside:

@@ -65,12 +65,12 @@ class RunFolder:
         """Keep the folder from a second training; a process that dies lets go of it.
 
         Raises:
-            RunError: another process trains in it; or something in it is a link, and the run would write elsewhere.
+            RunError: another process trains in it; or the run would write elsewhere, through a link in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        for path in sorted(self.path.iterdir()):
+        for path in (self.path / ".lock", self.metrics, self.checkpoints, self.path / "wandb"):
             if path.is_symlink():
-                raise RunError(f"{path} is a link, and a run writes into its own folder alone: put there what it means")
+                raise RunError(f"{path} is a link, and a run writes into its own folder alone: replace or delete it")
         with open_plain(self.path / ".lock", os.O_RDWR | os.O_CREAT) as file:
             try:
                 # A record lock, unlike flock's, is not inherited by data workers, which may outlive a killed training.

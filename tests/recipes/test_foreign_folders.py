@@ -48,7 +48,7 @@ def recipe(runs: Path) -> PretrainConfig:
 # -- runs -----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [".lock", "metrics.jsonl", "checkpoints", "wandb", "run.json"])
+@pytest.mark.parametrize("name", [".lock", "metrics.jsonl", "checkpoints", "wandb"])
 def test_a_run_folder_with_a_link_in_it_is_refused(tmp_path: Path, mine: Path, name: str) -> None:
     run = tmp_path / "run"
     run.mkdir()

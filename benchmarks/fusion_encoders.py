@@ -25,6 +25,7 @@ from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifie
 from framegate.finetune.streams import StreamsConfig
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore
+from framegate.media.files import folder_aside, replace_folder
 from framegate.recipes.clips import Sampling, StoreClips, clip_text, label_nodes, noise_input
 from framegate.recipes.config import read_recipe
 from framegate.recipes.corpus import make_corpus
@@ -34,7 +35,6 @@ from framegate.recipes.finetune import finetune
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.recipes.run_folder import replace_folder
 from framegate.ssl.backbone import Backbone, load_backbone
 
 SAMPLING = Sampling(frames=8, audio_seconds=10.0)
@@ -125,9 +125,9 @@ def _text_encoder(taxonomy: Taxonomy, runs: Path, *, texts: int, epochs: int, se
             ]
         )
         fit(model, clips, Kind(modalities=("text",)), seed=seed, epochs=epochs)
-        aside = folder.with_suffix(".part")
-        model.save_pretrained(aside)
-        replace_folder(aside, folder)
+        with folder_aside(folder) as aside:
+            model.save_pretrained(aside)
+            replace_folder(aside, folder)
     return GatedFusionClassifier.from_pretrained(folder)
 
 

@@ -1,6 +1,9 @@
 """``config.json`` of a classifier folder: the architecture, and how to build its encoders without the network."""
 
+import glob
 import json
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -39,20 +42,66 @@ def local_classifier(reference: str | Path) -> Path:
         raise FolderError(f"{name}: {str(error).strip().splitlines()[0]}") from error
 
 
-def push_classifier(folder: Path, name: str, *, private: bool = True) -> str:
+def push_classifier(
+    folder: Path, name: str, *, private: bool = True, confirm: Callable[[str], bool] | None = None
+) -> str:
     """Upload a classifier folder to the hub as ``OWNER/NAME``, and give its address; who is logged in must own it.
 
+    Of the folder go the files of a classifier alone, see `known_files`.
+
+    Args:
+        folder: a classifier folder.
+        name: the repository, which is made if need be.
+        private: how it is made.
+        confirm: asked whether to upload to a repository that everybody can read already; None: no.
+
     Raises:
-        FolderError: the folder holds no classifier, or the hub does not take it.
+        FolderError: the folder holds no classifier, or a link in the place of a file of it; the hub does not take it;
+            or the repository is public, and ``confirm`` did not agree.
     """
-    if not (folder / "model.safetensors").is_file() or not (folder / "taxonomy.csv").is_file():
+    files = known_files(folder)
+    if not {"model.safetensors", "taxonomy.csv"} <= set(files):
         raise FolderError(f"{folder}: no classifier to push; a classifier folder is what fine-tuning writes")
+    if (link := next((file for file in files if (folder / file).is_symlink()), None)) is not None:
+        raise FolderError(f"{folder / link} is a link: push a folder that framegate export wrote")
     hub = HfApi()
-    try:
+    with _hub_errors(name):
+        is_public = hub.repo_exists(name) and not hub.repo_info(name).private
+    if is_public and not (confirm and confirm(f"{name} is public: everybody will see this classifier. Upload it?")):
+        raise FolderError(f"{HUB}{name} is public, and nothing was uploaded: say --public, or name a private one")
+    with _hub_errors(name):
         hub.create_repo(name, private=private, exist_ok=True)
-        return str(hub.upload_folder(folder_path=folder, repo_id=name, commit_message="framegate classifier"))
-    except (OSError, ValueError) as error:
-        raise FolderError(f"{HUB}{name}: {str(error).strip().splitlines()[0]}") from error
+        patterns = [glob.escape(file) for file in files]
+        message = "framegate classifier"
+        return str(hub.upload_folder(folder_path=folder, repo_id=name, commit_message=message, allow_patterns=patterns))
+
+
+@contextmanager
+def _hub_errors(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # the hub's client lets through whatever its HTTP library raises
+        reason = str(error).strip() or type(error).__name__
+        raise FolderError(f"{HUB}{name}: {reason.splitlines()[0]}") from error
+
+
+def known_files(folder: Path) -> list[str]:
+    """The files of a classifier that ``folder`` has, relative to it; links are named, and not followed.
+
+    Of ``tokenizer/`` and ``sound/`` those of the kinds that transformers writes.
+    """
+    own = [name for name in _FILES if (folder / name).is_file()]
+    for inner in ("tokenizer", "sound"):
+        if (folder / inner).is_symlink():
+            own.append(inner)
+        elif (folder / inner).is_dir():
+            kept = [path for path in sorted((folder / inner).iterdir()) if path.suffix in _SUFFIXES and path.is_file()]
+            own += [f"{inner}/{path.name}" for path in kept if not path.name.startswith(".")]
+    return own
+
+
+_FILES = ("config.json", "model.safetensors", "taxonomy.csv", "preprocessing.json", "README.md")
+_SUFFIXES = (".json", ".jinja", ".model", ".txt")
 
 
 @dataclass(frozen=True, kw_only=True)

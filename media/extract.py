@@ -3,7 +3,6 @@
 import hashlib
 import json
 import os
-import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -14,9 +13,10 @@ from typing import Any
 from framegate.media.clip_extract import LayoutFinder, extract_clip, salvage_clip
 from framegate.media.engines import run_in_processes, run_on_ray
 from framegate.media.errors import MediaError
+from framegate.media.files import remove_parts, write_text
 from framegate.media.manifest import Clip
 from framegate.media.options import Engine, ExtractOptions, Progress, Summary
-from framegate.media.store_writer import StoreWriter, write_atomically
+from framegate.media.store_writer import StoreWriter
 
 
 def extract(
@@ -49,7 +49,7 @@ def extract(
     mark = {"fingerprint": _fingerprint(clips, options), "options": options.identity(), "layout": layout is not None}
     _claim(out, mark, resume=resume)
     if (out / "videos.arrow").exists():
-        shutil.rmtree(out / ".extract", ignore_errors=True)  # where a run was killed in its last moment
+        remove_parts(out / ".extract")  # where a run was killed in its last moment
         return Summary(**json.loads((out / "summary.json").read_text()))
     writer = StoreWriter(out, total=len(clips))
     task = partial(extract_clip, folder=writer.parts, options=options, layout=layout)
@@ -64,7 +64,7 @@ def extract(
             on_progress(_progress(writer, total=len(clips), finished=finished, seconds=time.monotonic() - began))
     writer.commit()
     writer.finish()
-    shutil.rmtree(writer.parts)
+    remove_parts(writer.parts)
     return Summary(**json.loads((out / "summary.json").read_text()))
 
 
@@ -81,12 +81,12 @@ def _claim(out: Path, content: dict[str, Any], *, resume: bool) -> None:
     mark = out / "extract.json"
     if mark.exists() and resume:
         held = json.loads(mark.read_text())
-        if any(held.get(key, value) != value for key, value in content.items()):
+        if not isinstance(held, dict) or any(held.get(key, value) != value for key, value in content.items()):
             raise MediaError(f"{out} holds an extraction of other clips or with other options: give another folder")
         return
     if any(out.iterdir()):
         raise MediaError(f"{out} is not empty: give another folder" + (", or resume" if mark.exists() else ""))
-    write_atomically(mark, json.dumps(content))
+    write_text(mark, json.dumps(content))
 
 
 def _fingerprint(clips: Sequence[Clip], options: ExtractOptions) -> str:

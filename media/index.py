@@ -14,6 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from framegate.media.errors import MediaError
+from framegate.media.files import new_file
 from framegate.media.paths import stays_inside
 from framegate.media.schema import AUDIO, FRAMES
 from framegate.media.tables import count_rows, map_file, read_batches
@@ -80,6 +81,7 @@ def write_indexes(store: Path, videos: pa.Table) -> None:
         total = _count(shards)
         target = store / f"{name}-{_digest(shards)}.npy"
         if total:
+            new_file(target).close()  # in the place of a link that may stand there, which numpy would follow
             rows = np.lib.format.open_memmap(target, mode="w+", dtype=dtype, shape=(total,))
             _fill(rows, shards, payload=payload, videos=videos)
             rows.flush()

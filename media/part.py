@@ -4,11 +4,12 @@ import contextlib
 import json
 import os
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 import pyarrow as pa
 
+from framegate.media.files import is_plain_file, new_file
 from framegate.media.schema import AUDIO, FRAMES
 
 _BATCH_BYTES = 1 << 20
@@ -19,6 +20,7 @@ class PartWriter:
 
     Files carry the process's number until `finish` renames them, the ``.json`` last, which makes the part complete. So
     a worker may die at any moment, and one that has outlived its master does not write into its successor's files.
+    They are made anew: what bears such a name already, another process of that number left, and it is deleted.
     """
 
     def __init__(self, folder: Path, index: int, *, video_id: str) -> None:
@@ -27,8 +29,8 @@ class PartWriter:
         self._id = video_id
         self._folder = folder
         self._name = f"{index:08d}"
-        self._frames = RowWriter(self._aside("frames"), FRAMES)
-        self._audio = RowWriter(self._aside("audio"), AUDIO)
+        self._frames = RowWriter(new_file(self._aside("frames")), FRAMES)
+        self._audio = RowWriter(new_file(self._aside("audio")), AUDIO)
 
     @classmethod
     def salvaged(cls, folder: Path, index: int, *, video_id: str) -> "PartWriter":
@@ -59,7 +61,8 @@ class PartWriter:
         """Complete the part with the clip's row of ``videos`` (None: nothing could be read) and its failure, if any."""
         self._frames.close()
         self._audio.close()
-        self._aside("json").write_text(json.dumps({"row": row, "failure": failure}, ensure_ascii=False), "utf-8")
+        with new_file(self._aside("json")) as file:
+            file.write(json.dumps({"row": row, "failure": failure}, ensure_ascii=False).encode())
         for kind in ("frames", "audio", "json"):
             self._aside(kind).rename(self._folder / f"{self._name}.{kind}")
 
@@ -68,14 +71,15 @@ class PartWriter:
 
 
 class RowWriter:
-    """An Arrow stream file written row by row, in batches of bounded size."""
+    """An Arrow stream written row by row into an open file, in batches of bounded size."""
 
-    def __init__(self, path: Path, schema: pa.Schema, *, batch_bytes: int = _BATCH_BYTES) -> None:
+    def __init__(self, file: BinaryIO, schema: pa.Schema, *, batch_bytes: int = _BATCH_BYTES) -> None:
         self._schema = schema
         self._rows: list[dict[str, Any]] = []
         self._bytes = 0
         self._batch_bytes = batch_bytes
-        self._writer = pa.ipc.new_stream(str(path), schema)
+        self._file = file
+        self._writer = pa.ipc.new_stream(file, schema)
 
     def add(self, row: dict[str, Any], *, size: int = 0) -> None:
         """Append a row whose payload is ``size`` bytes long."""
@@ -88,22 +92,26 @@ class RowWriter:
         """Append rows that are a batch already."""
         self._flush()
         self._writer.write_batch(batch)
+        self._file.flush()
 
     def close(self) -> None:
-        """Write what is left and the end mark."""
+        """Write what is left and the end mark, and close the file."""
         self._flush()
         self._writer.close()
+        self._file.close()
 
     def _flush(self) -> None:
         if self._rows:
             self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
+            self._file.flush()  # what is whole outlives a kill
         self._rows, self._bytes = [], 0
 
 
 def _whole_batches(folder: Path, name: str) -> list[pa.RecordBatch]:
     """The batches of the latest writer's stream, which may break off anywhere."""
     batches: list[pa.RecordBatch] = []
-    latest = max(folder.glob(f"{name}.*"), key=lambda path: path.stat().st_mtime, default=None)
+    written = [path for path in folder.glob(f"{name}.*") if path.suffix[1:].isdigit() and is_plain_file(path)]
+    latest = max(written, key=lambda path: path.stat().st_mtime, default=None)
     if latest is not None:
         with contextlib.suppress(pa.ArrowInvalid, OSError):
             batches.extend(pa.ipc.open_stream(latest.read_bytes()))

@@ -9,6 +9,7 @@ import numpy as np
 from framegate.media import FrameStore
 from framegate.recipes.audit_page import write_audit_page
 from framegate.recipes.audit_text import audit_text
+from framegate.recipes.outputs import claim_output
 from framegate.recipes.probe import open_backbone
 from framegate.recipes.probe_frames import probe_frames
 from framegate.recipes.progress import WorkProgress
@@ -45,12 +46,16 @@ def audit_backbone(
 
     Raises:
         BackboneError: ``reference`` is no backbone, or does not take pictures of that size.
+        OutputError: framegate did not write the page or the picture that is there.
         LabelError: the store's labels do not fit the taxonomy.
         ProbeError: the store holds a single clip.
         RunError: the page would take the place of its own picture.
     """
     if page is not None and page.suffix == ".png":
         raise RunError(f"{page}: a page is HTML, and its picture goes beside it as .png: name the page .html")
+    if page is not None:
+        claim_output(page)
+        claim_output(page.with_suffix(".png"))
     opened = FrameStore(store)
     backbone = open_backbone(reference, image_size=image_size, arch=arch)
     values = {"backbone": reference, **audit_values(backbone, opened, frames=frames, seed=seed, taxonomy=taxonomy)}

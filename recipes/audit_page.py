@@ -1,5 +1,6 @@
 """The audit as a page, as a picture, and as sections of other pages and of the model card."""
 
+import io
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,8 @@ from matplotlib.figure import Figure
 from framegate.augment import plain_view
 from framegate.media import FrameStore
 from framegate.recipes.audit_text import audit_table, found_text
+from framegate.recipes.local_paths import final_name
+from framegate.recipes.outputs import signed_picture, write_output
 from framegate.recipes.page import Page
 from framegate.ssl.audit_overlays import KINDS, paint
 
@@ -17,7 +20,7 @@ _COLOURS = {"clean": "tab:gray", "same": "tab:orange", "swapped": "tab:blue"}
 
 def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, image_size: int) -> None:
     """Write a self-contained page, and its figure beside it as a picture (``.png``)."""
-    page = Page("framegate · shortcut audit", str(values["backbone"]))
+    page = Page("framegate · shortcut audit", final_name(str(values["backbone"])))
     add_audit(page, values)
     page.heading("What was painted")
     sheet = painted_frames(store, image_size=image_size, seed=values["seed"])
@@ -25,8 +28,10 @@ def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, i
     page.heading("Definition")
     for paragraph in values["definition"].split("\n\n"):
         page.note(paragraph)
-    page.write(path)
-    audit_figure(values).savefig(path.with_suffix(".png"), dpi=110)
+    page.write_output(path)
+    picture = io.BytesIO()
+    audit_figure(values).savefig(picture, format="png", dpi=110)
+    write_output(path.with_suffix(".png"), signed_picture(picture.getvalue()))
 
 
 def add_audit(page: Page, values: dict[str, Any]) -> None:

@@ -1,12 +1,17 @@
-"""Model cards: what a folder of weights is, how it was made, and how to open it."""
+"""Model cards: what a folder of weights is, how it was made, and how to open it; without the paths of this machine."""
 
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import yaml
+
+from framegate.media.files import stays_inside
 from framegate.recipes.audit_page import audit_card
-from framegate.recipes.config import dump_recipe
+from framegate.recipes.config import Section
+from framegate.recipes.local_paths import final_name
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.finetune_config import FinetuneConfig
@@ -38,7 +43,7 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. I
 
 {audit}## Recipe
 ```yaml
-{dump_recipe(config)}```
+{_public_recipe(config)}```
 """
 
 
@@ -71,7 +76,7 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 
 ## Recipe
 ```yaml
-{dump_recipe(config)}```
+{_public_recipe(config)}```
 """
 
 
@@ -80,3 +85,34 @@ def with_usage(card: str, usage: str) -> str:
     block = f"```python\n{usage}\n```"
     changed, count = re.subn(r"```python\n.*?\n```", lambda _: block, card, count=1, flags=re.DOTALL)
     return changed if count else f"{card}\n{block}\n"
+
+
+def source_card(folder: Path, *, default: str) -> str:
+    """The card of a model folder that is exported, its local paths shortened to their last names; else ``default``.
+
+    A ``README.md`` of more than 1 MiB, or one that is a link out of the folder, is no card.
+    """
+    file = folder / "README.md"
+    if not file.is_file() or not stays_inside(file, folder) or file.stat().st_size > _CARD_BYTES:
+        return default
+    return _PATH_VALUE.sub(lambda match: match[1] + final_name(match[2]), file.read_text("utf-8", errors="replace"))
+
+
+_CARD_BYTES = 1 << 20
+_PATH_VALUE = re.compile(r"""(?m)^([ \t]*\w+:[ \t]+['"]?)((?:/|~/|\.\.?/|local-dir:|[A-Za-z]:\\)[^\n]*)$""")
+"""A line of a recipe whose value is a path."""
+
+
+def _public_recipe(config: Section) -> str:
+    """The whole config as YAML, with the last names of paths alone."""
+    return yaml.safe_dump(_public(config.model_dump(mode="python")), sort_keys=False, allow_unicode=True)
+
+
+def _public(value: Any) -> Any:
+    if isinstance(value, dict):
+        return {key: _public(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_public(inner) for inner in value]
+    if isinstance(value, Path):
+        return value.name
+    return final_name(value) if isinstance(value, str) else value

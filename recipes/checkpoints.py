@@ -11,13 +11,16 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from framegate.recipes.run_folder import RunError, replace_folder, to_disk
+from framegate.media.files import is_plain_folder, name_aside, replace_folder, to_disk, write_text
+from framegate.recipes.run_folder import RunError
 from framegate.ssl.weights import save_tensors
 
 Attempt = Callable[[Callable[[], None]], None]
 """Runs some work on every process, and raises on every process if it failed on any."""
 
 _NAME = re.compile(r"step-\d{7,}")
+_UNFINISHED = re.compile(r"\.step-\d{7,}(\.[0-9a-f]{8})?\.(part|old)")
+"""A checkpoint that is being written or deleted, or was when its process was killed."""
 
 
 def checkpoint_name(step: int) -> str:
@@ -26,8 +29,8 @@ def checkpoint_name(step: int) -> str:
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints from the oldest to the newest; half-written ones have other names and do not appear."""
-    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name)]
+    """Checkpoints from the oldest to the newest; half-written ones have other names and do not appear, nor do links."""
+    found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and is_plain_folder(path)]
     return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
 
@@ -87,13 +90,16 @@ def save_checkpoint(
         keep: older checkpoints are deleted until this many remain,
         best: besides the one after this many updates, which stays.
     """
+    # No random name: all processes write into it. It is made anew all the same, which fails where a link stands.
     aside = folder / f".{checkpoint_name(step)}.part"
 
     def prepare() -> None:
         if rank == 0:
-            for stale in folder.glob(".step-*"):  # what a killed process left
-                shutil.rmtree(stale)
-            aside.mkdir(parents=True)
+            folder.mkdir(parents=True, exist_ok=True)
+            for stale in folder.iterdir():
+                if _UNFINISHED.fullmatch(stale.name) and is_plain_folder(stale):
+                    shutil.rmtree(stale)
+            aside.mkdir()
 
     def write() -> None:
         save_tensors(_rank_tensors(modules), aside / f"rank-{rank}.safetensors")
@@ -104,13 +110,15 @@ def save_checkpoint(
             save_tensors(tensors, aside / "optimizer.safetensors")
             kind = type(getattr(optimizer, "optimizer", optimizer)).__name__
             state = {"step": step, "processes": processes, "optimizer": numbers, "optimizer_kind": kind, **extra}
-            (aside / "state.json").write_text(json.dumps(state, indent=1), encoding="utf-8")
-            for name in ("model.safetensors", "optimizer.safetensors", "state.json"):
+            write_text(aside / "state.json", json.dumps(state, indent=1))
+            for name in ("model.safetensors", "optimizer.safetensors"):
                 to_disk(aside / name)
 
     def publish() -> None:
         if rank == 0:
-            replace_folder(aside, folder / checkpoint_name(step))
+            replaced = replace_folder(aside, folder / checkpoint_name(step))
+            if replaced is not None and is_plain_folder(replaced):
+                shutil.rmtree(replaced)
             spared = {checkpoint_name(best)} if best is not None else set()
             for old in complete_checkpoints(folder)[:-keep]:
                 if old.name not in spared:
@@ -120,7 +128,7 @@ def save_checkpoint(
         for work in (prepare, write, publish):
             attempt(work)
     except BaseException:
-        if rank == 0:
+        if rank == 0 and is_plain_folder(aside):
             shutil.rmtree(aside, ignore_errors=True)
         raise
     return folder / checkpoint_name(step)
@@ -166,8 +174,8 @@ def load_checkpoint(
 
 def _delete(checkpoint: Path) -> None:
     """Under another name first: a process killed in the middle must not leave half a checkpoint that looks whole."""
-    doomed = checkpoint.with_name(f".{checkpoint.name}.old")
-    checkpoint.replace(doomed)
+    doomed = name_aside(checkpoint, "old")
+    checkpoint.rename(doomed)
     shutil.rmtree(doomed)
 
 

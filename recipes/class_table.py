@@ -11,10 +11,11 @@ from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.evaluation import ClipOutputs
-from framegate.recipes.run_folder import write_text
+from framegate.recipes.outputs import CLASS_COLUMNS, write_output
 
 COLUMNS = (
-    *("id", "path", "train", "test", "precision", "recall", "f1", "average_precision", "taken_for", "taken_for_share"),
+    *CLASS_COLUMNS,
+    *("average_precision", "taken_for", "taken_for_share"),
     *(f"reliability_{name}" for name in MODALITIES),
 )
 
@@ -47,4 +48,4 @@ def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClip
             trust = outputs.reliability[known][own].mean(axis=0)
             row += [*(f"{value:.4f}" for value in figures), *confused, *(f"{value:.4f}" for value in trust)]
         writer.writerow(row + [""] * (len(COLUMNS) - len(row)))
-    write_text(path, text.getvalue())
+    write_output(path, text.getvalue().encode())

@@ -18,7 +18,19 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-JsonFile = Annotated[Path | None, typer.Option("--json", metavar="FILE", help="Write what is printed as JSON, too.")]
+
+def _claim_json(file: Path | None) -> Path | None:
+    if file is None:
+        return None
+    from framegate.recipes.results import claim_json
+
+    return claim_json(file)
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", callback=_claim_json, help="Write what is printed as JSON, too."),
+]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
 Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or one of framegate's own by name.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]
@@ -229,6 +241,9 @@ def export(
     push: Annotated[
         str | None, typer.Option(metavar="OWNER/NAME", help="Upload a classifier to the Hugging Face hub, privately.")
     ] = None,
+    public: Annotated[
+        bool, typer.Option("--public", help="Upload to a repository that is public already, without a question.")
+    ] = False,
     json_file: JsonFile = None,
 ) -> None:
     """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime; or a run's classifier."""
@@ -239,7 +254,8 @@ def export(
     if (classifier := find_classifier(run)) is not None:
         from framegate.recipes.export_classifier import export_classifier
 
-        give(export_classifier(classifier, out, format=format or "framegate", push=push), json_file)
+        ask = (lambda _: True) if public else typer.confirm if sys.stdin.isatty() else None
+        give(export_classifier(classifier, out, format=format or "framegate", push=push, confirm=ask), json_file)
     elif push is not None:
         raise typer.BadParameter("only classifiers are pushed", param_hint="--push")
     else:

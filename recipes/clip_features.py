@@ -14,9 +14,10 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.streams import SetStream, TextStream
 from framegate.media import FrameStore
 from framegate.recipes.clips import ClipFeatures, Sampling, StoreClips, spread
+from framegate.recipes.local_paths import final_name
 from framegate.recipes.progress import WorkProgress
 from framegate.ssl.backbone import Backbone
-from framegate.ssl.feature_cache import add_tensors, cached_features, kept_tensors, store_digest
+from framegate.ssl.feature_cache import Shape, add_tensors, cached_features, kept_tensors, store_digest
 
 
 def frozen_features(
@@ -90,8 +91,9 @@ def _of_clips(
         edges = torch.from_numpy(_edges([len(piece) for piece in pieces]))
         return {"features": torch.cat(pieces), "edges": edges}
 
-    about = {"name": config["backbone"], "modality": name}
-    kept = kept_tensors(clips.store, f"{name}-{digest.hexdigest()[:16]}", make, about=about)
+    about = {"name": config["backbone"] and final_name(config["backbone"]), "modality": name}
+    shapes: dict[str, Shape] = {"features": (None, stream.dim), "edges": (len(rows) + 1,)}
+    kept = kept_tensors(clips.store, name, digest, make, shapes=shapes, about=about)
     return ClipFeatures(rows, kept["edges"].numpy(), kept["features"])
 
 

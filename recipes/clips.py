@@ -16,8 +16,8 @@ from framegate.finetune.folder import FolderError, need
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, MediaError, clip_sound, decode_jpeg, split_labels
+from framegate.media.files import write_text
 from framegate.media.json_files import read_json_object
-from framegate.recipes.run_folder import write_text
 
 _SAMPLING = "preprocessing.json"
 

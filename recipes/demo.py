@@ -1,8 +1,8 @@
 """The whole road on the embedded corpus, in minutes on a CPU: a table, ``results.json`` and ``report.html``."""
 
-import json
-import shutil
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -10,6 +10,8 @@ import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import ExtractOptions, FrameStore
+from framegate.media.files import write_bytes
+from framegate.media.owned import delete_listed, mark, refuse_foreign
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.config import read_recipe
 from framegate.recipes.corpus import make_corpus
@@ -20,56 +22,59 @@ from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetune_config import FinetuneConfig
+from framegate.recipes.outputs import json_bytes
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.probe import probe_rows
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
-from framegate.recipes.run_folder import RunError, write_text
 from framegate.ssl.backbone import Backbone, load_backbone
 
-_MARK = ".framegate-demo"
+_KIND = "demo"
+_MADE = ("corpus", "store", "runs", "results.json", "report.html")
+"""What a demo makes in its folder."""
 
 
 def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
     """Corpus, extraction, pretraining, probing, fine-tuning, evaluation and a report.
 
     Args:
-        out: folder of everything; an earlier demo there is replaced.
+        out: folder of everything; an earlier demo there is replaced, of which framegate keeps a list.
         clips: size of the corpus.
         seed: of corpus and trainings.
 
     Raises:
-        RunError: ``out`` holds something that no demo made.
+        NotOursError: ``out`` holds something that no demo made.
     """
     _claim(out)
     results = DemoResults()
     with _PeakMemory() as memory:
-        with results.timed("corpus"), WorkProgress("corpus", total=clips) as progress:
+        with _stage(out, results, "corpus"), WorkProgress("corpus", total=clips) as progress:
             make_corpus(out / "corpus", clips=clips, seed=seed, on_progress=lambda done, _: progress.update(done))
-        with results.timed("extract"):
+        with _stage(out, results, "extract"):
             extract_manifest(
                 out / "corpus" / "manifest.csv", out / "store", options=ExtractOptions(every=0.8, size=144)
             )
         store = FrameStore(out / "store")
 
         config = read_recipe(PretrainConfig, "moco_small", _common(out, seed, "pretrain", *_PRETRAIN))
-        with results.timed("pretrain"):
+        with _stage(out, results, "pretrain"):
             torch.manual_seed(seed)  # the weights that pretraining starts from
             results.knn["before"] = _knn(Backbone("resnet18", image_size=config.backbone.image_size), store)
             run = pretrain(config)
             results.knn["after"] = _knn(load_backbone(str(run / "backbone")), store)
 
-        with results.timed("finetune"):
+        with _stage(out, results, "finetune"):
             for name, changes in CLASSIFIERS.items():
                 finetune(_classifier_config(out, seed, name, changes))
-        with results.timed("evaluate"):
+        with _stage(out, results, "evaluate"):
             outputs = {name: _test(out, store, name) for name in CLASSIFIERS}
             for name, (model, clips_of, output) in outputs.items():
                 results.add(name, output.metrics(model, clips_of.labels))
     results.peak_memory_mb = round(memory.peak / 2**20)
-    write_text(out / "results.json", json.dumps(results.as_json(), indent=1) + "\n")
-    write_demo_report(out, results, config, store, *outputs["gated"])
+    with _listed(out):
+        write_bytes(out / "results.json", json_bytes(results.as_json()))
+        write_demo_report(out, results, config, store, *outputs["gated"])
     return Result(results.as_json(), f"{results_table(results)}\n\n{out / 'report.html'}")
 
 
@@ -100,12 +105,27 @@ def _test(out: Path, store: FrameStore, name: str) -> tuple[GatedFusionClassifie
 
 
 def _claim(out: Path) -> None:
-    if out.exists() and any(out.iterdir()):
-        if not (out / _MARK).is_file():
-            raise RunError(f"{out} is not empty, and no demo made it: name another folder with --out")
-        shutil.rmtree(out)
+    refuse_foreign(out, kinds=(_KIND,), writer="demo")
+    if out.exists():
+        delete_listed(out, kinds=(_KIND,))
     out.mkdir(parents=True, exist_ok=True)
-    (out / _MARK).touch()
+    mark(out, kind=_KIND, among=_MADE)
+
+
+@contextmanager
+def _stage(out: Path, results: DemoResults, name: str) -> Iterator[None]:
+    """Time a stage, and list what it has made."""
+    with results.timed(name), _listed(out):
+        yield
+
+
+@contextmanager
+def _listed(out: Path) -> Iterator[None]:
+    """List what is made within, however it ends: the next demo may replace it."""
+    try:
+        yield
+    finally:
+        mark(out, kind=_KIND, among=_MADE)
 
 
 class _PeakMemory:

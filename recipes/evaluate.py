@@ -16,6 +16,7 @@ from framegate.recipes.compare import compare
 from framegate.recipes.evaluation import clip_programmes, evaluation, hits, labelled_rows, run_clips
 from framegate.recipes.evaluation_page import write_evaluation_page
 from framegate.recipes.labels import check_labels
+from framegate.recipes.outputs import claim_output
 from framegate.recipes.results import Result, table
 
 
@@ -40,8 +41,11 @@ def evaluate_classifier(
 
     Raises:
         FolderError: a folder is no classifier.
+        OutputError: framegate did not write the table or the page that is there.
         LabelError: the split has no labels, or some that the classifiers' taxonomies do not know.
     """
+    claim_output(classes)
+    claim_output(page)
     model, clips = open_classifier(folder, FrameStore(store))
     rows = labelled_rows(clips, split)
     figures, outputs = evaluation(model, clips, rows)

@@ -11,6 +11,7 @@ from framegate.recipes.clips import StoreClips
 from framegate.recipes.compare import Comparison
 from framegate.recipes.evaluation import ClipOutputs
 from framegate.recipes.finetune_report import clip_cards
+from framegate.recipes.local_paths import final_name
 from framegate.recipes.page import Page
 
 _PAIRS, _EACH, _CHANGED = 12, 4, 40
@@ -37,7 +38,7 @@ def write_evaluation_page(
         comparison: with another classifier.
         against: that one's name.
     """
-    page = Page("framegate · evaluation", f"{len(outputs.rows)} clips of {clips.store.path}")
+    page = Page("framegate · evaluation", f"{len(outputs.rows)} clips of {clips.store.path.resolve().name}")
     for heading, header, rows in tables:
         page.heading(heading)
         page.table(header, rows)
@@ -52,12 +53,12 @@ def write_evaluation_page(
     if comparison is not None:
         number_of = {int(row): number for number, row in enumerate(outputs.rows)}
         for name, rows_of in (("corrects", comparison.corrected), ("spoils", comparison.spoilt)):
-            page.heading(f"{len(rows_of)} clips that this classifier {name}, against {against}")
+            page.heading(f"{len(rows_of)} clips that this classifier {name}, against {final_name(against)}")
             shown = [number_of[int(row)] for row in rows_of[:_CHANGED]]
             page.clips(clip_cards(model, clips, outputs, numbers=shown))
             if len(rows_of) > _CHANGED:
                 page.note(f"and {len(rows_of) - _CHANGED} more: --json lists them all")
-    page.write(path)
+    page.write_output(path)
 
 
 def confusion_pairs(model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs) -> list[dict[str, Any]]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 from framegate.media import FrameStore, MediaError
-from framegate.recipes.cards import backbone_card, with_usage
+from framegate.recipes.cards import backbone_card, source_card, with_usage
 from framegate.recipes.checkpoints import choose_checkpoint
 from framegate.recipes.config import read_recipe
 from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
@@ -36,8 +36,9 @@ def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "
     Raises:
         BackboneError: the folder's weights do not fit.
         ExportError: the backbone cannot be written in this format.
-        RunError: the folder is neither, the run has no such checkpoint, or there is no such format; ``out`` holds
-            something that no export wrote; or the store is gone that a run with ``views.attention`` needs.
+        NotOursError: ``out`` holds something that no export wrote.
+        RunError: the folder is neither, the run has no such checkpoint, or there is no such format; or the store is
+            gone that a run with ``views.attention`` needs.
     """
     if format not in _WRITERS:
         raise RunError(f"{source}: a backbone has no format '{format}' (it has: {', '.join(_WRITERS)})")
@@ -46,8 +47,7 @@ def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "
         backbone, card, origin = _from_run(source, checkpoint)
     elif (source / "config.json").is_file():
         backbone, origin = load_backbone(str(source)), source
-        readme = source / "README.md"
-        card = readme.read_text(encoding="utf-8") if readme.is_file() else f"# {backbone.name}\n"
+        card = source_card(source, default=f"# {backbone.model.pretrained_cfg['architecture']}\n")
     else:
         raise RunError(f"{source} is no run folder (config.yaml), nor a backbone or classifier folder (config.json)")
     _WRITERS[format](backbone, out, card=with_usage(card, _usage(format, backbone)))

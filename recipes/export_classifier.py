@@ -1,15 +1,17 @@
 """Write the classifier of a fine-tuning run, or of a classifier folder, in a format of choice."""
 
-import shutil
+from collections.abc import Callable
 from pathlib import Path
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.export import export_onnx
-from framegate.finetune.folder import push_classifier
-from framegate.recipes.cards import with_usage
+from framegate.finetune.folder import known_files, push_classifier
+from framegate.media.files import folder_aside, stays_inside, write_text
+from framegate.media.owned import MODELS, put_in_place
+from framegate.recipes.cards import source_card, with_usage
 from framegate.recipes.clips import Sampling
 from framegate.recipes.results import Result
-from framegate.recipes.run_folder import RunError, claim_export, replace_folder
+from framegate.recipes.run_folder import RunError, claim_export
 
 FORMATS = ("framegate", "onnx")
 
@@ -27,8 +29,12 @@ log_probs, reliability, embedding = sessions["fusion"].run(
 )  # log p of every row of taxonomy.csv; with nothing present, the prior"""
 
 
-def export_classifier(source: Path, out: Path, *, format: str, push: str | None = None) -> Result:
+def export_classifier(
+    source: Path, out: Path, *, format: str, push: str | None = None, confirm: Callable[[str], bool] | None = None
+) -> Result:
     """A classifier folder from one place and form to another; an earlier export in ``out`` is replaced.
+
+    The classifier is opened and written anew: whatever else lies in ``source`` stays there.
 
     Args:
         source: a classifier folder.
@@ -36,33 +42,36 @@ def export_classifier(source: Path, out: Path, *, format: str, push: str | None 
         format: ``framegate``: what `GatedFusionClassifier.from_pretrained` opens; ``onnx``: see
             `framegate.finetune.export`.
         push: ``OWNER/NAME`` on the Hugging Face hub to upload the folder to, private; opens as ``hf-hub:OWNER/NAME``.
+        confirm: see `push_classifier`.
 
     Raises:
         ExportError: the classifier does not translate to ONNX.
-        FolderError: the folder's weights do not fit.
-        RunError: a classifier has no such format, or ``out`` holds something that no export wrote.
+        FolderError: the folder's weights do not fit; or the hub does not take it.
+        NotOursError: ``out`` holds something that no export wrote.
+        RunError: a classifier has no such format, or a file of it is a link out of its folder.
     """
     if push is not None and format != "framegate":
         raise RunError("only format framegate goes to the hub: leave --format or --push out")
     if format not in FORMATS:
         raise RunError(f"{source} is a classifier: it has no format '{format}' (it has: {', '.join(FORMATS)})")
     claim_export(out, source=source)
-    # Opened for a copy, too: a damaged classifier must not take the place of a whole one.
+    for name in known_files(source):
+        if not stays_inside(source / name, source):
+            raise RunError(f"{source / name} is a link out of the folder: replace it by what it leads to")
     model, sampling = GatedFusionClassifier.from_pretrained(source), Sampling.load(source)
-    aside = out.with_name(f".{out.name}.part")
-    shutil.rmtree(aside, ignore_errors=True)
-    if format == "framegate":
-        shutil.copytree(source, aside)
-    else:
-        readme = source / "README.md"
-        card = readme.read_text(encoding="utf-8") if readme.is_file() else f"# {source.resolve().name}\n"
-        export_onnx(model, aside)
+    card = source_card(source, default=f"# {source.resolve().name}\n")
+    with folder_aside(out) as aside:
+        if format == "framegate":
+            model.save_pretrained(aside)
+        else:
+            export_onnx(model, aside)
+            card = with_usage(card, _onnx_usage(model))
         sampling.save(aside)
-        (aside / "README.md").write_text(with_usage(card, _onnx_usage(model)), encoding="utf-8")
-    replace_folder(aside, out)
+        write_text(aside / "README.md", card)
+        put_in_place(aside, out, kind="classifier", kinds=MODELS)
     values, text = {"classifier": str(out), "format": format}, f"{out}: {format}, from {source}"
     if push is not None:
-        values["hub"] = push_classifier(out, push)
+        values["hub"] = push_classifier(out, push, confirm=confirm)
         text += f"\n{values['hub']}"
     return Result(values, text)
 

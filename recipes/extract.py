@@ -1,6 +1,5 @@
 """Extract a manifest into a frame store, its labels checked against a taxonomy."""
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
@@ -8,6 +7,7 @@ from typing import Literal
 from framegate.augment import find_layout
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, Progress, extract, read_manifest
+from framegate.media.files import write_bytes
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
 
@@ -60,7 +60,7 @@ def extract_manifest(
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
     if taxonomy:
-        shutil.copyfile(taxonomy, out / TAXONOMY)
+        write_bytes(out / TAXONOMY, taxonomy.read_bytes())
     text = (
         f"{out}: {summary.frames} frames of {summary.ok + summary.partial} clips in {summary.seconds:.1f} s "
         f"({summary.frames_per_second:.0f} frames/s); {summary.partial} partial, {summary.failed} failed"

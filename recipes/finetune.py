@@ -27,6 +27,8 @@ from framegate.finetune.looking import look_again
 from framegate.finetune.mixup import Mixup, draw_mixup
 from framegate.finetune.training import parameter_groups
 from framegate.media import FrameStore, MediaError
+from framegate.media.files import folder_aside, write_text
+from framegate.media.owned import MODELS, put_in_place
 from framegate.recipes.cards import classifier_card
 from framegate.recipes.clip_features import frozen_features, noise_features
 from framegate.recipes.clips import (
@@ -42,7 +44,6 @@ from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.labels import store_taxonomy
 from framegate.recipes.optimizers import build_optimizer, set_lr
-from framegate.recipes.run_folder import replace_folder
 from framegate.recipes.training_run import TrainingRun
 from framegate.recipes.validation import calibrate, validate
 from framegate.ssl.backbone import Backbone
@@ -280,11 +281,11 @@ def _loader(
 
 def _save(config: FinetuneConfig, model: GatedFusionClassifier, sampling: Sampling, run: TrainingRun) -> None:
     folder = run.folder.path / "classifier"
-    aside = folder.with_name(f".{folder.name}.part")
-    model.save_pretrained(aside)
-    sampling.save(aside)
-    (aside / "README.md").write_text(classifier_card(config, run.folder.rows()), encoding="utf-8")
-    replace_folder(aside, folder)
+    with folder_aside(folder) as aside:
+        model.save_pretrained(aside)
+        sampling.save(aside)
+        write_text(aside / "README.md", classifier_card(config, run.folder.rows()))
+        put_in_place(aside, folder, kind="classifier", kinds=MODELS)
 
 
 if __name__ == "__main__":

@@ -11,7 +11,8 @@ import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 
-from framegate.recipes.run_folder import write_text
+from framegate.media.files import write_bytes
+from framegate.recipes.outputs import generator, output_file
 
 matplotlib.use("Agg")
 
@@ -77,14 +78,22 @@ class Page:
         self._parts.append(f'<div class="clips">{"".join(card.html() for card in cards)}</div>')
 
     def write(self, path: Path) -> None:
-        """The finished page; whole or not at all."""
+        """Write the finished page, whole or not at all, over whatever is there: for a page in a run's own folder."""
+        write_bytes(path, self._html())
+
+    def write_output(self, path: Path) -> None:
+        """Write the finished page where a user said, see `claim_output`."""
+        with output_file(path) as file:
+            file.write(self._html())
+
+    def _html(self) -> bytes:
         body = "\n".join(self._parts)
-        write_text(
-            path,
-            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8"><title>{_text(self.title)}</title>'
+        return (
+            f'<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+            f'<meta name="generator" content="{_text(generator())}"><title>{_text(self.title)}</title>'
             f'<meta name="viewport" content="width=device-width"><link rel="icon" href="data:,">'
-            f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n",
-        )
+            f"<style>{_STYLE}</style></head>\n<body>\n{body}\n</body></html>\n"
+        ).encode()
 
     def _image(self, png: bytes, caption: str) -> None:
         caption = _text(caption)

@@ -1,5 +1,6 @@
 """Classify raw videos, or the clips of a manifest."""
 
+import io
 import json
 import shutil
 import sys
@@ -28,6 +29,7 @@ from framegate.media import (
     read_manifest,
 )
 from framegate.recipes.clips import Sampling, StoreClips, spread
+from framegate.recipes.outputs import claim_output, output_file
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
 
@@ -64,7 +66,9 @@ def predict_inputs(
     Raises:
         FolderError: the folder is no classifier.
         ManifestError: rows of the manifest are wrong, or it is not the only input.
+        OutputError: framegate did not write the file that is there, or it is an input.
     """
+    claim_output(out, inputs=inputs)
     folder = local_classifier(folder)
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
@@ -84,7 +88,7 @@ def predict_inputs(
             )
         ) as stores,
         WorkProgress("predict", total=len(clips)) as progress,
-        _writer(out) as file,
+        _writer(out, inputs) as file,
     ):
         for store, its_failures in stores:
             for failure in its_failures:
@@ -164,13 +168,12 @@ def _predict(
 
 
 @contextmanager
-def _writer(out: Path | None) -> Iterator[TextIO]:
+def _writer(out: Path | None, inputs: Sequence[Path]) -> Iterator[TextIO]:
     """Standard output, or a file that appears when it is whole."""
     if out is None:
         yield sys.stdout
         return
-    out.parent.mkdir(parents=True, exist_ok=True)
-    aside = out.with_name(f".{out.name}.part")
-    with aside.open("w", encoding="utf-8") as file:
-        yield file
-    aside.replace(out)
+    with output_file(out, inputs=inputs) as file:
+        text = io.TextIOWrapper(file, encoding="utf-8", newline="")
+        yield text
+        text.detach()  # which writes what it holds, and leaves the file open

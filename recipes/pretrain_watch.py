@@ -7,12 +7,12 @@ from typing import Any
 from torch import nn
 
 from framegate.media import FrameStore
+from framegate.media.files import write_text
 from framegate.recipes.audit import audit_metrics, audit_values
 from framegate.recipes.labels import LabelError
 from framegate.recipes.online_probe import OnlineProbe
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
-from framegate.recipes.run_folder import write_text
 from framegate.recipes.similarities import SimilarityHistograms
 from framegate.recipes.tracking import Board
 from framegate.recipes.training_run import TrainingRun

@@ -1,13 +1,13 @@
 """What a verb prints: the same values as text for people and as JSON for scripts."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import typer
 
-from framegate.recipes.run_folder import RunFolder, write_text
+from framegate.recipes.outputs import claim_output, json_bytes, write_output
+from framegate.recipes.run_folder import RunFolder
 
 
 @dataclass(frozen=True)
@@ -18,12 +18,18 @@ class Result:
     text: str
 
 
+def claim_json(file: Path | None) -> Path | None:
+    """Refuse ``--json FILE`` before the work if framegate may not write it; see `claim_output`."""
+    claim_output(file)
+    return file
+
+
 def give(result: Result, json_file: Path | None) -> None:
     """Print the text, and write the values where the user asked for them."""
     if result.text:
         typer.echo(result.text)
     if json_file is not None:
-        write_text(json_file, json.dumps(result.values, indent=1, ensure_ascii=False) + "\n")
+        write_output(json_file, json_bytes(result.values))
 
 
 def run_result(run: Path, product: str) -> Result:

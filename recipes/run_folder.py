@@ -4,7 +4,6 @@ import fcntl
 import json
 import os
 import secrets
-import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,6 +11,8 @@ from typing import Any
 
 import yaml
 
+from framegate.media.files import append_text, open_plain, write_text
+from framegate.media.owned import MODELS, refuse_foreign
 from framegate.recipes.config import Section, dump_recipe, flat
 
 NEUTRAL = ("run_dir", "data.store", "data.workers", "log.", "checkpoint.")
@@ -41,7 +42,10 @@ class RunFolder:
 
         Raises:
             RunError: the run exists and ``resume`` was not said, or its config is another and ``force`` was not said.
+            NotOursError: ``backbone/`` or ``classifier/``, with which runs end, holds what framegate did not write.
         """
+        for name in MODELS:
+            refuse_foreign(self.path / name, kinds=MODELS)
         written = self.path / "config.yaml"
         if not written.exists():
             return
@@ -61,10 +65,13 @@ class RunFolder:
         """Keep the folder from a second training; a process that dies lets go of it.
 
         Raises:
-            RunError: another process trains in it.
+            RunError: another process trains in it; or the run would write elsewhere, through a link in it.
         """
         self.path.mkdir(parents=True, exist_ok=True)
-        with (self.path / ".lock").open("w") as file:
+        for path in (self.path / ".lock", self.metrics, self.checkpoints, self.path / "wandb"):
+            if path.is_symlink():
+                raise RunError(f"{path} is a link, and a run writes into its own folder alone: replace or delete it")
+        with open_plain(self.path / ".lock", os.O_RDWR | os.O_CREAT) as file:
             try:
                 # A record lock, unlike flock's, is not inherited by data workers, which may outlive a killed training.
                 fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -89,68 +96,23 @@ class RunFolder:
 
     def log(self, row: dict[str, Any]) -> None:
         """Append a row to ``metrics.jsonl``."""
-        with self.metrics.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(row) + "\n")
+        append_text(self.metrics, json.dumps(row) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
         """All rows of ``metrics.jsonl``."""
         return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
 
 
-def write_text(path: Path, text: str) -> None:
-    """Write a whole file or none, in a folder that is made if need be: aside first, then renamed."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".{path.name}.part")
-    aside.write_text(text, encoding="utf-8")
-    to_disk(aside)
-    aside.replace(path)
-
-
 def claim_export(out: Path, *, source: Path) -> None:
     """Make sure that nothing is lost when an export of ``source`` takes the place of ``out``: it is an earlier export.
 
     Raises:
-        RunError: it is a file, or holds something else; or it is the model folder that is exported, or is in it.
+        RunError: it is the model folder that is exported, or is in it.
+        NotOursError: it is a file or a link, or holds something that no export wrote.
     """
     if (source / "config.json").is_file() and out.resolve().is_relative_to(source.resolve()):
         raise RunError(f"{out}: the export would replace what it is made of: name another folder with --out")
-    if not out.exists():
-        return
-    if not out.is_dir():
-        raise RunError(f"{out} is a file: name a folder with --out")
-    others = sorted(path.name for path in out.iterdir() if path.name not in _EXPORTED and path.suffix != ".onnx")
-    if others:
-        raise RunError(f"{out} holds {others[0]}, which no export wrote and this one would remove: name another folder")
-
-
-_EXPORTED = {
-    *("README.md", "config.json", "model.safetensors"),  # of all
-    *("inputs.json", "preprocessing.json", "sound", "taxonomy.csv", "tokenizer"),  # of classifiers
-}
-
-
-def replace_folder(aside: Path, folder: Path) -> None:
-    """Put a finished folder in its place, instead of an older one, which is never there by half."""
-    to_disk(aside)
-    old = folder.with_name(f".{folder.name}.old")
-    shutil.rmtree(old, ignore_errors=True)
-    if folder.exists():
-        folder.replace(old)
-    aside.replace(folder)
-    to_disk(folder.parent)
-    shutil.rmtree(old, ignore_errors=True)
-
-
-def to_disk(path: Path) -> None:
-    """Wait until a file's bytes, or a folder's list of names, are on the disk.
-
-    Renaming is atomic, but says nothing of what is renamed.
-    """
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+    refuse_foreign(out, kinds=MODELS)
 
 
 def _changes(before: dict[str, Any], config: Section) -> list[str]:

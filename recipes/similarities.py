@@ -3,7 +3,8 @@
 import json
 from dataclasses import asdict, dataclass
 
-from framegate.recipes.run_folder import RunFolder, write_text
+from framegate.media.files import write_text
+from framegate.recipes.run_folder import RunFolder
 from framegate.ssl.diagnostics import Similarities, similarity_histogram
 
 _FILE = "similarities.json"

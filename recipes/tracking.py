@@ -10,8 +10,8 @@ from urllib.parse import urlparse
 import numpy as np
 from accelerate import Accelerator
 
+from framegate.media.files import write_text
 from framegate.recipes.config import Section, dump_recipe
-from framegate.recipes.run_folder import write_text
 
 
 def start_tracking(

@@ -10,6 +10,7 @@ from framegate.augment import Anchor, ViewPolicy
 from framegate.augment.attention import activation_map
 from framegate.augment.sheet import Attention, draw_sheet
 from framegate.media import FrameStore, MediaError
+from framegate.recipes.outputs import claim_output, signed_picture, write_output
 from framegate.recipes.results import Result
 from framegate.ssl.backbone import Backbone, load_backbone
 
@@ -32,7 +33,11 @@ def draw_views(
 
     Raises:
         MediaError: the store has no frames, or the picture's kind is unknown.
+        OutputError: framegate did not write the picture that is there.
     """
+    if out.suffix.lower() not in (".png", ".jpg", ".jpeg"):
+        raise MediaError(f"{out}: name a .png or .jpg file")
+    claim_output(out)
     opened = FrameStore(store)
     if not len(opened):
         raise MediaError(f"{store} holds no frames")
@@ -40,7 +45,7 @@ def draw_views(
     anchors = [Anchor(opened.jpeg(i), opened.video(int(opened.video_of[i])).layout) for i in chosen]
     attention = _attention(load_backbone(backbone, image_size=image_size)) if backbone else None
     sheet = draw_sheet(anchors, ViewPolicy(), image_size=image_size, seed=seed, attention=attention)
-    _write_picture(out, sheet)
+    write_output(out, signed_picture(cv2.imencode(out.suffix, cv2.cvtColor(sheet, cv2.COLOR_RGB2BGR))[1].tobytes()))
     return Result({"sheet": str(out), "frames": chosen}, f"{out}: {len(chosen)} frames of {store}")
 
 
@@ -51,12 +56,3 @@ def _attention(backbone: Backbone) -> Attention:
         return activation_map(backbone.eval().feature_map(images, least=_CELLS))[:, 0].numpy()
 
     return maps
-
-
-def _write_picture(path: Path, rgb: np.ndarray) -> None:
-    if path.suffix.lower() not in (".png", ".jpg", ".jpeg"):
-        raise MediaError(f"{path}: name a .png or .jpg file")
-    path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f".part-{path.name}")
-    cv2.imwrite(str(aside), cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR))
-    aside.replace(path)

@@ -2,8 +2,6 @@
 
 import copy
 import json
-import secrets
-import shutil
 import warnings
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,8 @@ import torchvision
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
+from framegate.media.files import folder_aside, write_text
+from framegate.media.owned import MODELS, put_in_place, refuse_foreign
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.weights import save_tensors
 
@@ -33,8 +33,11 @@ def export_backbone(backbone: Backbone, folder: Path, *, card: str) -> None:
 
     Args:
         backbone: the network to write; for MoCo, the query encoder.
-        folder: where to; an older backbone there is replaced.
+        folder: where to; an older backbone there is replaced, and nothing else, see `framegate.media.owned`.
         card: the model card, Markdown.
+
+    Raises:
+        NotOursError: ``folder`` holds something that no export wrote.
     """
 
     def write(aside: Path) -> None:
@@ -149,16 +152,11 @@ def _compare(found: Tensor, expected: Tensor, where: str) -> None:
 
 def _write_folder(folder: Path, card: str, write: Callable[[Path], object]) -> None:
     """Let ``write`` fill a new folder, add the card, and put it in its place; if it fails, nothing has changed."""
-    aside = folder.with_name(f".{folder.name}-{secrets.token_hex(4)}")
-    aside.mkdir(parents=True)
-    try:
+    refuse_foreign(folder, kinds=MODELS)
+    with folder_aside(folder) as aside:
         write(aside)
-        (aside / "README.md").write_text(card, encoding="utf-8")
-        shutil.rmtree(folder, ignore_errors=True)
-        aside.replace(folder)
-    except BaseException:
-        shutil.rmtree(aside, ignore_errors=True)
-        raise
+        write_text(aside / "README.md", card)
+        put_in_place(aside, folder, kind="backbone", kinds=MODELS)
 
 
 def _config(backbone: Backbone) -> dict[str, Any]:

@@ -7,6 +7,7 @@ from functools import partial
 import pytest
 import torch
 from huggingface_hub import HfApi, snapshot_download
+from huggingface_hub.utils import filter_repo_objects
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import FolderError, push_classifier
@@ -46,20 +47,29 @@ def test_a_classifier_goes_to_the_hub_and_comes_back(tmp_path, monkeypatch):
     """The hub is a cache folder here; what is uploaded is laid out as its client lays out downloads."""
     cache, revision = tmp_path / "cache", "0" * 40
 
-    def upload_folder(self, *, folder_path, repo_id, commit_message):
+    def upload_folder(self, *, folder_path, repo_id, commit_message, allow_patterns):
         home = cache / f"models--{repo_id.replace('/', '--')}"
-        shutil.copytree(folder_path, home / "snapshots" / revision)
+        names = [path.relative_to(folder_path).as_posix() for path in folder_path.rglob("*") if path.is_file()]
+        for name in filter_repo_objects(names, allow_patterns=allow_patterns):
+            (home / "snapshots" / revision / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(folder_path / name, home / "snapshots" / revision / name)
         (home / "refs").mkdir()
         (home / "refs" / "main").write_text(revision)
         return f"https://hub/{repo_id}"
 
     monkeypatch.setattr(HfApi, "create_repo", lambda self, name, **options: None)
+    monkeypatch.setattr(HfApi, "repo_exists", lambda self, name: False)
     monkeypatch.setattr(HfApi, "upload_folder", upload_folder)
     offline = partial(snapshot_download, cache_dir=cache, local_files_only=True)
     monkeypatch.setattr("framegate.finetune.folder.snapshot_download", offline)
     model = make_model(streams=(2,))
     model.eval().save_pretrained(tmp_path / "classifier")
+    (tmp_path / "classifier" / ".env").write_text("SECRET=1")
+    (tmp_path / "classifier" / "tokenizer" / "notes.docx").write_text("mine")
     assert push_classifier(tmp_path / "classifier", "someone/news") == "https://hub/someone/news"
+    uploaded = {path.name for path in cache.rglob("*")}
+    assert {"config.json", "model.safetensors", "tokenizer.json"} <= uploaded
+    assert not uploaded & {".env", "notes.docx"}
     again = GatedFusionClassifier.from_pretrained("hf-hub:someone/news")
     texts = [ClipInput(text="погода")]
     assert again.predict(texts)[0].as_json(embedding=True) == model.predict(texts)[0].as_json(embedding=True)
@@ -67,6 +77,39 @@ def test_a_classifier_goes_to_the_hub_and_comes_back(tmp_path, monkeypatch):
         GatedFusionClassifier.from_pretrained("hf-hub:someone/else")
     with pytest.raises(FolderError, match="no classifier to push"):
         push_classifier(tmp_path, "someone/news")
+
+
+def test_a_public_repository_gets_nothing_unless_the_user_agrees(tmp_path, monkeypatch):
+    asked, uploaded = [], []
+
+    class Public:
+        private = False
+
+    def upload_folder(self, **what):
+        uploaded.append(what["repo_id"])
+        return "https://hub/someone/news"
+
+    monkeypatch.setattr(HfApi, "repo_exists", lambda self, name: True)
+    monkeypatch.setattr(HfApi, "repo_info", lambda self, name: Public())
+    monkeypatch.setattr(HfApi, "create_repo", lambda self, name, **options: None)
+    monkeypatch.setattr(HfApi, "upload_folder", upload_folder)
+    make_model(streams=(2,)).save_pretrained(tmp_path)
+    for confirm in (None, lambda question: asked.append(question)):
+        with pytest.raises(FolderError, match="hf-hub:someone/news is public, and nothing was uploaded: say --public"):
+            push_classifier(tmp_path, "someone/news", confirm=confirm)
+    assert uploaded == []
+    assert "someone/news is public: everybody will see" in asked[0]
+    push_classifier(tmp_path, "someone/news", confirm=lambda question: True)
+    assert uploaded == ["someone/news"]
+
+
+def test_a_link_in_the_place_of_a_file_is_not_uploaded(tmp_path):
+    secret = tmp_path / "id_rsa"
+    secret.write_text("secret")
+    make_model(streams=(2,)).save_pretrained(tmp_path / "classifier")
+    (tmp_path / "classifier" / "README.md").symlink_to(secret)
+    with pytest.raises(FolderError, match=r"README\.md is a link"):
+        push_classifier(tmp_path / "classifier", "someone/news")
 
 
 def test_a_folder_without_a_classifier_is_refused(tmp_path):

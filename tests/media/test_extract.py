@@ -1,9 +1,12 @@
 import json
+import os
+import shutil
 import struct
 from pathlib import Path
 
 import av
 import numpy as np
+import pyarrow as pa
 import pytest
 
 from framegate.media import Clip, ExtractOptions, FrameStore, Layout, MediaError, clip_frames, clip_sound, extract
@@ -110,3 +113,80 @@ def test_a_clip_that_starts_after_the_files_end_says_so(make_video, tmp_path: Pa
     extract(clips, tmp_path / "out", options=ExtractOptions(mode="exact"), workers=1)
     line = json.loads((tmp_path / "out" / "failures.jsonl").read_text())
     assert (line["status"], line["error"]) == ("failed", "ends at 2.00 s, before the clip's start at 60 s")
+
+
+LINKS = (
+    *(".extract/state.json", ".extract/00000000.json", ".extract/00000000.frames", ".extract/videos-00000.arrow"),
+    *(".extract/failures-00000.jsonl", ".extract/videos.arrow", "frames-00000.arrow", "audio-00000.arrow"),
+    *("videos.tmp", "failures.jsonl", "failures.jsonl.tmp", "summary.json", "summary.json.tmp", "extract.json.tmp"),
+)
+
+
+def test_an_extraction_goes_on_in_a_strangers_folder_without_following_links(make_video, tmp_path: Path) -> None:
+    clips, out, mine = [clip("a", make_video(sound="aac"))], tmp_path / "out", tmp_path / "mine"
+    extract(clips, tmp_path / "whole", workers=1)
+    mine.write_text("precious")
+    (out / ".extract").mkdir(parents=True)
+    (out / "extract.json").write_bytes((tmp_path / "whole" / "extract.json").read_bytes())
+    indexes = [path.name for path in (tmp_path / "whole").glob("*.npy")]
+    for name in (*LINKS, *indexes):
+        (out / name).symlink_to(mine)
+    for kind in ("frames", "audio", "json"):  # the numbers that a worker's process may have
+        for number in range(os.getpid(), os.getpid() + 300):
+            (out / ".extract" / f"00000000.{kind}.{number}").symlink_to(mine)
+    extract(clips, out, workers=1)
+    assert mine.read_text() == "precious"
+    stores = [FrameStore(path) for path in (out, tmp_path / "whole")]
+    assert stores[0].videos.equals(stores[1].videos)
+    assert [bytes(store.jpeg(0)) for store in stores] == [bytes(stores[0].jpeg(0))] * 2
+    assert not (out / ".extract").exists()
+    assert not any(path.is_symlink() for path in out.iterdir() if not path.name.endswith(".tmp"))
+
+
+def test_a_folder_of_parts_that_is_a_link_is_refused(make_video, tmp_path: Path) -> None:
+    clips, out, mine = [clip("a", make_video())], tmp_path / "out", tmp_path / "mine"
+    extract(clips, tmp_path / "whole", workers=1)
+    for finished in (False, True):
+        mine.mkdir(exist_ok=True)
+        (mine / "thesis").write_text("precious")
+        if finished:
+            shutil.copytree(tmp_path / "whole", out)
+        else:
+            out.mkdir()
+            shutil.copy(tmp_path / "whole" / "extract.json", out)
+        (out / ".extract").symlink_to(mine)
+        if finished:
+            extract(clips, out, workers=1)
+        else:
+            with pytest.raises(MediaError, match=r"\.extract is a link"):
+                extract(clips, out, workers=1)
+        assert [path.name for path in mine.iterdir()] == ["thesis"]
+        shutil.rmtree(out)
+
+
+@pytest.mark.parametrize("name", ["failures-00000.jsonl", "videos-00000.arrow"])
+def test_what_a_link_among_the_parts_leads_to_is_not_copied_into_the_store(make_video, tmp_path: Path, name) -> None:
+    clips, out = [clip("a", make_video())], tmp_path / "out"
+    extract(clips, tmp_path / "whole", workers=1)
+    (tmp_path / "secret").write_text("secret")
+    (out / ".extract").mkdir(parents=True)
+    shutil.copy(tmp_path / "whole" / "extract.json", out)
+    (out / ".extract" / "state.json").write_text('{"clips": 1, "shards": 1}')
+    for other in ("failures-00000.jsonl", "videos-00000.arrow"):
+        (out / ".extract" / other).touch()
+    (out / ".extract" / name).unlink()
+    (out / ".extract" / name).symlink_to(tmp_path / "secret")
+    with pytest.raises((MediaError, pa.ArrowInvalid), match=f"{name} is missing, or no ordinary file"):
+        extract(clips, out, workers=1)
+    assert not any(path.read_bytes() == b"secret" for path in out.iterdir() if path.is_file())
+
+
+@pytest.mark.parametrize("state", ["[]", "{", '{"clips": "x"}', '{"clips": 1, "other": 2}', '{"tally": 3}'])
+def test_a_damaged_state_is_said_in_a_line(make_video, tmp_path: Path, state: str) -> None:
+    clips, out = [clip("a", make_video())], tmp_path / "out"
+    extract(clips, tmp_path / "whole", workers=1)
+    (out / ".extract").mkdir(parents=True)
+    shutil.copy(tmp_path / "whole" / "extract.json", out)
+    (out / ".extract" / "state.json").write_text(state)
+    with pytest.raises(MediaError, match=r"state\.json: not what an extraction writes"):
+        extract(clips, out, workers=1)

@@ -136,7 +136,7 @@ def test_export_takes_a_checkpoint_by_name_and_a_backbone_folder(run: Path, fram
     last = sorted(path.name for path in (run / "checkpoints").iterdir())[-1]
     assert framegate("export", run, "--out", tmp_path / "named", "--checkpoint", last) == 0
     assert framegate("export", run / "backbone", "--out", tmp_path / "onnx", "--format", "onnx") == 0
-    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["README.md", "model.onnx"]
+    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == [".framegate.json", "README.md", "model.onnx"]
     card = (tmp_path / "onnx" / "README.md").read_text(encoding="utf-8")
     assert "onnxruntime.InferenceSession" in card
     assert "timm.create_model" not in card

@@ -70,13 +70,19 @@ def test_a_broken_picture_would_be_noticed(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_no_demo_made_is_left_alone(tmp_path: Path) -> None:
+    from framegate.media.owned import NotOursError
     from framegate.recipes.demo import run_demo
-    from framegate.recipes.run_folder import RunError
 
     (tmp_path / "precious.txt").write_text("mine")
-    with pytest.raises(RunError, match="no demo made it"):
+    with pytest.raises(NotOursError, match=r"holds precious\.txt, which no demo wrote"):
         run_demo(tmp_path, clips=64)
     assert (tmp_path / "precious.txt").read_text() == "mine"
+
+
+def test_all_that_the_demo_made_is_listed_for_the_next_one(demo: Path) -> None:
+    from framegate.media.owned import first_foreign
+
+    assert first_foreign(demo, kinds=("demo",)) is None
 
 
 def test_the_tracker_kept_the_config_offline(demo: Path) -> None:

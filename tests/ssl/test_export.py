@@ -10,6 +10,7 @@ import torch
 import torchvision
 from safetensors.torch import load_file
 
+from framegate.media.owned import MARKER
 from framegate.ssl.backbone import Backbone, load_backbone
 from framegate.ssl.batch_norm import set_batch_norm
 from framegate.ssl.export import ExportError, export_backbone, export_onnx, export_torchvision
@@ -67,12 +68,17 @@ def test_others_may_read_what_the_umask_lets_them(tmp_path: Path, write):
     assert {path.stat().st_mode & 0o777 for path in (tmp_path / "backbone").iterdir()} == {0o640}
 
 
-def test_a_folder_holds_the_config_the_weights_and_the_card_alone(tmp_path: Path):
+def test_a_folder_holds_the_config_the_weights_the_card_and_the_marker_alone(tmp_path: Path):
     folder = tmp_path / "deep" / "backbone"
     backbone = trained("resnet10t", image_size=32)
     for _ in range(2):
         export_backbone(backbone, folder, card=CARD)
-        assert sorted(path.name for path in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
+        assert sorted(path.name for path in folder.iterdir()) == [
+            MARKER,
+            "README.md",
+            "config.json",
+            "model.safetensors",
+        ]
     assert (folder / "README.md").read_text() == CARD
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -103,7 +109,7 @@ def test_torchvisions_resnet_takes_an_exported_one_strictly(tmp_path: Path):
     network.load_state_dict(load_file(tmp_path / "resnet" / "model.safetensors"), strict=True)
     images = pictures(3, side=64)
     torch.testing.assert_close(network(backbone.normalise(images)), backbone(images), rtol=0, atol=1e-4)
-    assert sorted(path.name for path in (tmp_path / "resnet").iterdir()) == ["README.md", "model.safetensors"]
+    assert sorted(path.name for path in (tmp_path / "resnet").iterdir()) == [MARKER, "README.md", "model.safetensors"]
 
 
 @pytest.mark.parametrize(("name", "reason"), [("test_vit", "no ResNet 'test_vit'"), ("resnet10t", "no ResNet")])
@@ -124,7 +130,7 @@ def test_what_torchvision_lacks_is_refused_with_what_it_has(tmp_path: Path, name
 def test_onnx_runtime_computes_the_same_features_for_any_number_of_pictures(tmp_path: Path, name: str):
     backbone = trained(name, image_size=64, memory_format=torch.channels_last)
     export_onnx(backbone, tmp_path / "onnx", card=CARD)
-    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == ["README.md", "model.onnx"]
+    assert sorted(path.name for path in (tmp_path / "onnx").iterdir()) == [MARKER, "README.md", "model.onnx"]
     session = onnxruntime.InferenceSession(tmp_path / "onnx" / "model.onnx", providers=["CPUExecutionProvider"])
     for count in (1, 2, 7):
         images = np.random.default_rng(count).random((count, 3, 64, 64), dtype=np.float32)

@@ -1,3 +1,6 @@
+import hashlib
+import hmac
+import json
 import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -6,14 +9,22 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from framegate.augment import mask_layout, plain_view
 from framegate.augment.crops import centre_square
 from framegate.media import FrameStore, Layout, clips_from_files, decode_jpeg
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.feature_cache import cached_features
+from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.export import export_backbone
+from framegate.ssl.feature_cache import cached_features, kept_tensors
 from framegate.ssl.features import frame_features
 from tests.ssl.small_stores import make_store
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("cache")))
+
 
 FRAMES = np.array([4, 0, 9])
 
@@ -145,3 +156,134 @@ def test_others_may_read_the_features_whom_the_umask_lets(backbone, fresh_store)
     (folder,) = (fresh_store.path / "features").iterdir()
     assert folder.stat().st_mode & 0o777 == 0o750
     assert {path.stat().st_mode & 0o777 for path in folder.iterdir()} == {0o640}
+
+
+# -- whose features they are ------------------------------------------------------------------------------------------
+
+
+def only_folder(store: FrameStore) -> Path:
+    (folder,) = (store.path / "features").iterdir()
+    return folder
+
+
+def poison(folder: Path, features: torch.Tensor, **others: torch.Tensor) -> None:
+    save_file({"features": features, "frames": torch.from_numpy(FRAMES), **others}, folder / "features.safetensors")
+
+
+@pytest.mark.parametrize("how", ["zeros", "another shape", "another type", "not finite", "cut", "more", "empty"])
+def test_features_that_somebody_else_has_changed_are_made_anew(backbone, fresh_store, caplog, how: str):
+    true = cached_features(backbone, fresh_store, FRAMES)
+    folder = only_folder(fresh_store)
+    file = folder / "features.safetensors"
+    match how:
+        case "zeros":
+            poison(folder, torch.zeros_like(true))
+        case "another shape":
+            poison(folder, torch.zeros(3, 2))
+        case "another type":
+            poison(folder, true.double())
+        case "not finite":
+            poison(folder, true * float("nan"))
+        case "more":
+            poison(folder, true, more=torch.zeros(3))
+        case "cut":
+            file.write_bytes(file.read_bytes()[:-4])
+        case "empty":
+            file.write_bytes(b"")
+    with forwards(backbone) as seen:
+        again, third = (cached_features(backbone, fresh_store, FRAMES) for _ in range(2))
+    assert seen == [3]  # made anew once, and kept in the place of the others
+    assert torch.equal(again, true)
+    assert torch.equal(third, true)
+    assert caplog.text.count("these features are made anew: the file has changed since it was written") == 1
+    assert only_folder(fresh_store) == folder
+
+
+def test_features_of_another_user_are_neither_used_nor_deleted(backbone, fresh_store, tmp_path_factory, monkeypatch):
+    cached_features(backbone, fresh_store, FRAMES)
+    theirs = only_folder(fresh_store)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path_factory.mktemp("mine")))
+    poison(theirs, torch.zeros(3, backbone.dim))
+    before = (theirs / "features.safetensors").read_bytes()
+    with forwards(backbone) as seen:
+        mine = cached_features(backbone, fresh_store, FRAMES)
+        cached_features(backbone, fresh_store, FRAMES)
+    assert seen == [3]
+    assert mine.abs().sum() > 0
+    assert (theirs / "features.safetensors").read_bytes() == before
+
+
+@pytest.mark.parametrize("about", [None, "", "[]", "{}", '{"sha256": "zz", "code": 1}', "forged", "moved"])
+def test_features_without_the_code_of_the_users_key_are_not_even_read(backbone, fresh_store, caplog, about):
+    cached_features(backbone, fresh_store, FRAMES)
+    folder = only_folder(fresh_store)
+    (folder / "features.safetensors").unlink()
+    os.mkfifo(folder / "features.safetensors")  # whoever reads it waits for ever
+    said = json.loads((folder / "backbone.json").read_text())
+    (folder / "backbone.json").unlink()
+    if about == "forged":
+        sha256 = hashlib.sha256(b"theirs")
+        code = hmac.new(b"their key", folder.name.encode() + sha256.digest(), "sha256").hexdigest()
+        about = json.dumps({"sha256": sha256.hexdigest(), "code": code})
+    elif about == "moved":  # the user's own code, of other features
+        about = json.dumps({**said, "sha256": hashlib.sha256(b"theirs").hexdigest()})
+    if about is not None:
+        (folder / "backbone.json").write_text(about)
+    cached_features(backbone, fresh_store, FRAMES)
+    assert "these features are made anew: they bear no code of your key" in caplog.text
+
+
+@pytest.mark.parametrize("which", ["features", "folder", "file"])
+def test_features_are_neither_read_nor_written_through_links(backbone, fresh_store, tmp_path_factory, which):
+    true = cached_features(backbone, fresh_store, FRAMES)
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    folder = only_folder(fresh_store)
+    moved = {"features": folder.parent, "folder": folder, "file": folder / "features.safetensors"}[which]
+    moved.rename(elsewhere / "moved")
+    moved.symlink_to(elsewhere / "moved")
+    held = {path: path.stat().st_mtime_ns for path in elsewhere.rglob("*")}
+    with forwards(backbone) as seen:
+        assert torch.equal(cached_features(backbone, fresh_store, FRAMES), true)
+    assert seen == [3]
+    assert {path: path.stat().st_mtime_ns for path in elsewhere.rglob("*")} == held
+
+
+def test_features_of_the_users_own_with_other_shapes_are_made_anew(fresh_store, caplog):
+    def kept(*shape: int) -> tuple[int, ...]:
+        def make() -> dict[str, torch.Tensor]:
+            return {"features": torch.zeros(shape)}
+
+        shapes = {"features": shape}
+        return tuple(kept_tensors(fresh_store, "x", hashlib.sha256(), make, shapes=shapes, about={})["features"].shape)
+
+    assert [kept(3, 2), kept(3, 2), kept(3, 4), kept(3, 4)] == [(3, 2), (3, 2), (3, 4), (3, 4)]
+    assert caplog.text.count("they have other shapes or types than they should") == 1
+
+
+def test_features_that_are_not_finite_are_not_kept(backbone, fresh_store):
+    with torch.no_grad():
+        backbone.model.conv1[0].weight.fill_(float("nan"))
+    assert cached_features(backbone, fresh_store, FRAMES).isnan().any()
+    assert not (fresh_store.path / "features").exists()
+
+
+def test_what_lies_beside_features_names_no_path(fresh_store, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("private") / "backbone"
+    export_backbone(Backbone("resnet10t", image_size=32), folder, card="")
+    cached_features(load_backbone(str(folder)), fresh_store, FRAMES)
+    about = (only_folder(fresh_store) / "backbone.json").read_text()
+    assert "private" not in about
+    assert json.loads(about)["name"] == "resnet10t"
+
+
+def test_without_a_place_for_a_key_nothing_is_kept(backbone, fresh_store, tmp_path, monkeypatch, caplog):
+    blocked = tmp_path / "blocked"
+    blocked.write_text("a file in the way")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(blocked))
+    monkeypatch.setattr("tempfile.tempdir", str(blocked))
+    with forwards(backbone) as seen:
+        for _ in range(2):
+            cached_features(backbone, fresh_store, FRAMES)
+    assert seen == [3, 3]
+    assert "no place for a key of yours" in caplog.text
+    assert not (fresh_store.path / "features").exists()

@@ -233,7 +233,7 @@ def _problems(nodes: Sequence[Node], places: Sequence[str]) -> list[str]:
             problems.append(f"{place}: {quoted(node.id)} is its own ancestor, through {quoted(node.parent)}")
         elif level == _MOST_LEVELS + 1:
             problems.append(f"{place}: {quoted(node.id)} is on level {level}; {_MOST_LEVELS} are the most")
-        elif max(lengths) > _MOST_IN_PATH >= max(standing.get(node.parent, _ABOVE_ROOTS)):
+        elif level <= _MOST_LEVELS and max(lengths) > _MOST_IN_PATH >= max(standing.get(node.parent, _ABOVE_ROOTS)):
             problems.append(f"{place}: the label path of {quoted(node.id)} has over {_MOST_IN_PATH} characters")
         elif (key := (node.parent, node.name or node.id)) in siblings:
             what = f"{quoted(node.id)} has the name {quoted(key[1])} of its sibling at {siblings[key]}"

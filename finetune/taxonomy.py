@@ -10,6 +10,7 @@ from typing import Self
 
 import numpy as np
 
+from framegate.media.errors import ProblemsError
 from framegate.media.nearest import Nearest
 from framegate.media.visible import quoted, visible
 
@@ -21,12 +22,8 @@ _MOST_IN_PATHS = 100_000_000
 """Characters of all label paths together, which stand in memory while labels are looked up."""
 
 
-class TaxonomyError(ValueError):
+class TaxonomyError(ProblemsError):
     """A taxonomy that is no tree; ``problems`` holds one line for each thing that is wrong, with its place."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 class UnknownLabelError(ValueError):

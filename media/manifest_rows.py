@@ -5,10 +5,11 @@ import json
 import math
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from framegate.media.errors import ProblemsError
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
 
@@ -18,12 +19,8 @@ _MOST_IN_ROW, _MOST_IN_VALUE, _MOST_COLUMNS = 1_000_000, 100_000, 1000
 _SURROGATE = re.compile("[\ud800-\udfff]")
 
 
-class ManifestError(ValueError):
+class ManifestError(ProblemsError):
     """Everything that is wrong with a manifest: ``problems``, each ``clips.csv:17: what (nearest: …)``."""
-
-    def __init__(self, problems: Iterable[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 @dataclass(frozen=True, slots=True)

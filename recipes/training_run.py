@@ -24,7 +24,7 @@ from framegate.recipes.checkpoints import (
     save_checkpoint,
 )
 from framegate.recipes.dead_workers import batches_despite_deaths
-from framegate.recipes.launch import asked_processes
+from framegate.recipes.launch import asked_processes, join_launched
 from framegate.recipes.pace import Interval, Waiting
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.run_folder import RunError, RunFolder
@@ -74,6 +74,7 @@ class TrainingRun:
 
     def __init__(self, config: Any, *, resume: bool = False, force: bool = False, find_unused_parameters: bool = False):
         self.config: TrainingConfig = config
+        join_launched()
         self.accelerator = Accelerator(
             mixed_precision={"fp32": "no"}.get(config.compute.precision, config.compute.precision),
             gradient_accumulation_steps=config.optim.accumulate,

@@ -1,5 +1,6 @@
 """Text of strangers as a terminal or a page may show it: what hides, moves or reorders other text is escaped."""
 
+import json
 import re
 
 _SHORT = {"\n": r"\n", "\r": r"\r", "\t": r"\t"}
@@ -30,6 +31,16 @@ def visible(text: object) -> str:
 def visible_lines(text: object) -> str:
     """Return ``text`` as `visible` does, its line breaks and tabs kept: for text whose lines are our own."""
     return _HIDDEN_IN_LINES.sub(_escape, str(text))
+
+
+def visible_error(error: BaseException) -> str:
+    """Return an error's message as `visible` does: each of its ``problems`` on a line, or else all of it on one."""
+    return "\n".join(map(visible, getattr(error, "problems", None) or [error]))
+
+
+def visible_json(line: str) -> str:
+    """Return JSON that says the same, its hiding characters written as JSON's own escapes."""
+    return _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], line)
 
 
 def quoted(text: str, *, most: int = 80) -> str:

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING, Any
 
+from framegate.media.visible import visible, visible_lines
 from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config import dump_recipe
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.finetune_config import FinetuneConfig
     from framegate.recipes.pretrain_config import PretrainConfig
+
+_OPENS, _CLOSES = "```python\n", "\n```"
 
 
 def backbone_card(
@@ -19,13 +21,13 @@ def backbone_card(
     """The card of a pretrained backbone, Markdown with the hub's front matter; with its audit where there is one."""
     last = metrics[-1] if metrics else {}
     audit = f"{audit_card(audited)}\n" if audited else ""
-    return f"""---
+    return visible_lines(f"""---
 library_name: timm
 tags: [image-feature-extraction, self-supervised, video, framegate]
 ---
 # {config.name}
 
-A `{config.backbone.name}` frame backbone, pretrained without labels by `{config.method.name}` on
+A `{visible(config.backbone.name)}` frame backbone, pretrained without labels by `{config.method.name}` on
 {config.backbone.image_size}-pixel video frames, with overlays (subtitles, logos, borders) made worthless in its views.
 
 ```python
@@ -39,7 +41,7 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. I
 {audit}## Recipe
 ```yaml
 {dump_recipe(config)}```
-"""
+""")
 
 
 def _fusion(config: FinetuneConfig) -> str:
@@ -52,7 +54,7 @@ def classifier_card(config: FinetuneConfig, metrics: list[dict[str, Any]]) -> st
     """The card of a gated-fusion classifier."""
     last = metrics[-1] if metrics else {}
     streams = [name for name in ("frames", "audio", "text") if getattr(config.streams, name) is not None]
-    return f"""---
+    return visible_lines(f"""---
 library_name: framegate
 tags: [video-classification, multimodal, framegate]
 ---
@@ -72,11 +74,12 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 ## Recipe
 ```yaml
 {dump_recipe(config)}```
-"""
+""")
 
 
 def with_usage(card: str, usage: str) -> str:
     """The card, its first Python block replaced; or with one more where it has none."""
-    block = f"```python\n{usage}\n```"
-    changed, count = re.subn(r"```python\n.*?\n```", lambda _: block, card, count=1, flags=re.DOTALL)
-    return changed if count else f"{card}\n{block}\n"
+    block = f"{_OPENS}{usage}{_CLOSES}"
+    start = card.find(_OPENS)
+    end = card.find(_CLOSES, start + len(_OPENS)) if start >= 0 else -1
+    return f"{card[:start]}{block}{card[end + len(_CLOSES) :]}" if end >= 0 else f"{card}\n{block}\n"

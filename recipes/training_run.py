@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
 
+from framegate.media.visible import visible
 from framegate.recipes.checkpoints import (
     checkpoint_name,
     complete_checkpoints,
@@ -341,7 +342,7 @@ class TrainingRun:
 
     def _warn(self, what: str) -> None:
         if self.is_main:
-            sys.stderr.write(f"{self.config.name}: forced: {what}\n")
+            sys.stderr.write(visible(f"{self.config.name}: forced: {what}") + "\n")
 
     def _logs(self, step: int) -> bool:
         due = step % self.config.log.every == 0 or step == self.total_steps

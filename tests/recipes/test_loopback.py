@@ -1,7 +1,6 @@
 """A training on several processes of one machine is nobody else's business."""
 
 import ipaddress
-import os
 from pathlib import Path
 
 import psutil
@@ -42,4 +41,4 @@ def test_the_processes_of_a_training_listen_to_this_machine_alone(store: Path, t
     assert heard, "they talk by sockets"
     assert {address for address in heard if not ipaddress.ip_address(address).is_loopback} == set()
     assert modes <= {0o700}
-    assert not [name for name in os.listdir(temporary) if name.startswith("framegate-")]
+    assert not list(temporary.glob("framegate-*"))

@@ -16,7 +16,7 @@ from framegate.media.visible import quoted, visible
 COLUMNS = ("id", "video", "audio", "title", "description", "label", "programme", "split", "start", "end")
 _MOST_BYTES = 512 * 1024**2
 _MOST_IN_ROW, _MOST_IN_VALUE, _MOST_COLUMNS = 1_000_000, 100_000, 1000
-_SURROGATE = re.compile("[\ud800-\udfff]")
+_NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class ManifestError(ProblemsError):
@@ -130,6 +130,7 @@ def _texts(row: dict[str, object]) -> dict[str, str]:
     if len(row) > _MOST_COLUMNS:
         raise ValueError(f"{len(row)} columns, more than {_MOST_COLUMNS}")
     texts: dict[str, str] = {}
+    length = 0
     for name, value in row.items():
         try:
             text = texts[name] = _as_text(value)
@@ -137,11 +138,12 @@ def _texts(row: dict[str, object]) -> dict[str, str]:
             raise ValueError(f"column {quoted(name)} holds {problem}") from None
         if len(name) + len(text) > _MOST_IN_VALUE:
             raise ValueError(f"column {quoted(name)} holds more than {_MOST_IN_VALUE} characters")
-        if "\0" in name or "\0" in text:
-            raise ValueError(f"column {quoted(name)} holds {quoted(text)}: a NUL belongs to no text")
-        if _SURROGATE.search(name + text):  # JSON can spell it, no file can hold it
-            raise ValueError(f"column {quoted(name)} holds {quoted(text)}: half of a surrogate pair is no character")
-    if sum(map(len, texts.values())) > _MOST_IN_ROW:
+        if found := _NO_TEXT.search(name + text):
+            # Surrogates: JSON can spell one alone, no file can hold it.
+            what = "a NUL belongs to no text" if found[0] == "\0" else "half of a surrogate pair is no character"
+            raise ValueError(f"column {quoted(name)} holds {quoted(text)}: {what}")
+        length += len(text)
+    if length > _MOST_IN_ROW:
         raise ValueError(f"a row of more than {_MOST_IN_ROW} characters")
     return texts
 
@@ -152,6 +154,8 @@ def _as_text(value: object) -> str:
     Raises:
         ValueError: it is no text, no number and no list of these; says what it is.
     """
+    if isinstance(value, str):
+        return value.strip()
     if isinstance(value, list):  # several labels, in JSONL
         if any(isinstance(each, list) for each in value):
             raise ValueError("a list of lists: write texts or numbers")

@@ -1,5 +1,6 @@
 """Which files a manifest may name: local ones, inside its folder."""
 
+import errno
 import os
 import re
 import stat
@@ -28,6 +29,7 @@ def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path
     if status is None and _ADDRESS.match(value):
         raise PathError(f"is an address, not a local file (nearest: {quoted(_file_part(value))})")
     resolved = _resolve(path, exists=status is not None)
+    status = status or _status(resolved)  # ``missing/../x`` is x
     if not allow_outside and not resolved.is_relative_to(folder):
         raise PathError(
             f"leads out of the manifest's folder (nearest: {quoted(resolved.name)}; --allow-outside accepts it)"
@@ -42,15 +44,34 @@ def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path
 
 
 def _resolve(path: Path, *, exists: bool) -> Path:
+    """The path without links and ``..``.
+
+    Raises:
+        PathError: links lead round in a circle.
+    """
     try:
         resolved = path.resolve()
-        # Where links lead round in a circle, Python before 3.13 leaves what follows them as it is: ``circle/../link``
-        # becomes ``link``, which is not followed. What exists has no such circle.
-        if exists or resolved == resolved.resolve():
+        # Python before 3.13 leaves as it is what comes after such a circle: of ``circle/../x`` it makes ``x``, and does
+        # not follow that further if it is a link. What exists was reached through no circle.
+        if exists or resolved == path or resolved == resolved.resolve():
             return resolved
     except (OSError, RuntimeError):
         pass
-    raise PathError("is a link that leads back to itself (nearest: a file or a folder of pictures)")
+    raise _circle()
+
+
+def _circle() -> PathError:
+    return PathError("is a link that leads back to itself (nearest: a file or a folder of pictures)")
+
+
+def _status(path: Path) -> os.stat_result | None:
+    """What is known of a file; None where there is none, or none that can be looked at: opening it will say why."""
+    try:
+        return path.stat()
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            raise _circle() from None
+        return None
 
 
 def is_plain(path: Path) -> bool:
@@ -60,14 +81,6 @@ def is_plain(path: Path) -> bool:
 
 def _is_plain(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
-
-
-def _status(path: Path) -> os.stat_result | None:
-    """What is known of a file; None where there is none, or none that can be looked at: opening it will say why."""
-    try:
-        return path.stat()
-    except OSError:
-        return None
 
 
 def _link_out_of(pictures: Path, folder: Path) -> str | None:

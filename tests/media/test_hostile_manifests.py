@@ -82,7 +82,7 @@ def test_names_that_no_file_can_have_are_missing_files(tmp_path: Path) -> None:
     assert [clip.id for clip in read_manifest(path)] == ["a", "b"]
 
 
-@pytest.mark.parametrize("video", ["circle", "circle/x.mp4", "circle/../out", "no/../circle/../out", "no/../out"])
+@pytest.mark.parametrize("video", ["circle", "circle/x.mp4", "circle/../out", "no/../circle/../out", "no/../out", "by"])
 def test_links_in_a_circle_lead_nowhere(tmp_path: Path, video: str) -> None:
     """``circle/../out`` was taken for ``out``, and not for what that links to."""
     (tmp_path / "secret.mp4").write_bytes(b"")
@@ -91,10 +91,23 @@ def test_links_in_a_circle_lead_nowhere(tmp_path: Path, video: str) -> None:
     (inside / "circle").symlink_to("round")
     (inside / "round").symlink_to("circle")
     (inside / "out").symlink_to(tmp_path / "secret.mp4")
+    (inside / "by").symlink_to("no/../circle/../out")
     path = inside / "clips.csv"
     path.write_text(f"id,video\na,{video}\n")
     with pytest.raises(ManifestError, match=r"leads (back|out)"):
         read_manifest(path)
+
+
+def test_a_way_through_a_folder_that_is_missing_hides_nothing(tmp_path: Path) -> None:
+    (tmp_path / "secret.png").write_bytes(b"")
+    (tmp_path / "data" / "pictures").mkdir(parents=True)
+    (tmp_path / "data" / "pictures" / "a.png").symlink_to(tmp_path / "secret.png")
+    (tmp_path / "data" / "zero").symlink_to("/dev/zero")
+    assert "holds a link out" in problems(tmp_path / "data", '{"id": "a", "video": "no/../pictures"}')[0]
+    path = tmp_path / "data" / "clips.jsonl"
+    path.write_text('{"id": "a", "video": "no/../zero"}')
+    with pytest.raises(ManifestError, match="device"):
+        read_manifest(path, allow_outside=True)
 
 
 def test_a_picture_folder_with_links_in_a_circle_is_refused(tmp_path: Path) -> None:

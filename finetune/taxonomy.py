@@ -1,9 +1,8 @@
 """The category tree: one object that drives the labels of a manifest, the loss, the decoding and the metrics."""
 
 import csv
-import difflib
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
 from pathlib import Path
@@ -11,15 +10,20 @@ from typing import Self
 
 import numpy as np
 
+from framegate.media.errors import ProblemsError
+from framegate.media.nearest import Nearest
+from framegate.media.visible import quoted, visible
+
 COLUMNS = ("id", "parent", "name", "definition")
 
+_MOST_BYTES, _MOST_NODES, _MOST_COLUMNS = 64 * 1024**2, 1_000_000, 100
+_MOST_LEVELS, _MOST_IN_NAME, _MOST_IN_PATH = 100, 1000, 4096
+_MOST_IN_PATHS = 100_000_000
+"""Characters of all label paths together, which stand in memory while labels are looked up."""
 
-class TaxonomyError(ValueError):
+
+class TaxonomyError(ProblemsError):
     """A taxonomy that is no tree; ``problems`` holds one line for each thing that is wrong, with its place."""
-
-    def __init__(self, problems: Sequence[str]) -> None:
-        self.problems = tuple(problems)
-        super().__init__("\n".join(self.problems))
 
 
 class UnknownLabelError(ValueError):
@@ -41,7 +45,9 @@ class Taxonomy:
     """A forest of categories, of any depth. A node's index is its place in ``nodes``, which is the file's order.
 
     Raises:
-        TaxonomyError: ids repeat, a parent is unknown, the parents go round in a circle, or siblings share a name.
+        TaxonomyError: ids repeat, a parent is unknown, the parents go round in a circle, siblings share a name, or
+            it is larger than people make: over 1,000,000 nodes, 100 levels, 1,000 characters in a name or an id, 4,096
+            in a label path, or 100,000,000 in all label paths.
     """
 
     nodes: tuple[Node, ...]
@@ -53,24 +59,11 @@ class Taxonomy:
     @classmethod
     def read(cls, path: str | Path) -> Self:
         """Read a CSV with the columns ``id,parent,name,definition`` (the last two optional); problems name the line."""
-        path = Path(path)
+        nodes, places = _read_nodes(Path(path))
         try:
-            text = path.read_text(encoding="utf-8-sig")
-        except UnicodeDecodeError as error:
-            raise TaxonomyError([f"{path.name}: not UTF-8 text ({error.reason} at byte {error.start})"]) from None
-        with io.StringIO(text, newline="") as file:
-            rows = csv.DictReader(file)
-            if missing := [column for column in COLUMNS[:2] if column not in (rows.fieldnames or ())]:
-                raise TaxonomyError(
-                    [f"{path.name}:1: the header lacks {', '.join(missing)} (wanted: {','.join(COLUMNS)})"]
-                )
-            nodes, places = [], []
-            for row in rows:
-                nodes.append(Node(**{column: (row.get(column) or "").strip() for column in COLUMNS}))
-                places.append(f"{path.name}:{rows.line_num}")
-        if problems := _problems(nodes, places):
-            raise TaxonomyError(problems)
-        return cls(tuple(nodes))
+            return cls(tuple(nodes))
+        except TaxonomyError:
+            raise TaxonomyError(_problems(nodes, places)) from None
 
     def write(self, path: str | Path) -> None:
         """Write the CSV that :meth:`read` reads."""
@@ -101,7 +94,12 @@ class Taxonomy:
     @cached_property
     def levels(self) -> np.ndarray:
         """(N,) int64: 1 for a root, 2 for its children, and so on."""
-        return np.array([len(self.path(i)) for i in range(len(self))], dtype=np.int64)
+        levels = np.ones(len(self), dtype=np.int64)
+        above = self.parents
+        while (below := above >= 0).any():
+            levels += below
+            above = np.where(below, self.parents[above], -1)
+        return levels
 
     @cached_property
     def depth(self) -> int:
@@ -126,9 +124,20 @@ class Taxonomy:
 
     @cached_property
     def _by_label(self) -> dict[str, int]:
-        id_paths = {"/".join(self.ids[i] for i in self.path(node)): node for node in range(len(self))}
-        name_paths = {self.name_path(node): node for node in range(len(self))}
-        return name_paths | id_paths | {node.id: i for i, node in enumerate(self.nodes)}  # an id wins over a path
+        kinds = (self._paths_of(self.names), self._paths_of(self.ids), self.ids)  # an id wins over a path
+        return {label: node for labels in kinds for node, label in enumerate(labels)}
+
+    def _paths_of(self, names: Sequence[str]) -> list[str]:
+        """For each node, the names from the root to it: ``a/b/c``."""
+        paths, parents = list(names), self.parents.tolist()
+        for node in np.argsort(self.levels, kind="stable").tolist():  # parents before their children
+            if (parent := parents[node]) >= 0:
+                paths[node] = f"{paths[parent]}/{names[node]}"
+        return paths
+
+    @cached_property
+    def _nearest(self) -> Nearest:
+        return Nearest(self._by_label)
 
     def resolve(self, label: str) -> int:
         """The index of the node that ``label`` names: an id, or a path ``a/b/c`` of names or of ids from a root.
@@ -141,45 +150,119 @@ class Taxonomy:
         return self._by_label[label]
 
     def check(self, label: str) -> str | None:
-        """What is wrong with ``label``, in words, with the nearest valid one; None where nothing is."""
+        """What is wrong with ``label``, in words, with the nearest valid one; None where nothing is.
+
+        The nearest one is looked for of the first 200 different wrong labels.
+        """
         if label in self._by_label:
             return None
-        nearest = difflib.get_close_matches(label, self._by_label, n=1, cutoff=0.0)
-        return f"label {label!r} is not in the taxonomy (nearest: {nearest[0]!r})"
+        return f"label {quoted(label)} is not in the taxonomy {self._nearest.hint(label)}"
+
+
+def _read_nodes(path: Path) -> tuple[list[Node], list[str]]:
+    """The nodes of a CSV, and the place of each: ``taxonomy.csv:17``.
+
+    Raises:
+        TaxonomyError: it is no such file, or larger than any tree of people's.
+    """
+    shown = visible(path.name)
+    rows = csv.reader(io.StringIO(_read_text(path)))
+    nodes: list[Node] = []
+    places: list[str] = []
+    try:
+        header = next(rows, [])
+        if missing := [column for column in COLUMNS[:2] if column not in header]:
+            raise TaxonomyError([f"{shown}:1: the header lacks {', '.join(missing)} (wanted: {','.join(COLUMNS)})"])
+        if len(header) > _MOST_COLUMNS:
+            raise TaxonomyError([f"{shown}:1: {len(header)} columns, more than {_MOST_COLUMNS}"])
+        columns = [header.index(column) if column in header else len(header) for column in COLUMNS]
+        for row in rows:
+            if row:
+                nodes.append(Node(*(row[column].strip() if column < len(row) else "" for column in columns)))
+                places.append(f"{shown}:{rows.line_num}")
+    except csv.Error as error:
+        raise TaxonomyError([f"{shown}:{rows.line_num}: not CSV: {error}"]) from None
+    return nodes, places
+
+
+def _read_text(path: Path) -> str:
+    shown = visible(path.name)
+    with path.open("rb") as file:
+        content = file.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        raise TaxonomyError([f"{shown}: more than {_MOST_BYTES // 1024**2} MB"])
+    if (lines := content.count(b"\n")) > _MOST_NODES + 1:
+        raise TaxonomyError([f"{shown}: {lines} lines, more than {_MOST_NODES}"])
+    if (nul := content.find(0)) >= 0:
+        line = content.count(b"\n", 0, nul) + 1
+        raise TaxonomyError([f"{shown}:{line}: not UTF-8 text (a NUL at byte {nul})"])
+    try:
+        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
+    except UnicodeDecodeError as error:
+        raise TaxonomyError([f"{shown}: not UTF-8 text ({error.reason} at byte {error.start})"]) from None
 
 
 def _problems(nodes: Sequence[Node], places: Sequence[str]) -> list[str]:
     """One line for each thing that keeps ``nodes`` from being a forest, in the order of the rows."""
     if not nodes:
         return ["the taxonomy is empty"]
-    parent = {node.id: node.parent for node in nodes if node.id}
+    if len(nodes) > _MOST_NODES:
+        return [f"{places[_MOST_NODES]}: more than {_MOST_NODES} nodes"]
+    by_id = {node.id: node for node in nodes if node.id}
+    standing, circles = _stand(by_id)
+    nearest: Nearest | None = None
     first: dict[str, str] = {}
     siblings: dict[tuple[str, str], str] = {}
     problems = []
     for node, place in zip(nodes, places, strict=True):
+        level, *lengths = standing.get(node.id, _ABOVE_ROOTS)
         if not node.id:
             problems.append(f"{place}: the id is empty")
         elif node.id in first:
-            problems.append(f"{place}: id {node.id!r} is already taken at {first[node.id]}")
-        elif node.parent and node.parent not in parent:
-            nearest = difflib.get_close_matches(node.parent, parent, n=1, cutoff=0.0)[0]
-            problems.append(
-                f"{place}: parent {node.parent!r} of {node.id!r} is not in the taxonomy (nearest: {nearest!r})"
-            )
-        elif _is_own_ancestor(node.id, parent):
-            problems.append(f"{place}: {node.id!r} is its own ancestor, through {node.parent!r}")
+            problems.append(f"{place}: id {quoted(node.id)} is already taken at {first[node.id]}")
+        elif len(node.id) > _MOST_IN_NAME or len(node.name) > _MOST_IN_NAME:
+            problems.append(f"{place}: the id or the name of {quoted(node.id)} has over {_MOST_IN_NAME} characters")
+        elif node.parent and node.parent not in by_id:
+            nearest = nearest or Nearest(by_id)
+            what = f"parent {quoted(node.parent)} of {quoted(node.id)} is not in the taxonomy"
+            problems.append(f"{place}: {what} {nearest.hint(node.parent)}")
+        elif node.id in circles:
+            problems.append(f"{place}: {quoted(node.id)} is its own ancestor, through {quoted(node.parent)}")
+        elif level == _MOST_LEVELS + 1:
+            problems.append(f"{place}: {quoted(node.id)} is on level {level}; {_MOST_LEVELS} are the most")
+        elif level <= _MOST_LEVELS and max(lengths) > _MOST_IN_PATH >= max(standing.get(node.parent, _ABOVE_ROOTS)):
+            problems.append(f"{place}: the label path of {quoted(node.id)} has over {_MOST_IN_PATH} characters")
         elif (key := (node.parent, node.name or node.id)) in siblings:
-            problems.append(f"{place}: {node.id!r} has the name {key[1]!r} of its sibling at {siblings[key]}")
+            what = f"{quoted(node.id)} has the name {quoted(key[1])} of its sibling at {siblings[key]}"
+            problems.append(f"{place}: {what}")
         else:
             siblings[key] = place
         first.setdefault(node.id, place)
+    if not problems and sum(of_ids + of_names for _, of_ids, of_names in standing.values()) > _MOST_IN_PATHS:
+        problems.append(f"{places[-1]}: all label paths together have over {_MOST_IN_PATHS} characters")
     return problems
 
 
-def _is_own_ancestor(id_: str, parent: dict[str, str]) -> bool:
-    seen: set[str] = set()
-    at = parent[id_]
-    while at in parent and at not in seen and at != id_:
-        seen.add(at)
-        at = parent[at]
-    return at == id_
+_Standing = tuple[int, int, int]
+"""A node's level, 1 for a root, and the characters of its label path of ids and of names."""
+
+_ABOVE_ROOTS: _Standing = (0, -1, -1)  # a root's path has no slash before it
+
+
+def _stand(by_id: Mapping[str, Node]) -> tuple[dict[str, _Standing], set[str]]:
+    """Where each node stands, and the ids that are their own ancestors; in one pass, however long the chains are."""
+    standing: dict[str, _Standing] = {}
+    circles: set[str] = set()
+    for start in by_id:
+        walk: dict[str, Node] = {}  # upwards, to what is known
+        at = start
+        while at not in standing and at not in walk and at in by_id:
+            walk[at] = by_id[at]
+            at = walk[at].parent
+        if at in walk:
+            steps = list(walk)
+            circles.update(steps[steps.index(at) :])
+        for id_, node in reversed(walk.items()):
+            level, of_ids, of_names = standing.get(node.parent, _ABOVE_ROOTS)
+            standing[id_] = level + 1, of_ids + 1 + len(id_), of_names + 1 + len(node.name or id_)
+    return standing, circles

@@ -103,14 +103,6 @@ def is_plain_folder(path: Path) -> bool:
         return False
 
 
-def stays_inside(path: Path, folder: Path) -> bool:
-    """Whether ``path``, its links followed, lies in ``folder``; or, of a snapshot in the hub's cache, in its blobs."""
-    folder, target = folder.resolve(), path.resolve()
-    repository = folder.parent.parent
-    in_cache = folder.parent.name == "snapshots" and repository.name.startswith("models--")
-    return target.is_relative_to(folder) or (in_cache and target.is_relative_to(repository / "blobs"))
-
-
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
     """Make a new folder beside ``folder``, to be filled and renamed; what is left of it when the block ends is deleted.

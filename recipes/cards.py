@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from framegate.media.files import stays_inside
+from framegate.media.paths import stays_inside
+from framegate.media.visible import visible, visible_lines
 from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config import Section
 from framegate.recipes.local_paths import final_name
@@ -17,6 +18,8 @@ if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.finetune_config import FinetuneConfig
     from framegate.recipes.pretrain_config import PretrainConfig
 
+_OPENS, _CLOSES = "```python\n", "\n```"
+
 
 def backbone_card(
     config: PretrainConfig, metrics: list[dict[str, Any]], *, audited: dict[str, Any] | None = None
@@ -24,13 +27,13 @@ def backbone_card(
     """The card of a pretrained backbone, Markdown with the hub's front matter; with its audit where there is one."""
     last = metrics[-1] if metrics else {}
     audit = f"{audit_card(audited)}\n" if audited else ""
-    return f"""---
+    return visible_lines(f"""---
 library_name: timm
 tags: [image-feature-extraction, self-supervised, video, framegate]
 ---
 # {config.name}
 
-A `{config.backbone.name}` frame backbone, pretrained without labels by `{config.method.name}` on
+A `{visible(config.backbone.name)}` frame backbone, pretrained without labels by `{config.method.name}` on
 {config.backbone.image_size}-pixel video frames, with overlays (subtitles, logos, borders) made worthless in its views.
 
 ```python
@@ -44,7 +47,7 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. I
 {audit}## Recipe
 ```yaml
 {_public_recipe(config)}```
-"""
+""")
 
 
 def _fusion(config: FinetuneConfig) -> str:
@@ -57,7 +60,7 @@ def classifier_card(config: FinetuneConfig, metrics: list[dict[str, Any]]) -> st
     """The card of a gated-fusion classifier."""
     last = metrics[-1] if metrics else {}
     streams = [name for name in ("frames", "audio", "text") if getattr(config.streams, name) is not None]
-    return f"""---
+    return visible_lines(f"""---
 library_name: framegate
 tags: [video-classification, multimodal, framegate]
 ---
@@ -77,14 +80,15 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 ## Recipe
 ```yaml
 {_public_recipe(config)}```
-"""
+""")
 
 
 def with_usage(card: str, usage: str) -> str:
     """The card, its first Python block replaced; or with one more where it has none."""
-    block = f"```python\n{usage}\n```"
-    changed, count = re.subn(r"```python\n.*?\n```", lambda _: block, card, count=1, flags=re.DOTALL)
-    return changed if count else f"{card}\n{block}\n"
+    block = f"{_OPENS}{usage}{_CLOSES}"
+    start = card.find(_OPENS)
+    end = card.find(_CLOSES, start + len(_OPENS)) if start >= 0 else -1
+    return f"{card[:start]}{block}{card[end + len(_CLOSES) :]}" if end >= 0 else f"{card}\n{block}\n"
 
 
 def source_card(folder: Path, *, default: str) -> str:

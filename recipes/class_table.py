@@ -10,6 +10,7 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.recipes.clips import StoreClips
+from framegate.recipes.csv_cell import text_cell
 from framegate.recipes.evaluation import ClipOutputs
 from framegate.recipes.outputs import CLASS_COLUMNS, write_output
 
@@ -38,11 +39,12 @@ def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClip
     writer.writerow(COLUMNS)
     for number, leaf in enumerate(tree.leaves):
         own = labels == leaf
-        row: list[object] = [tree.ids[leaf], tree.name_path(int(leaf)), int(counts[leaf]), int(own.sum())]
+        names = (text_cell(tree.ids[leaf]), text_cell(tree.name_path(int(leaf))))
+        row: list[object] = [*names, int(counts[leaf]), int(own.sum())]
         if own.any():
             wrong = np.bincount(best[own & (best != leaf)], minlength=len(tree))
             other = int(wrong.argmax())
-            confused = ["", ""] if not wrong.any() else [tree.ids[other], f"{wrong[other] / own.sum():.4f}"]
+            confused = ["", ""] if not wrong.any() else [text_cell(tree.ids[other]), f"{wrong[other] / own.sum():.4f}"]
             precision, recall, f1 = (values[number] for values in scores[:3])
             figures = (precision, recall, f1, average_precision_score(own, probs[:, leaf]))
             trust = outputs.reliability[known][own].mean(axis=0)

@@ -1,5 +1,6 @@
 """The command line: `framegate VERB`. Heavy packages load inside the verb that needs them."""
 
+import logging
 import sys
 import traceback
 from collections.abc import Sequence
@@ -17,6 +18,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+_CALL_ERRORS = tuple(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+"""Typer's errors of a wrong call; from which package they come differs between its versions."""
 
 
 def _claim_json(file: Path | None) -> Path | None:
@@ -375,16 +379,45 @@ def doctor(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and leave with its exit code: 0 done, 1 the work failed, 2 the call or its input was wrong."""
+    """Run a command and leave with its exit code: 0 done, 1 the work failed, 2 the call or its input was wrong.
+
+    Names of strangers stand in errors and warnings: what would act on the terminal is shown escaped.
+    """
     arguments = sys.argv[1:] if arguments is None else list(arguments)
+    if logging.lastResort is not None:  # the handler of warnings that no one else prints
+        logging.lastResort.setFormatter(_VisibleFormatter())
     try:
-        app(args=arguments, prog_name="framegate")
+        code = app(args=arguments, prog_name="framegate", standalone_mode=False)
+    except typer.Abort:
+        typer.echo("Aborted!", err=True)
+        sys.exit(1)
     except Exception as error:
-        if "--debug" in arguments:
-            traceback.print_exc()
-        else:
-            typer.echo(f"framegate: {_message(error)}", err=True)
-        sys.exit(_exit_code(error))
+        sys.exit(_tell(error, debug="--debug" in arguments))
+    if code:
+        sys.exit(code)
+
+
+def _tell(error: Exception, *, debug: bool) -> int:
+    """Write on stderr what went wrong, and return the exit code."""
+    from framegate.media.visible import visible_lines
+
+    if isinstance(error, _CALL_ERRORS):
+        error.message = visible_lines(error.message)  # type: ignore[attr-defined]
+        error.show()  # type: ignore[attr-defined]
+        return error.exit_code  # type: ignore[attr-defined]
+    if debug:
+        typer.echo(visible_lines("".join(traceback.format_exception(error))), err=True, nl=False)
+    else:
+        typer.echo(f"framegate: {_message(error)}", err=True)
+    return _exit_code(error)
+
+
+class _VisibleFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        from framegate.media.visible import visible, visible_lines
+
+        text = super().format(record)
+        return visible_lines(text) if record.exc_info or record.stack_info else visible(text)
 
 
 def _is_ours(error: Exception) -> bool:
@@ -397,6 +430,10 @@ def _exit_code(error: Exception) -> int:
 
 
 def _message(error: Exception) -> str:
+    from framegate.media.visible import visible, visible_error
+
     if _is_ours(error) or isinstance(error, OSError):
-        return str(error)
-    return f"{type(error).__name__}: {error} (framegate --debug … shows where)"
+        return visible_error(error)
+    words = visible(" ".join(str(error).split()))
+    words = words if len(words) <= 500 else f"{words[:500]}…"
+    return f"{type(error).__name__}: {words} (framegate --debug … shows where)"

@@ -1,6 +1,5 @@
 """Recipes: YAML files checked against models, with every mistake named by file, line and key."""
 
-import difflib
 import types
 import typing
 from collections.abc import Iterator
@@ -13,12 +12,14 @@ import yaml
 from pydantic import BaseModel, ConfigDict, ValidationError
 from pydantic_core import ErrorDetails
 
-Path_ = tuple[str, ...]
-"""Where a value stands in a recipe: ``("optim", "lr")``."""
+from framegate.media.errors import ProblemsError
+from framegate.media.nearest import nearest
+from framegate.media.visible import quoted, visible
+from framegate.recipes.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
 
 
-class RecipeError(ValueError):
-    """Everything that is wrong with a recipe, a line each."""
+class RecipeError(ProblemsError):
+    """Everything that is wrong with a recipe: ``problems``, a line each."""
 
 
 class Section(BaseModel):
@@ -42,25 +43,41 @@ def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, .
         RecipeError: with all mistakes: unknown keys with the nearest known one, values of the wrong kind, their lines.
     """
     path = find_recipe(recipe)
-    try:
-        text = path.read_text(encoding="utf-8")
-        values = yaml.safe_load(text) or {}
-        lines = dict(_lines(yaml.compose(text)))
-    except OSError as error:
-        raise RecipeError(f"{path}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise RecipeError(f"{path}: not readable as YAML: {error}") from error
-    if not isinstance(values, dict):
-        raise RecipeError(f"{path}: a recipe is a mapping of keys to values")
-    places = {key: f"{path}:{line}" for key, line in lines.items()}
+    values, lines = _read(path)
+    places = {key: f"{visible(path)}:{line}" for key, line in lines.items()}
     for override in overrides:
         key = _apply(values, override)
-        places |= {key[:end]: override for end in range(1, len(key) + 1) if key[:end] not in lines} | {key: override}
+        shown = _cut(visible(override))
+        places |= {key[:end]: shown for end in range(1, len(key) + 1) if key[:end] not in lines} | {key: shown}
     try:
         return model.model_validate(values)
     except ValidationError as error:
         problems = [_describe(model, details, path, places) for details in error.errors()]
-        raise RecipeError("\n".join(problems)) from error
+        raise RecipeError(problems) from error
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys and values, such as a run's ``config.yaml``, without a look at what they mean.
+
+    Raises:
+        RecipeError: it is none, or larger than any recipe.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """The values of a file, and the line of each key."""
+    shown = visible(path)
+    try:
+        with path.open("rb") as file:
+            values, lines = read_yaml(file.read(MOST_BYTES + 1))
+    except OSError as error:
+        raise RecipeError(f"{shown}: {error.strerror}") from error
+    except YamlError as error:
+        raise RecipeError(f"{shown}:{error.line}: {error}" if error.line else f"{shown}: {error}") from error
+    if not isinstance(values, dict | None):
+        raise RecipeError(f"{shown}: a recipe is a mapping of keys to values")
+    return values or {}, lines
 
 
 def find_recipe(recipe: str | Path) -> Path:
@@ -73,7 +90,7 @@ def find_recipe(recipe: str | Path) -> Path:
         if path.name == str(recipe) and candidate.is_file():
             return candidate
     known = ", ".join(sorted(file.stem for file in own.glob("*.yaml")))
-    raise RecipeError(f"{recipe}: no such file, and none of framegate's own recipes ({known})")
+    raise RecipeError(f"{visible(recipe)}: no such file, and none of framegate's own recipes ({known})")
 
 
 def dump_recipe(config: Section) -> str:
@@ -94,54 +111,55 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
             yield f"{prefix}{key}", value
 
 
-def _apply(values: dict[str, Any], override: str) -> Path_:
+def _apply(values: dict[str, Any], override: str) -> KeyPath:
     """Set one value, and say where."""
     key, equals, value = override.partition("=")
     *parents, last = key.split(".")
+    shown = quoted(override)
     if not equals or not all((*parents, last)):
-        raise RecipeError(f"override '{override}': write KEY=VALUE, for example optim.epochs=5")
+        raise RecipeError(f"override {shown}: write KEY=VALUE, for example optim.epochs=5")
     for parent in parents:
         inner = values.setdefault(parent, {})
         if inner is None:
             inner = values[parent] = {}
         if not isinstance(inner, dict):
-            raise RecipeError(f"override '{override}': '{parent}' is a value, not a section")
+            raise RecipeError(f"override {shown}: {quoted(parent)} is a value, not a section")
         values = inner
     try:
-        values[last] = yaml.safe_load(value)
-    except yaml.YAMLError as error:
-        raise RecipeError(f"override '{override}': the value is not readable as YAML") from error
+        values[last], _ = read_yaml(value.encode(errors="surrogateescape"))
+    except YamlError as error:
+        raise RecipeError(f"override {shown}: the value is {error}") from error
     return (*parents, last)
 
 
-def _lines(node: yaml.Node | None, prefix: Path_ = ()) -> Iterator[tuple[Path_, int]]:
-    """The line of each key."""
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            path = (*prefix, str(key.value))
-            yield path, key.start_mark.line + 1
-            yield from _lines(value, path)
-
-
-def _describe(model: type[Section], details: ErrorDetails, path: Path, places: dict[Path_, str]) -> str:
-    key = tuple(str(part) for part in details["loc"] if not _is_type_tag(str(part)))
-    place = next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), str(path))
-    name = ".".join(key)
-    if details["type"] in ("extra_forbidden", "unexpected_keyword_argument"):
-        nearest = ".".join((*key[:-1], _nearest(key[-1], _keys(model, key[:-1]))))
-        return f"{place}: unknown key '{name}' (nearest: '{nearest}')"
+def _describe(model: type[Section], details: ErrorDetails, path: Path, places: dict[KeyPath, str]) -> str:
+    is_unknown = details["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+    *parents, last = map(str, details["loc"]) if details["loc"] else ("",)
+    key = tuple(part for part in parents if not _is_type_tag(part))
+    if is_unknown or not _is_type_tag(last):
+        key += (last,) if last else ()
+    place = next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), visible(path))
+    name = quoted(".".join(key))
+    if is_unknown:
+        known = _keys(model, key[:-1])
+        near = f" (nearest: '{'.'.join((*key[:-1], _nearest(last, known)))}')" if known else ""
+        return f"{place}: unknown key {name}{near}"
     if details["type"] == "missing":
-        return f"{place}: '{name}' is missing"
+        return f"{place}: {name} is missing"
     if details["type"] == "value_error" and isinstance(details["input"], dict):  # values that do not go together
         return f"{place}: {details['ctx']['error']}"
     message = details["msg"][0].lower() + details["msg"][1:]
-    return f"{place}: '{name}' is {details['input']!r}: {message}"
+    return f"{place}: {name} is {_cut(repr(details['input']))}: {_cut(visible(message), most=120)}"
+
+
+def _cut(text: str, *, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
 
 
 def _nearest(key: str, known: list[str]) -> str:
     """The known key most like ``key``; one that stands for its initials (``lr``) is the likest."""
     initials = "".join(word[:1] for word in key.split("_"))
-    return initials if initials in known else difflib.get_close_matches(key, known, n=1, cutoff=0.0)[0]
+    return initials if initials in known else nearest(key, known)
 
 
 def _is_type_tag(part: str) -> bool:
@@ -149,7 +167,7 @@ def _is_type_tag(part: str) -> bool:
     return part[:1].isupper()
 
 
-def _keys(model: Any, path: Path_) -> list[str]:
+def _keys(model: Any, path: KeyPath) -> list[str]:
     """The keys that the section at ``path`` knows."""
     for part in path:
         model = _fields(model).get(part)

@@ -6,8 +6,9 @@ from pathlib import Path
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.export import export_onnx
 from framegate.finetune.folder import known_files, push_classifier
-from framegate.media.files import folder_aside, stays_inside, write_text
+from framegate.media.files import folder_aside, write_text
 from framegate.media.owned import MODELS, put_in_place
+from framegate.media.paths import stays_inside
 from framegate.recipes.cards import source_card, with_usage
 from framegate.recipes.clips import Sampling
 from framegate.recipes.results import Result

@@ -11,7 +11,7 @@ from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import FrameStore, decode_jpeg
 from framegate.recipes.clips import StoreClips, spread
 from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
-from framegate.recipes.page import ClipCard, Page, strip_of
+from framegate.recipes.page import ClipCard, Page, drawn_name, strip_of
 from framegate.recipes.run_folder import RunFolder
 
 _DRAWN = 60  # classes in a figure: more are not read, and a matrix of thousands does not fit into memory
@@ -73,7 +73,7 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy, le
     drawn = np.isin(true, leaves) & np.isin(predicted, leaves)
     counts = np.zeros((len(leaves), len(leaves)))
     np.add.at(counts, (np.searchsorted(leaves, true[drawn]), np.searchsorted(leaves, predicted[drawn])), 1)
-    names = [tree.names[leaf] for leaf in leaves]
+    names = [drawn_name(tree.names[leaf]) for leaf in leaves]
     side = max(4.0, 0.4 * len(leaves))
     figure = Figure(figsize=(side + 2, side), layout="constrained")
     axes = figure.subplots()
@@ -96,7 +96,7 @@ def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> 
     for number, name in enumerate(MODALITIES):
         axes.barh(range(len(classes)), means[:, number], left=left, label=name)
         left += means[:, number]
-    axes.set_yticks(range(len(classes)), [tree.names[node] for node in classes], parse_math=False)
+    axes.set_yticks(range(len(classes)), [drawn_name(tree.names[node]) for node in classes], parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="reliability")
     axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))

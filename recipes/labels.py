@@ -6,11 +6,13 @@ import numpy as np
 
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import FrameStore, split_labels
+from framegate.media.errors import ProblemsError
+from framegate.media.visible import quoted
 from framegate.recipes.extract import TAXONOMY
 from framegate.ssl.probe import UNKNOWN
 
 
-class LabelError(ValueError):
+class LabelError(ProblemsError):
     """Labels that do not fit the taxonomy, or a taxonomy that is nowhere."""
 
 
@@ -39,9 +41,9 @@ def check_labels(store: FrameStore, taxonomy: Taxonomy) -> None:
         video = store.video(row)
         for label in split_labels(video.label):
             if label not in wrong and (problem := taxonomy.check(label)):
-                wrong[label] = f"{store.path}: clip '{video.id}': {problem}"
+                wrong[label] = f"{store.path}: clip {quoted(video.id)}: {problem}"
     if wrong:
-        raise LabelError("\n".join(wrong.values()))
+        raise LabelError(wrong.values())
 
 
 def level_classes(store: FrameStore, taxonomy: Taxonomy) -> dict[str, np.ndarray]:

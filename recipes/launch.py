@@ -5,14 +5,19 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
+from pathlib import Path
 from types import FrameType
 
 import psutil
 
 PROCESSES = "FRAMEGATE_PROCESSES"
 """Environment variable by which `launch` tells each process how many it starts."""
+
+_RENDEZVOUS = "FRAMEGATE_RENDEZVOUS"
+"""Environment variable that names the file by which the processes of `launch` find each other."""
 
 _GRACE = 60.0
 """Seconds that the others have to end, once one process has failed: they may be saving, or stuck waiting for it."""
@@ -27,7 +32,8 @@ def launch(
 ) -> None:
     """Run a recipe on ``processes`` processes of this machine, on its GPUs where there are enough, else on its CPU.
 
-    A SIGTERM to this process goes on to all of them, which then save and stop together.
+    A SIGTERM to this process goes on to all of them, which then save and stop together. They find each other by a file
+    in a folder of this user's alone, and talk over the loopback interface: nothing listens to other machines.
 
     Raises:
         LaunchError: a process failed; its own message stands above.
@@ -37,27 +43,15 @@ def launch(
 
     environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
     environment |= {PROCESSES: str(processes), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
-    environment |= {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": str(_free_port())}
+    if loopback := _loopback():
+        environment = {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback} | environment
     if torch.cuda.device_count() < processes:
         environment["ACCELERATE_USE_CPU"] = "1"
     command = [sys.executable, "-m", f"framegate.recipes.{verb}", recipe, *overrides]
     command += ["--resume"] * resume + ["--force"] * force
-    started = [
-        subprocess.Popen(command, env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})
-        for rank in range(processes)
-    ]
-
-    def pass_on(number: int, frame: FrameType | None) -> None:
-        for process in started:
-            process.send_signal(number)
-
-    before = signal.signal(signal.SIGTERM, pass_on)
-    try:
-        codes = _wait(started)
-    finally:
-        signal.signal(signal.SIGTERM, before)
-        for process in started:
-            process.kill()
+    with tempfile.TemporaryDirectory(prefix="framegate-") as private:
+        environment[_RENDEZVOUS] = str(Path(private) / "rendezvous")
+        codes = _run(command, environment, processes=processes)
     if 2 in codes:
         raise SystemExit(2)
     if any(codes):
@@ -65,6 +59,27 @@ def launch(
         killed = [f"process {rank} was killed by signal {-code}" for rank, code in enumerate(codes) if code < 0]
         reason = "; ".join(killed) if killed else f"process {rank} failed; its message stands above"
         raise LaunchError(f"{verb} on {processes} processes: {reason}")
+
+
+def join_launched() -> None:
+    """Join the other processes of `launch`, where this is one of them.
+
+    Accelerate, which would otherwise do it, keeps a process group that it finds; its way is a server on all interfaces,
+    on which anybody may take part in the training. So do `torchrun` and `accelerate launch`, whose processes may be on
+    several machines: there the user sees to a network of their own.
+    """
+    if _RENDEZVOUS not in os.environ:
+        return
+    import torch.distributed as dist
+    from accelerate.utils import parse_flag_from_env
+
+    rank, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+    dist.init_process_group(
+        "gloo" if parse_flag_from_env("ACCELERATE_USE_CPU") else "nccl",
+        store=dist.FileStore(os.environ[_RENDEZVOUS], processes),
+        rank=rank,
+        world_size=processes,
+    )
 
 
 def asked_processes() -> int | None:
@@ -89,10 +104,32 @@ def asked_processes() -> int | None:
     return None
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+def _loopback() -> str | None:
+    """The name of the interface that leads to this machine alone; None where there is none."""
+    for name, addresses in psutil.net_if_addrs().items():
+        if any(each.family == socket.AF_INET and each.address == "127.0.0.1" for each in addresses):
+            return name
+    return None
+
+
+def _run(command: Sequence[str], environment: dict[str, str], *, processes: int) -> list[int]:
+    """The exit codes of the command's processes, each told its rank; none is left running."""
+    started = [
+        subprocess.Popen(command, env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})  # noqa: S603
+        for rank in range(processes)
+    ]
+
+    def pass_on(number: int, frame: FrameType | None) -> None:
+        for process in started:
+            process.send_signal(number)
+
+    before = signal.signal(signal.SIGTERM, pass_on)
+    try:
+        return _wait(started)
+    finally:
+        signal.signal(signal.SIGTERM, before)
+        for process in started:
+            process.kill()
 
 
 def _wait(started: list[subprocess.Popen]) -> list[int]:

@@ -10,8 +10,10 @@ import cv2
 import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 
 from framegate.media.files import write_bytes
+from framegate.media.visible import visible, visible_lines
 from framegate.recipes.outputs import generator, output_file
 
 matplotlib.use("Agg")
@@ -64,7 +66,9 @@ class Page:
         self._parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """A drawn figure."""
+        """A drawn figure, whose names are text: what stands between dollar signs in one is no formula."""
+        for text in figure.findobj(Text):
+            text.set_parse_math(False)  # type: ignore[attr-defined]
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
         self._image(buffer.getvalue(), caption)
@@ -128,8 +132,14 @@ def strip_of(frames: Sequence[np.ndarray], *, height: int = 90, most: int = 4) -
     return np.hstack([cv2.resize(f, (round(f.shape[1] * height / f.shape[0]), height)) for f in chosen])
 
 
+def drawn_name(name: str, *, most: int = 40) -> str:
+    """Return a user's name for a figure: on one line, and cut where it would leave no room for what is drawn."""
+    shown = visible(name)
+    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+
+
 def _text(value: object) -> str:
-    return html.escape(str(value), quote=True)
+    return html.escape(visible_lines(value), quote=True)
 
 
 def _png(rgb: np.ndarray) -> bytes:

@@ -28,6 +28,7 @@ from framegate.media import (
     extract,
     read_manifest,
 )
+from framegate.media.visible import visible, visible_json
 from framegate.recipes.clips import Sampling, StoreClips, spread
 from framegate.recipes.outputs import claim_output, output_file
 from framegate.recipes.progress import WorkProgress
@@ -92,10 +93,12 @@ def predict_inputs(
     ):
         for store, its_failures in stores:
             for failure in its_failures:
-                sys.stderr.write(f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}\n")
+                said = f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}"
+                sys.stderr.write(f"{visible(said)}\n")
             failures += its_failures
             for clip, line in _predict(model, store, sampling, top=top, threshold=threshold, embedding=embedding):
-                file.write(json.dumps({**extra[clip], **line}, ensure_ascii=False) + "\n")
+                written = json.dumps({**extra[clip], **line}, ensure_ascii=False)
+                file.write(f"{written if out else visible_json(written)}\n")
                 count += 1
             progress.update(count + sum(failure["status"] == "failed" for failure in failures))
     text = f"{out}: {count} predictions, {len(failures)} files with failures" if out else ""

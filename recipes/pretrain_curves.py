@@ -77,12 +77,17 @@ def similarity_curves(rows: Rows, latest: SimilarityHistograms | None) -> Figure
 
 def probe_curves(rows: Rows) -> Figure | None:
     """kNN accuracy at each level; None where none was measured."""
-    names = [name for name in dict.fromkeys(name for row in rows for name in row) if name.startswith("knn_")]
-    if not names:
+    levels = [
+        name.removeprefix("knn_")
+        for name in dict.fromkeys(name for row in rows for name in row)
+        if name.startswith("knn_")
+    ]
+    levels = [level for level in levels if level == "leaf" or level.isdecimal()]
+    if not levels:
         return None
     figure, (axes,) = _row_of_axes(1)
-    for name in names:
-        level = name.removeprefix("knn_")
+    for level in levels:
+        name = f"knn_{level}"
         if level == "leaf":  # the same as the deepest level where all paths are as long, and must not hide it
             _lines(axes, rows, name, marker="o", label="leaf", linestyle="--", color="black")
         else:

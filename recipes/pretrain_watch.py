@@ -8,6 +8,7 @@ from torch import nn
 
 from framegate.media import FrameStore
 from framegate.media.files import write_text
+from framegate.media.visible import visible, visible_error
 from framegate.recipes.audit import audit_metrics, audit_values
 from framegate.recipes.labels import LabelError
 from framegate.recipes.online_probe import OnlineProbe
@@ -115,7 +116,7 @@ class PretrainWatch:
         if strips is not None:
             self._board.picture("neighbours", strips, step=step, caption="frames and their nearest of other sources")
         if first and self._probe.problem:
-            sys.stderr.write(f"no kNN while training: {self._probe.problem}\n")
+            sys.stderr.write(f"no kNN while training: {visible(self._probe.problem)}\n")
         return figures
 
     def at_audit(self, backbone: Backbone) -> dict[str, float]:
@@ -133,7 +134,7 @@ class PretrainWatch:
             return audit_metrics(backbone, self._store)
         except (LabelError, ProbeError) as error:
             self._auditable = False
-            sys.stderr.write(f"no audit while training: {error}\n")
+            sys.stderr.write(f"no audit while training: {visible_error(error)}\n")
             return {}
 
     def at_end(self, step: int, backbone: Backbone) -> dict[str, Any] | None:
@@ -143,7 +144,7 @@ class PretrainWatch:
         try:
             audited = audit_values(backbone, self._store) | {"step": step}
         except (LabelError, ProbeError) as error:
-            sys.stderr.write(f"no audit of the backbone: {error}\n")
+            sys.stderr.write(f"no audit of the backbone: {visible_error(error)}\n")
             return None
         write_text(self._folder.audit, json.dumps(audited) + "\n")
         return audited

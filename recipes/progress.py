@@ -7,6 +7,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
+from framegate.media.visible import visible as _plain
+
 _SECONDS_BETWEEN_LINES = 15.0
 
 
@@ -24,13 +26,13 @@ class WorkProgress:
     """
 
     def __init__(self, title: str, *, total: int, visible: bool = True):
-        self.title = title
+        self.title = _plain(title)
         self.total = total
         self.visible = visible
         self._watched = visible and sys.stderr.isatty()
         self._next_line = time.monotonic() + _SECONDS_BETWEEN_LINES
         self._bar = Progress(
-            TextColumn("[bold]{task.description}"),
+            TextColumn("{task.description}", style="bold", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
@@ -38,7 +40,7 @@ class WorkProgress:
             console=Console(stderr=True),
             disable=not self._watched,
         )
-        self._task: TaskID = self._bar.add_task(title, total=total, note="")
+        self._task: TaskID = self._bar.add_task(self.title, total=total, note="")
 
     def __enter__(self) -> "WorkProgress":
         self._bar.start()
@@ -46,6 +48,7 @@ class WorkProgress:
 
     def update(self, done: int, note: str = "") -> None:
         """``done`` units are finished; ``note`` stands at the end of the line."""
+        note = _plain(note)
         if self._watched:
             self._bar.update(self._task, completed=done, note=note)
         elif self.visible and (time.monotonic() >= self._next_line or done == self.total):

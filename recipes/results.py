@@ -6,6 +6,7 @@ from typing import Any
 
 import typer
 
+from framegate.media.visible import visible, visible_lines
 from framegate.recipes.outputs import claim_output, json_bytes, write_output
 from framegate.recipes.run_folder import RunFolder
 
@@ -27,7 +28,7 @@ def claim_json(file: Path | None) -> Path | None:
 def give(result: Result, json_file: Path | None) -> None:
     """Print the text, and write the values where the user asked for them."""
     if result.text:
-        typer.echo(result.text)
+        typer.echo(visible_lines(result.text))
     if json_file is not None:
         write_output(json_file, json_bytes(result.values))
 
@@ -41,6 +42,7 @@ def run_result(run: Path, product: str) -> Result:
 
 def table(header: list[str], rows: list[list[str]]) -> str:
     """A plain table, its first column flush left and the others right."""
+    header, rows = [visible(cell) for cell in header], [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = [
         "  ".join(cell.ljust(width) if column == 0 else cell.rjust(width) for column, (cell, width) in enumerate(cells))

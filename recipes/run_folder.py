@@ -9,18 +9,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import yaml
-
+from framegate.media.errors import ProblemsError
 from framegate.media.files import append_text, open_plain, write_text
 from framegate.media.owned import MODELS, refuse_foreign
-from framegate.recipes.config import Section, dump_recipe, flat
+from framegate.recipes.config import Section, dump_recipe, flat, read_values
 
 NEUTRAL = ("run_dir", "data.store", "data.workers", "log.", "checkpoint.")
 """Keys that change nothing about what is learnt, wherever folders stand: a run may resume with others. (Another store
 is told by its rows, see `framegate.recipes.data_digest`.)"""
 
 
-class RunError(ValueError):
+class RunError(ProblemsError):
     """A run that may not be started or continued like this."""
 
 
@@ -51,10 +50,10 @@ class RunFolder:
             return
         if not resume:
             raise RunError(f"{self.path} is a run already: continue it with --resume, or give this one another name")
-        changes = _changes(yaml.safe_load(written.read_text(encoding="utf-8")), config)
+        changes = _changes(read_values(written), config)
         if changes and not force:
-            listed = "\n".join(changes)
-            raise RunError(f"{self.path} was started with another config; --force continues all the same:\n{listed}")
+            what = f"{self.path} was started with another config; --force continues all the same:"
+            raise RunError([what, *changes])
 
     def write_config(self, config: Section) -> None:
         """Write ``config.yaml``, once all that could refuse the run has been asked."""

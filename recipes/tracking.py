@@ -11,6 +11,7 @@ import numpy as np
 from accelerate import Accelerator
 
 from framegate.media.files import write_text
+from framegate.media.visible import visible, visible_lines
 from framegate.recipes.config import Section, dump_recipe
 
 
@@ -52,7 +53,7 @@ class Board:
         if self._run is not None:
             import wandb
 
-            self._run.log({name: wandb.Image(rgb, caption=caption)}, step=step)
+            self._run.log({name: wandb.Image(rgb, caption=visible(caption))}, step=step)
 
     def histogram(self, name: str, counts: Sequence[int], *, low: float, high: float, step: int) -> None:
         """Counts in equal bins from ``low`` to ``high``."""
@@ -65,8 +66,8 @@ class Board:
     def alert(self, title: str, text: str) -> None:
         """Call somebody: an alert of the run, and a line in its summary."""
         if self._run is not None:
-            self._run.alert(title=title, text=text)
-            self._run.summary[title] = text
+            self._run.alert(title=visible(title), text=visible_lines(text))
+            self._run.summary[visible(title)] = visible_lines(text)
 
 
 def logged_in() -> bool:

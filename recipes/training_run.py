@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
 
+from framegate.media.visible import visible
 from framegate.recipes.checkpoints import (
     checkpoint_name,
     complete_checkpoints,
@@ -24,7 +25,7 @@ from framegate.recipes.checkpoints import (
     save_checkpoint,
 )
 from framegate.recipes.dead_workers import batches_despite_deaths
-from framegate.recipes.launch import asked_processes
+from framegate.recipes.launch import asked_processes, join_launched
 from framegate.recipes.pace import Interval, Waiting
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.run_folder import RunError, RunFolder
@@ -74,6 +75,7 @@ class TrainingRun:
 
     def __init__(self, config: Any, *, resume: bool = False, force: bool = False, find_unused_parameters: bool = False):
         self.config: TrainingConfig = config
+        join_launched()
         self.accelerator = Accelerator(
             mixed_precision={"fp32": "no"}.get(config.compute.precision, config.compute.precision),
             gradient_accumulation_steps=config.optim.accumulate,
@@ -340,7 +342,7 @@ class TrainingRun:
 
     def _warn(self, what: str) -> None:
         if self.is_main:
-            sys.stderr.write(f"{self.config.name}: forced: {what}\n")
+            sys.stderr.write(visible(f"{self.config.name}: forced: {what}") + "\n")
 
     def _logs(self, step: int) -> bool:
         due = step % self.config.log.every == 0 or step == self.total_steps

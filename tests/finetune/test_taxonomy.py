@@ -82,3 +82,78 @@ def test_the_levels_may_end_anywhere():
     deep = Taxonomy((Node("e", "d"), Node("a"), Node("b", "a"), Node("c", "b"), Node("d", "c")))
     assert deep.depth == 5
     assert deep.path(0) == [1, 2, 3, 4, 0]
+
+
+def refused(tmp_path, text):
+    """The problems of a file, which are plain and soon told."""
+    path = tmp_path / "t.csv"
+    path.write_text(text, encoding="utf-8")
+    with pytest.raises(TaxonomyError) as error:
+        Taxonomy.read(path)
+    for problem in error.value.problems:
+        assert len(problem) < 300
+        assert len(problem.splitlines()) == 1
+    return error.value.problems
+
+
+def test_a_chain_of_any_length_is_refused_where_it_passes_a_hundred_levels(tmp_path):
+    """Upwards and downwards in the file; each was a walk for each node."""
+    rows = [f"{number},{number - 1 if number else ''}\n" for number in range(20_000)]
+    assert refused(tmp_path, "id,parent\n" + "".join(rows)) == ("t.csv:102: '100' is on level 101; 100 are the most",)
+    assert refused(tmp_path, "id,parent\n" + "".join(rows[::-1])) == (
+        "t.csv:19901: '100' is on level 101; 100 are the most",
+    )
+    assert Taxonomy(tuple(Node(str(number), str(number - 1) if number else "") for number in range(100))).depth == 100
+
+
+def test_a_circle_of_any_length_is_told_of_each_node_in_it_and_of_no_other(tmp_path):
+    size = 20_000
+    circle = "".join(f"{number},{(number + 1) % size}\n" for number in range(size))
+    found = refused(tmp_path, f"id,parent\nabove,0\n{circle}")
+    assert len(found) == size
+    assert found[0] == "t.csv:3: '0' is its own ancestor, through '1'"
+
+
+def test_what_no_person_would_write_is_refused_with_its_line(tmp_path):
+    assert "t.csv:2: the id or the name of 'xxx" in refused(tmp_path, f"id,parent\n{'x' * 1001},\n")[0]
+    assert "t.csv:2: the id or the name of 'a'" in refused(tmp_path, f"id,parent,name\na,,{'x' * 1001}\n")[0]
+    deep = "".join(f"{str(number) * 500},{str(number - 1) * 500 if number else ''}\n" for number in range(10))
+    assert "t.csv:10: the label path of '888" in refused(tmp_path, f"id,parent\n{deep}")[0]
+    assert "t.csv:2: not CSV" in refused(tmp_path, f"id,parent,name,definition\na,,,{'x' * 200_000}\n")[0]
+    assert "t.csv:3: not UTF-8 text (a NUL" in refused(tmp_path, "id,parent\na,\nb\0,\n")[0]
+    assert "t.csv:1: 200002 columns" in refused(tmp_path, f"id,parent{',x' * 200_000}\n{'a' + chr(10)}" * 2)[0]
+    assert "lines, more than 1000000" in refused(tmp_path, "id,parent\n" + "\n" * 1_000_010)[0]
+    assert refused(tmp_path, "id,parent\n" + "x" * (64 * 1024**2)) == ("t.csv: more than 64 MB",)
+
+
+def test_label_paths_that_do_not_fit_into_memory_are_refused(tmp_path):
+    names = [str(number).rjust(900, "x") for number in range(4)]
+    trunk = "".join(f"{name},{parent}\n" for name, parent in zip(names, ["", *names], strict=False))
+    leaves = "".join(f"{number},{names[-1]}\n" for number in range(14_000))
+    assert "all label paths together have over 100000000" in refused(tmp_path, f"id,parent\n{trunk}{leaves}")[0]
+
+
+def test_twenty_thousand_wrong_labels_are_all_told_and_soon():
+    """Each took a second and a half of a tree of this size."""
+    tree = Taxonomy(
+        (
+            *(Node(f"t{top}") for top in range(30)),
+            *(Node(f"t{top}-{leaf}", f"t{top}", f"leaf {leaf} of {top}") for top in range(30) for leaf in range(900)),
+        )
+    )
+    problems = [tree.check(f"t{number}/wrong") for number in range(20_000)]
+    assert problems[0] == "label 't0/wrong' is not in the taxonomy (nearest: 't0')"
+    assert problems[-1] == (
+        "label 't19999/wrong' is not in the taxonomy (nearest: not looked for after 200 wrong ones)"
+    )
+    assert tree.check("t0/wrong") == problems[0]
+    assert len(tree.check("x" * 1_000_000)) < 300
+
+
+def test_a_line_break_in_a_taxonomys_name_or_id_starts_no_line_of_its_own(tmp_path):
+    path = tmp_path / "a\nall is fine.csv"
+    for text in ("id\n", 'id,parent\n"a\nb",c\n', "id,parent\na,\na,\n"):
+        path.write_text(text)
+        with pytest.raises(TaxonomyError) as error:
+            Taxonomy.read(path)
+        assert len(str(error.value).splitlines()) == len(error.value.problems)

@@ -46,8 +46,8 @@ def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path
 def stays_inside(path: Path, folder: Path) -> bool:
     """Whether ``path``, its links followed, lies in ``folder``.
 
-    The hub's cache keeps a repository's files in ``blobs`` and links to them from ``snapshots/REVISION``: these count as
-    inside.
+    The hub's cache keeps a repository's files in ``blobs`` and links to them from ``snapshots/REVISION``: these count
+    as inside.
     """
     if path.parent == folder and not path.is_symlink():
         return True

@@ -1,17 +1,20 @@
 """``config.json`` of a classifier folder: the architecture, and how to build its encoders without the network."""
 
-import json
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import torch
 from huggingface_hub import HfApi, snapshot_download
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.weights import read_state_dict
+from framegate.ssl.backbone import Backbone, is_timm_model
+from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE
+from framegate.ssl.bounded_json import read_json
+from framegate.ssl.weights_file import read_shapes, read_state_dict
 
 C = TypeVar("C")
 
@@ -59,10 +62,14 @@ def push_classifier(folder: Path, name: str, *, private: bool = True) -> str:
 class BackboneDescription:
     """A timm architecture, pixels a side, and the pixel mean and deviation (in 0..1) that its weights expect."""
 
-    architecture: str
-    image_size: int
+    architecture: Annotated[str, Field(max_length=100)]
+    image_size: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIZE)]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not is_timm_model(self.architecture):
+            raise ValueError(f"timm has no model '{self.architecture[:100]}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,6 +93,40 @@ def need(path: Path) -> Path:
     return path
 
 
+def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], weights: Path) -> None:
+    """Check that a file holds a model's tensors, by their names and ``shapes``, before the model takes any memory.
+
+    Raises:
+        FolderError: it is another classifier's.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    problems = {
+        "Missing key": [name for name in wanted if name not in shapes],
+        "Unexpected key": [name for name in shapes if name not in wanted],
+        "Another shape": [name for name, shape in wanted.items() if shapes.get(name, shape) != shape],
+    }
+    found = [f"{what}: {_some(names)}" for what, names in problems.items() if names]
+    if found:
+        raise FolderError(f"{weights}: another classifier's weights. {'. '.join(found)}")
+
+
+def count_numbers(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Count the numbers in tensors of these ``shapes``."""
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def read_weight_shapes(weights: Path) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of a classifier's tensors, from the head of their file.
+
+    Raises:
+        FolderError: the file is damaged.
+    """
+    try:
+        return read_shapes(weights)
+    except (OSError, ValueError) as error:
+        raise FolderError(f"{weights}: {error}") from error
+
+
 def fill(model: nn.Module, weights: Path) -> None:
     """Put a classifier's tensors into ``model``.
 
@@ -95,7 +136,12 @@ def fill(model: nn.Module, weights: Path) -> None:
     try:
         model.load_state_dict(read_state_dict(weights))
     except (ValueError, RuntimeError) as error:
-        raise FolderError(f"{weights}: {' '.join(str(error).split())[:400]}") from error
+        raise FolderError(f"{weights}: {' '.join(str(error).split())[:200]}") from error
+
+
+def _some(names: list[str]) -> str:
+    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
+    return f"{', '.join(name[:50] for name in names[:2])}{more}"
 
 
 def describe_backbone(backbone: Backbone) -> BackboneDescription:
@@ -141,7 +187,11 @@ def read_config(folder: Path, kind: type[C]) -> Description[C]:
     """
     path = need(folder / "config.json")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return TypeAdapter(Description[kind]).validate_python(content)  # type: ignore[valid-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:100]
+        raise FolderError(f"{path}: not a classifier's ({where}: {first['msg'][:120]})") from error
     except ValueError as error:
         raise FolderError(f"{path}: not a classifier's ({error})") from error

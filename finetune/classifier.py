@@ -11,7 +11,7 @@ from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.finetune.batch import ClipBatch, collate
-from framegate.finetune.encoder_trust import EncoderError
+from framegate.finetune.encoder_trust import EncoderError, in_a_line
 from framegate.finetune.folder import (
     Description,
     FolderError,
@@ -38,8 +38,8 @@ from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, S
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
-from framegate.ssl.backbone import Backbone, BackboneError, is_timm_model, load_backbone
-from framegate.ssl.meter import SizeError, build_on_meta
+from framegate.ssl.backbone import Backbone, is_timm_model, load_backbone
+from framegate.ssl.meter import build_on_meta, build_to_be_filled
 from framegate.ssl.weights import save_tensors
 
 
@@ -134,19 +134,19 @@ class GatedFusionClassifier(FusionNetwork):
         weights = need(folder / "model.safetensors")
         shapes = read_weight_shapes(weights)
         try:
-            build = partial(
-                cls._build,
-                described,
-                taxonomy,
-                tokenizer=load_tokenizer(str(need(folder / "tokenizer"))) if text is not None else None,
-                extractor=load_extractor(str(need(folder / "sound")), rate=audio.rate)
-                if audio is not None and described.audio_encoder is not None
-                else None,
-            )
+            tokenizer = load_tokenizer(str(need(folder / "tokenizer"))) if text is not None else None
+            heard = audio if described.audio_encoder is not None else None
+            extractor = load_extractor(str(need(folder / "sound")), rate=heard.rate) if heard is not None else None
+        except EncoderError as error:
+            raise FolderError(str(error)) from error
+        build = partial(cls._build, described, taxonomy, tokenizer=tokenizer, extractor=extractor)
+        try:
             check_shapes(build_on_meta(build, weights=count_numbers(shapes)), shapes, weights)
-            model = build()
-        except (EncoderError, BackboneError, SizeError, ValueError) as error:
-            raise error if isinstance(error, FolderError) else FolderError(f"{folder}: {error}") from error
+            model = build_to_be_filled(build)
+        except FolderError:
+            raise
+        except Exception as error:  # timm and transformers raise whatever comes of the numbers that they are given
+            raise FolderError(f"{folder / 'config.json'}: {in_a_line(error)}") from error
         fill(model, weights)
         return model.eval()
 

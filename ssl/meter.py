@@ -1,9 +1,9 @@
-"""Networks that a stranger's file describes: how large they would be, before they take any memory."""
+"""Networks that a file describes: how large they would be, before they take any memory, and no random start."""
 
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
@@ -11,6 +11,7 @@ from torch.nn.modules.module import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
 )
+from torch.overrides import TorchFunctionMode
 
 M = TypeVar("M", bound=nn.Module)
 
@@ -36,11 +37,17 @@ def build_on_meta(build: Callable[[], M], *, weights: int | None) -> M:
         SizeError: the network has more than twice as many numbers, and 32 million more; or more than 20,000 modules.
     """
     limit = math.inf if weights is None else 2 * weights + _SLACK
-    with torch.device("meta"), _stop_beyond(2 * limit):  # tied weights are registered more than once
+    with torch.device("meta"), _NoRandomStart(), _stop_beyond(2 * limit):  # tied weights are registered more than once
         model = build()
     if (size := count_numbers(model)) > limit:
         raise SizeError(f"a network of {size:,} numbers, and its weights are {weights:,}")
     return model
+
+
+def build_to_be_filled(build: Callable[[], M]) -> M:
+    """Build a network whose every tensor is going to be replaced: it gets no random start."""
+    with _NoRandomStart():
+        return build()
 
 
 def count_numbers(model: nn.Module) -> int:
@@ -70,3 +77,16 @@ def _stop_beyond(limit: float) -> Iterator[None]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+class _NoRandomStart(TorchFunctionMode):
+    """Leave tensors as they are where they would be filled with random numbers, which costs more than all the rest."""
+
+    _FILLS = frozenset((Tensor.normal_, Tensor.uniform_, Tensor.erfinv_))
+
+    def __torch_function__(
+        self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
+    ) -> Any:
+        if function in self._FILLS or (function is Tensor.clamp_ and args[0].is_meta):
+            return args[0]
+        return function(*args, **(kwargs or {}))

@@ -27,7 +27,7 @@ _MODEL_ARGS = _words(
     width window_ratio window_size"""
 )
 _SIZE, _REPEATED = re.compile(r"\w*size|ref_feat_shape"), re.compile(r"depths?|layers")
-_MAX_NUMBER, _MAX_REPEATED, _MAX_CLASSES = 8192, 512, 1 << 20
+_MAX_NUMBER, _MAX_REPEATED, _MAX_CLASSES = 8192, 256, 1 << 20
 _MAX_NAME = 100
 _MAX_LIST = 64
 
@@ -60,7 +60,10 @@ def check_config(folder: Path) -> None:
         _check_values(name, value)
     pixels = content.get("pretrained_cfg") or content
     for name in ("input_size", "test_input_size", "min_input_size", "mean", "std", "num_classes"):
-        _check_values(name, pixels.get(name))
+        value = pixels.get(name)
+        _check_values(name, value)
+        if isinstance(value, list) != (name != "num_classes") and value is not None:
+            raise ValueError(f"{name} is {str(value)[:40]}")
 
 
 def _object(value: object, what: str) -> dict[str, Any]:

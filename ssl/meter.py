@@ -17,7 +17,7 @@ M = TypeVar("M", bound=nn.Module)
 
 # What a network may have and its file lack: a classifier, a grid of positions for larger pictures, index tables.
 _SLACK = 32 << 20
-_MOST_MODULES = 20_000
+_MOST_MODULES = 10_000
 
 
 class SizeError(ValueError):
@@ -34,13 +34,13 @@ def build_on_meta(build: Callable[[], M], *, weights: int | None) -> M:
         weights: how many numbers its file of weights holds; None: it will not be built with memory.
 
     Raises:
-        SizeError: the network has more than twice as many numbers, and 32 million more; or more than 20,000 modules.
+        SizeError: the network has more than twice as many numbers, and 32 million more; or more than 10,000 modules.
     """
     limit = math.inf if weights is None else 2 * weights + _SLACK
     with torch.device("meta"), _NoRandomStart(), _stop_beyond(2 * limit):  # tied weights are registered more than once
         model = build()
     if (size := count_numbers(model)) > limit:
-        raise SizeError(f"a network of {size:,} numbers, and its weights are {weights:,}")
+        raise SizeError(f"a network of {size:,} numbers, and its weights hold {weights:,}")
     return model
 
 
@@ -63,7 +63,7 @@ def _stop_beyond(limit: float) -> Iterator[None]:
         nonlocal numbers
         numbers += 0 if parameter is None else parameter.numel()
         if numbers > limit:
-            raise SizeError("a network far larger than its weights")
+            raise SizeError(f"a network of more than {numbers:,} numbers, and its weights hold far fewer")
 
     def count_module(module: nn.Module, name: str, child: nn.Module | None) -> None:
         nonlocal modules

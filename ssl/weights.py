@@ -92,7 +92,7 @@ def fit_weights(model: nn.Module, found: dict[str, Tensor], path: Path) -> list[
         if key in fitted and fitted[key].shape != tensor.shape
     ]
     problems += [f"{key} is missing" for key in wanted if key not in fitted and not _is_optional(key)]
-    problems += [f"{key[:60]} has no place in it" for key in surplus]
+    problems += [f"{key[:40]} has no place in it" for key in surplus]
     if problems:
         more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise BackboneError(f"{path}: these weights are not {type(model).__name__}'s: {'; '.join(problems[:3])}{more}")

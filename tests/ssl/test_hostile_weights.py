@@ -90,7 +90,7 @@ def test_a_tensor_larger_than_what_is_stored_of_it_is_refused(tensor, zipped, tm
 @pytest.mark.parametrize("zipped", [True, False])
 def test_tuples_of_the_same_tuple_are_not_hashed_for_years(zipped, tmp_path):
     """``t = (t, t)`` sixty times over, as a key."""
-    key = b"K\x01K\x02\x86q\x64" + b"h\x64h\x64\x86q\x64" * 60
+    key = b"K\x01K\x02\x86q\x64" + b"h\x64\x86q\x64" * 60
     bomb = b"\x80\x02}" + key + b"K\x01s."
     if zipped:
         torch.save({"a": torch.zeros(2)}, tmp_path / "plain.pth")
@@ -105,10 +105,8 @@ def test_tuples_of_the_same_tuple_are_not_hashed_for_years(zipped, tmp_path):
 
 
 def test_a_pickle_of_endless_steps_is_refused(tmp_path):
-    torch.save({"a": torch.zeros(2)}, tmp_path / "plain.pth")
-    bomb = b"\x80\x02" + b"K\x010" * 1_500_000 + b"}."
-    rewrite(tmp_path / "plain.pth", tmp_path / "w.pth", lambda name, old: bomb if name.endswith("data.pkl") else old)
-    with pytest.raises(BackboneError, match="a pickle of more than"):
+    torch.save({"state_dict": {"a": torch.zeros(2)}, "extra": [None] * 1_100_000}, tmp_path / "w.pth")
+    with pytest.raises(BackboneError, match="a pickle of more than 1,000,000 steps"):
         Backbone(NAME, weights=str(tmp_path / "w.pth"))
 
 

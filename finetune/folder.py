@@ -11,6 +11,7 @@ from huggingface_hub import HfApi, snapshot_download
 from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
+from framegate.finetune.encoder_trust import in_a_line
 from framegate.ssl.backbone import Backbone, is_timm_model
 from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE
 from framegate.ssl.bounded_json import read_json
@@ -39,7 +40,7 @@ def local_classifier(reference: str | Path) -> Path:
     try:
         return Path(snapshot_download(name.removeprefix(HUB), ignore_patterns=["*.py", "*.bin", "*.pt", "*.pth"]))
     except (OSError, ValueError) as error:
-        raise FolderError(f"{name}: {str(error).strip().splitlines()[0]}") from error
+        raise FolderError(f"{name}: {in_a_line(error)}") from error
 
 
 def push_classifier(folder: Path, name: str, *, private: bool = True) -> str:
@@ -55,7 +56,7 @@ def push_classifier(folder: Path, name: str, *, private: bool = True) -> str:
         hub.create_repo(name, private=private, exist_ok=True)
         return str(hub.upload_folder(folder_path=folder, repo_id=name, commit_message="framegate classifier"))
     except (OSError, ValueError) as error:
-        raise FolderError(f"{HUB}{name}: {str(error).strip().splitlines()[0]}") from error
+        raise FolderError(f"{HUB}{name}: {in_a_line(error)}") from error
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,8 +141,7 @@ def fill(model: nn.Module, weights: Path) -> None:
 
 
 def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 2} more" if len(names) > 2 else ""
-    return f"{', '.join(name[:50] for name in names[:2])}{more}"
+    return names[0][:60] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def describe_backbone(backbone: Backbone) -> BackboneDescription:

@@ -18,9 +18,9 @@ from framegate.finetune.encoder_trust import (
     describe,
     in_a_line,
     make_config,
-    make_extractor,
     read_object,
 )
+from framegate.finetune.feature_extractor import make_extractor
 from framegate.ssl.hub_folder import fetch_folder
 from framegate.ssl.meter import SizeError, build_on_meta
 from framegate.ssl.weights_file import read_state_dict
@@ -113,7 +113,8 @@ class HubTextEncoder(HubEncoder):
     @property
     def max_tokens(self) -> int | None:
         """The longest text that it reads; None where its positions have no end."""
-        return getattr(self._config, "max_position_embeddings", None)
+        has_positions = getattr(self._config, "position_biased_input", True)  # DeBERTa's are relative
+        return getattr(self._config, "max_position_embeddings", None) if has_positions else None
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """The encoder's last hidden state."""
@@ -175,7 +176,7 @@ def encoder_folder(reference: str) -> Path:
         try:
             folder = fetch_folder(reference, _FILES)
         except (OSError, ValueError) as error:
-            raise EncoderError(_unknown(reference, str(error).strip().splitlines()[0])) from error
+            raise EncoderError(_unknown(reference, in_a_line(error))) from error
     if not any((folder / name).is_file() for name in _MARKS):
         raise EncoderError(_unknown(reference, f"no {', '.join(_MARKS)} in it"))
     if (folder / "adapter_config.json").exists():

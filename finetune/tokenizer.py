@@ -65,8 +65,13 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> int
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, *, max_tokens: int) -> Tensor | None:
-    """Token ids (L,) int64, L <= ``max_tokens``; None for a text of white space, which is an absent modality."""
+    """Token ids (L,) int64, L <= ``max_tokens``; None for a text of white space, which is an absent modality.
+
+    Raises:
+        EncoderError: the tokenizer gives up, as over a regular expression of its own that would take for ever.
+    """
     if not text.strip():
         return None
-    ids = tokenizer(text, truncation=True, max_length=max_tokens)["input_ids"]
+    with own_errors("tokenizer"):
+        ids = tokenizer(text, truncation=True, max_length=max_tokens)["input_ids"]
     return torch.tensor(ids, dtype=torch.long) if ids else None

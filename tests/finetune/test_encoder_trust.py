@@ -231,6 +231,18 @@ def test_a_damaged_or_huge_tokenizer_is_a_plain_error(copy):
         GatedFusionClassifier.from_pretrained(folder)
 
 
+def test_a_tokenizer_that_gives_up_over_a_text_is_a_plain_error(copy):
+    folder = copy("text")
+    file = folder / "tokenizer" / "tokenizer.json"
+    content = json.loads(file.read_text())
+    pattern = {"Regex": "(a+)+$"}
+    content["pre_tokenizer"] = {"type": "Split", "pattern": pattern, "behavior": "Isolated", "invert": False}
+    file.write_text(json.dumps(content))
+    model = GatedFusionClassifier.from_pretrained(folder)
+    with pytest.raises(EncoderError, match=r"tokenizer: .*retry-limit"):
+        model.predict([ClipInput(text="a" * 100 + "!")])
+
+
 @pytest.mark.parametrize("where", ["vocabulary", "template"])
 def test_a_token_beyond_the_embedding_is_refused_before_a_text_meets_it(where, copy):
     folder = copy("text")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import ClassVar, Self
 
@@ -10,28 +11,35 @@ from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.finetune.batch import ClipBatch, collate
+from framegate.finetune.encoder_trust import EncoderError, in_a_line
 from framegate.finetune.folder import (
+    Description,
+    FolderError,
     build_backbone,
+    check_shapes,
+    count_numbers,
     describe_backbone,
     fill,
     local_classifier,
     need,
     read_config,
+    read_weight_shapes,
     write_config,
 )
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
+from framegate.finetune.local_paths import without_paths
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import Prediction, predictions
 from framegate.finetune.prepare import ClipInput, Preparation
-from framegate.finetune.sound import is_timm
 from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.finetune.text import SmallTextEncoder
-from framegate.finetune.tokenizer import load_tokenizer, train_tokenizer
-from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.finetune.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
+from framegate.ssl.backbone import Backbone, is_timm_model, load_backbone
+from framegate.ssl.meter import build_on_meta, build_to_be_filled
 from framegate.ssl.weights import save_tensors
 
 
@@ -94,7 +102,7 @@ class GatedFusionClassifier(FusionNetwork):
         """
         audio, text = config.streams.audio, config.streams.text
         hub = text.backbone if text is not None else None
-        sound_hub = audio.backbone if audio is not None and not is_timm(audio.backbone) else None
+        sound_hub = audio.backbone if audio is not None and not is_timm_model(audio.backbone) else None
         return cls(
             config,
             taxonomy,
@@ -113,34 +121,64 @@ class GatedFusionClassifier(FusionNetwork):
     def from_pretrained(cls, folder: str | Path) -> Self:
         """Open a folder that :meth:`save_pretrained` wrote, or ``hf-hub:OWNER/NAME``, in evaluation mode.
 
-        Runs no code from it.
+        Runs no code from it, opens no other model, and of a folder asks no network. Its weights are compared with its
+        config before any memory is taken for them.
 
         Raises:
             FolderError: it is no classifier, or a file in it is missing, damaged or another classifier's.
         """
         folder = local_classifier(folder)
         described = read_config(folder, ClassifierConfig)
-        config, text, sound = described.config, described.text_encoder, described.audio_encoder
-        audio = config.streams.audio
+        audio, text = described.config.streams.audio, described.config.streams.text
+        taxonomy = Taxonomy.read(need(folder / "taxonomy.csv"))
+        weights = need(folder / "model.safetensors")
+        shapes = read_weight_shapes(weights)
+        try:
+            tokenizer = load_tokenizer(str(need(folder / "tokenizer"))) if text is not None else None
+            heard = audio if described.audio_encoder is not None else None
+            extractor = load_extractor(str(need(folder / "sound")), rate=heard.rate) if heard is not None else None
+        except EncoderError as error:
+            raise FolderError(str(error)) from error
+        build = partial(cls._build, described, taxonomy, tokenizer=tokenizer, extractor=extractor)
+        try:
+            check_shapes(build_on_meta(build, weights=count_numbers(shapes)), shapes, weights)
+            model = build_to_be_filled(build)
+        except FolderError:
+            raise
+        except Exception as error:  # timm and transformers raise whatever comes of the numbers that they are given
+            raise FolderError(f"{folder / 'config.json'}: {in_a_line(error)}") from error
+        fill(model, weights)
+        return model.eval()
+
+    @classmethod
+    def _build(
+        cls,
+        described: Description[ClassifierConfig],
+        taxonomy: Taxonomy,
+        *,
+        tokenizer: PreTrainedTokenizerBase | None,
+        extractor: FeatureExtractionMixin | None,
+    ) -> Self:
+        """The network that a folder describes, with random weights."""
+        config, audio = described.config, described.config.streams.audio
         if audio is not None:  # its weights come from the folder
             config = replace(config, streams=replace(config.streams, audio=replace(audio, pretrained=False)))
-        model = cls(
+        text, sound = described.text_encoder, described.audio_encoder
+        return cls(
             config,
-            Taxonomy.read(need(folder / "taxonomy.csv")),
+            taxonomy,
             backbone=build_backbone(described.backbone) if described.backbone is not None else None,
-            tokenizer=load_tokenizer(str(need(folder / "tokenizer"))) if config.streams.text is not None else None,
+            tokenizer=tokenizer,
             text_encoder=HubTextEncoder.build(text) if text is not None else None,
             audio_encoder=HubSoundEncoder.build(sound) if sound is not None else None,
-            extractor=load_extractor(str(need(folder / "sound")), rate=audio.rate) if audio and sound else None,
+            extractor=extractor,
         )
-        fill(model, need(folder / "model.safetensors"))
-        return model.eval()
 
     def save_pretrained(self, folder: str | Path) -> None:
         """Write ``config.json``, ``model.safetensors``, ``taxonomy.csv``.
 
         A model with text has its ``tokenizer/`` there too, and one with a Hugging Face sound encoder its feature
-        extractor, in ``sound/``.
+        extractor, in ``sound/``. Where on this machine the encoders came from is not written.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -149,7 +187,7 @@ class GatedFusionClassifier(FusionNetwork):
         sound = self.streams["audio"].encoder if "audio" in self.streams else None
         write_config(
             folder,
-            config=asdict(self.config),
+            config=asdict(replace(self.config, streams=without_paths(self.config.streams, self.streams))),
             backbone=describe_backbone(backbone) if isinstance(backbone, Backbone) else None,
             text_encoder=text.description if isinstance(text, HubTextEncoder) else None,
             audio_encoder=sound.description if isinstance(sound, HubSoundEncoder) else None,
@@ -205,8 +243,11 @@ def _streams(
     if (text := config.streams.text) is not None:
         if tokenizer is None:
             raise ValueError("a classifier with a text stream needs a tokenizer")
+        vocabulary = check_vocabulary(tokenizer, len(tokenizer) if text_encoder is None else text_encoder.vocabulary)
+        if text_encoder is not None and text.max_tokens > (most := text_encoder.max_tokens or text.max_tokens):
+            raise ValueError(f"streams.text.max_tokens is {text.max_tokens}, and its encoder reads {most}")
         encoder = text_encoder or SmallTextEncoder(
-            len(tokenizer), dim=text.width, layers=text.layers, heads=text.heads, max_tokens=text.max_tokens
+            vocabulary, dim=text.width, layers=text.layers, heads=text.heads, max_tokens=text.max_tokens
         )
         yield "text", TextStream(encoder, text, width)
 

@@ -1,20 +1,23 @@
 """``config.json`` of a classifier folder: the architecture, and how to build its encoders without the network."""
 
 import glob
-import json
-from collections.abc import Callable, Iterator
+import math
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import Annotated, Any, Generic, TypeVar
 
 import torch
 from huggingface_hub import HfApi, snapshot_download
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.weights import read_state_dict
+from framegate.finetune.encoder_trust import in_a_line
+from framegate.media.json_files import read_json
+from framegate.ssl.backbone import Backbone, is_timm_model
+from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE
+from framegate.ssl.weights_file import read_shapes, read_state_dict
 
 C = TypeVar("C")
 
@@ -39,7 +42,7 @@ def local_classifier(reference: str | Path) -> Path:
     try:
         return Path(snapshot_download(name.removeprefix(HUB), ignore_patterns=["*.py", "*.bin", "*.pt", "*.pth"]))
     except (OSError, ValueError) as error:
-        raise FolderError(f"{name}: {str(error).strip().splitlines()[0]}") from error
+        raise FolderError(f"{name}: {in_a_line(error)}") from error
 
 
 def push_classifier(
@@ -81,8 +84,7 @@ def _hub_errors(name: str) -> Iterator[None]:
     try:
         yield
     except Exception as error:  # the hub's client lets through whatever its HTTP library raises
-        reason = str(error).strip() or type(error).__name__
-        raise FolderError(f"{HUB}{name}: {reason.splitlines()[0]}") from error
+        raise FolderError(f"{HUB}{name}: {in_a_line(error)}") from error
 
 
 def known_files(folder: Path) -> list[str]:
@@ -108,10 +110,14 @@ _SUFFIXES = (".json", ".jinja", ".model", ".txt")
 class BackboneDescription:
     """A timm architecture, pixels a side, and the pixel mean and deviation (in 0..1) that its weights expect."""
 
-    architecture: str
-    image_size: int
+    architecture: Annotated[str, Field(max_length=100)]
+    image_size: Annotated[int, Field(ge=1, le=MAX_IMAGE_SIZE)]
     mean: tuple[float, ...]
     std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if not is_timm_model(self.architecture):
+            raise ValueError(f"timm has no model '{self.architecture[:100]}'")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -135,6 +141,40 @@ def need(path: Path) -> Path:
     return path
 
 
+def check_shapes(model: nn.Module, shapes: Mapping[str, tuple[int, ...]], weights: Path) -> None:
+    """Check that a file holds a model's tensors, by their names and ``shapes``, before the model takes any memory.
+
+    Raises:
+        FolderError: it is another classifier's.
+    """
+    wanted = {name: tuple(tensor.shape) for name, tensor in model.state_dict().items()}
+    problems = {
+        "Missing key": [name for name in wanted if name not in shapes],
+        "Unexpected key": [name for name in shapes if name not in wanted],
+        "Another shape": [name for name, shape in wanted.items() if shapes.get(name, shape) != shape],
+    }
+    found = [f"{what}: {_some(names)}" for what, names in problems.items() if names]
+    if found:
+        raise FolderError(f"{weights}: another classifier's weights. {'. '.join(found)}")
+
+
+def count_numbers(shapes: Mapping[str, tuple[int, ...]]) -> int:
+    """Count the numbers in tensors of these ``shapes``."""
+    return sum(math.prod(shape) for shape in shapes.values())
+
+
+def read_weight_shapes(weights: Path) -> dict[str, tuple[int, ...]]:
+    """Return the names and shapes of a classifier's tensors, from the head of their file.
+
+    Raises:
+        FolderError: the file is damaged.
+    """
+    try:
+        return read_shapes(weights)
+    except (OSError, ValueError) as error:
+        raise FolderError(f"{weights}: {error}") from error
+
+
 def fill(model: nn.Module, weights: Path) -> None:
     """Put a classifier's tensors into ``model``.
 
@@ -144,7 +184,11 @@ def fill(model: nn.Module, weights: Path) -> None:
     try:
         model.load_state_dict(read_state_dict(weights))
     except (ValueError, RuntimeError) as error:
-        raise FolderError(f"{weights}: {' '.join(str(error).split())[:400]}") from error
+        raise FolderError(f"{weights}: {' '.join(str(error).split())[:200]}") from error
+
+
+def _some(names: list[str]) -> str:
+    return names[0][:60] + (f" and {len(names) - 1} more" if len(names) > 1 else "")
 
 
 def describe_backbone(backbone: Backbone) -> BackboneDescription:
@@ -190,7 +234,11 @@ def read_config(folder: Path, kind: type[C]) -> Description[C]:
     """
     path = need(folder / "config.json")
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = read_json(path)
         return TypeAdapter(Description[kind]).validate_python(content)  # type: ignore[valid-type]
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])[:100]
+        raise FolderError(f"{path}: not a classifier's ({where}: {first['msg'][:120]})") from error
     except ValueError as error:
         raise FolderError(f"{path}: not a classifier's ({error})") from error

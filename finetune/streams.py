@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Annotated, Any, ClassVar, Protocol, Self
 
 import torch
-from pydantic import Field, PositiveFloat, PositiveInt
+from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from framegate.finetune.gates import ContextGate
@@ -17,11 +17,19 @@ from framegate.finetune.hub import HubSoundEncoder
 from framegate.finetune.nextvlad import NeXtVLAD
 from framegate.finetune.norm import MaskedBatchNorm
 from framegate.finetune.quality import quality
-from framegate.finetune.sound import SoundEncoder
+from framegate.finetune.sound import MAX_KERNEL, SoundEncoder, kernel_size
 from framegate.finetune.text import masked_mean
 from framegate.finetune.training import Trained, hold_still, set_trained
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
+
+# A classifier's config may come from a stranger: each number has an end.
+_Few = Annotated[int, Field(gt=0, le=64)]
+_Many = Annotated[int, Field(gt=0, le=4096)]
+_Name = Annotated[str, Field(max_length=1024)]
+
+_USUAL_RATE = 16_000  # Hz
+_MAX_STEPS = 5_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +37,9 @@ class Aggregation:
     """NeXtVLAD's sizes, small enough for a few hundred clips; the paper's are 64 clusters in 8 groups."""
 
     __pydantic_config__: ClassVar = _STRICT
-    clusters: PositiveInt = 8
-    groups: PositiveInt = 4
-    expansion: PositiveInt = 2
+    clusters: _Many = 8
+    groups: _Many = 4
+    expansion: _Few = 2
     dropout: Annotated[float, Field(ge=0, lt=1)] = 0.3
 
     def build(self, dim: int, width: int) -> NeXtVLAD:
@@ -50,7 +58,7 @@ class FramesConfig:
     """
 
     __pydantic_config__: ClassVar = _STRICT
-    backbone: str = "resnet18"
+    backbone: _Name = "resnet18"
     pretrained: bool = False
     train: Trained = "frozen"
     lr: PositiveFloat | None = None
@@ -63,18 +71,25 @@ class AudioConfig:
     """``backbone``: a timm CNN, which gets log-mels as pictures of one channel, or a Hugging Face encoder.
 
     The latter by local path or hub name (AST, Wav2Vec2, Whisper …), with its own feature extractor in place of
-    ``mels``. ``pretrained``: take timm's weights. ``rate`` in Hz; ``window_seconds`` of sound are one element.
+    ``mels``. ``pretrained``: take timm's weights. ``rate`` in Hz; it shares a divisor with 16,000 Hz, and other usual
+    rates. ``window_seconds`` of sound are one element.
     """
 
     __pydantic_config__: ClassVar = _STRICT
-    backbone: str = "test_resnet"  # timm's smallest ResNet, 0.4M parameters: right for hundreds of clips on a CPU
+    backbone: _Name = "test_resnet"  # timm's smallest ResNet, 0.4M parameters: right for hundreds of clips on a CPU
     pretrained: bool = False
     train: Trained = "all"
     lr: PositiveFloat | None = None
-    rate: PositiveInt = 16_000
-    mels: PositiveInt = 64
-    window_seconds: PositiveFloat = 1.28
+    rate: Annotated[int, Field(ge=4_000, le=192_000)] = _USUAL_RATE
+    mels: Annotated[int, Field(gt=0, le=512)] = 64
+    window_seconds: Annotated[float, Field(ge=0.005, le=60)] = 1.28
     aggregation: Aggregation = Aggregation()
+
+    def __post_init__(self) -> None:
+        if kernel_size(self.rate, _USUAL_RATE) > MAX_KERNEL:
+            raise ValueError(
+                f"a sound rate shares a divisor with {_USUAL_RATE} Hz, and {self.rate} shares too small a one"
+            )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,14 +97,14 @@ class TextConfig:
     """``backbone``: a Hugging Face encoder by path or hub name; None: a small one, trained here with its tokenizer."""
 
     __pydantic_config__: ClassVar = _STRICT
-    backbone: str | None = None
+    backbone: _Name | None = None
     train: Trained = "all"
     lr: PositiveFloat | None = None
-    max_tokens: PositiveInt = 64
-    vocabulary: PositiveInt = 2048
-    width: PositiveInt = 64
-    layers: PositiveInt = 1
-    heads: PositiveInt = 4
+    max_tokens: _Many = 64
+    vocabulary: Annotated[int, Field(gt=0, le=1 << 20)] = 2048
+    width: _Many = 64
+    layers: _Few = 1
+    heads: _Few = 4
 
     def __post_init__(self) -> None:
         if self.backbone is None and self.width % self.heads:
@@ -195,14 +210,20 @@ class SoundStream(SetStream):
 
     Or cached features (B, W, dim), told from windows by their length; where that is the same, none are taken.
     ``encoder``: None for the CNN that ``config`` names.
+
+    Raises:
+        ValueError: the encoder would attend to more than 5,000 positions of a window.
     """
 
     def __init__(self, config: AudioConfig, width: int, encoder: HubSoundEncoder | None = None) -> None:
+        samples = round(config.window_seconds * config.rate)
+        if encoder is not None and encoder.waveform_steps(samples) > _MAX_STEPS:
+            raise ValueError(f"streams.audio: more than {_MAX_STEPS:,} positions in {config.window_seconds} seconds")
         chosen: nn.Module = encoder or SoundEncoder(
             config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels
         )
         super().__init__(chosen, width, aggregation=config.aggregation, train=config.train, encoded_dims=3)
-        self.takes_features = self.dim != round(config.window_seconds * config.rate)
+        self.takes_features = self.dim != samples
 
     def encoded_before(self, x: Tensor) -> bool:
         """Whether ``x`` holds features in place of windows."""

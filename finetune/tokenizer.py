@@ -5,9 +5,10 @@ from collections.abc import Iterable
 import torch
 from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
-from transformers import AutoTokenizer, PreTrainedTokenizerBase, PreTrainedTokenizerFast
+from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from framegate.finetune.hub import from_hub
+from framegate.finetune.encoder_trust import EncoderError, check_tokenizer, make_config, read_object
+from framegate.finetune.hub import encoder_folder, own_errors
 
 PAD, START = "[PAD]", "[START]"
 
@@ -35,15 +36,42 @@ def train_tokenizer(texts: Iterable[str], *, vocabulary: int = 2048) -> PreTrain
 def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
     """The tokenizer of a Hugging Face encoder, or of a classifier folder, by local path or hub name.
 
+    Runs no code from it.
+
     Raises:
-        EncoderError: there is none.
+        EncoderError: there is none, or it is damaged, or of a kind that framegate does not open.
     """
-    return from_hub(AutoTokenizer.from_pretrained, reference)
+    folder = encoder_folder(reference)
+    check_tokenizer(folder)
+    file = folder / "config.json"
+    config = make_config(read_object(file), kind="text", where=str(file)) if file.is_file() else PreTrainedConfig()
+    with own_errors(f"{folder}: no tokenizer"):
+        # With a config given, transformers makes none from the folder's files.
+        return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True, trust_remote_code=False)
+
+
+def check_vocabulary(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> int:
+    """Return ``vocabulary``, the number of ids that an encoder knows, if no token's id lies beyond.
+
+    Raises:
+        EncoderError: one does.
+    """
+    with own_errors("tokenizer"):
+        # Beside the vocabulary's, the ids of the special tokens that stand around every text.
+        largest = max([*tokenizer.get_vocab().values(), *tokenizer("a")["input_ids"]], default=0)
+    if largest >= vocabulary:
+        raise EncoderError(f"the tokenizer has a token {largest:,}, and its encoder knows {vocabulary:,}, from 0")
+    return vocabulary
 
 
 def encode(tokenizer: PreTrainedTokenizerBase, text: str, *, max_tokens: int) -> Tensor | None:
-    """Token ids (L,) int64, L <= ``max_tokens``; None for a text of white space, which is an absent modality."""
+    """Token ids (L,) int64, L <= ``max_tokens``; None for a text of white space, which is an absent modality.
+
+    Raises:
+        EncoderError: the tokenizer gives up, as over a regular expression of its own that would take for ever.
+    """
     if not text.strip():
         return None
-    ids = tokenizer(text, truncation=True, max_length=max_tokens)["input_ids"]
+    with own_errors("tokenizer"):
+        ids = tokenizer(text, truncation=True, max_length=max_tokens)["input_ids"]
     return torch.tensor(ids, dtype=torch.long) if ids else None

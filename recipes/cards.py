@@ -8,11 +8,10 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from framegate.media.paths import stays_inside
+from framegate.media.paths import final_name, stays_inside
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config import Section
-from framegate.recipes.local_paths import final_name
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.finetune_config import FinetuneConfig

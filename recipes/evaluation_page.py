@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.media.paths import final_name
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.compare import Comparison
 from framegate.recipes.evaluation import ClipOutputs
 from framegate.recipes.finetune_report import clip_cards
-from framegate.recipes.local_paths import final_name
 from framegate.recipes.page import Page
 
 _PAIRS, _EACH, _CHANGED = 12, 4, 40

@@ -5,6 +5,7 @@ import logging
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,13 +14,17 @@ import torch
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from framegate.ssl.weights import BackboneError, load_weights
+from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE, check_config
+from framegate.ssl.hub_folder import fetch_folder
+from framegate.ssl.meter import SizeError, build_on_meta
+from framegate.ssl.weights import BackboneError, fit_weights, read_weights
+from framegate.ssl.weights_file import count_stored
 
-__all__ = ["Backbone", "BackboneError", "load_backbone"]
+__all__ = ["Backbone", "BackboneError", "is_timm_model", "load_backbone"]
 
 _HUB = ("hf-hub:", "hf_hub:")
 _FOLDER = "local-dir:"
-_ELSEWHERE = (_FOLDER, *_HUB)  # models that timm finds outside its own registry
+_MAX_NAME = 100  # characters of a name that are shown
 _LOG = logging.getLogger(__name__)
 
 
@@ -40,7 +45,8 @@ class Backbone(nn.Module):
     Shape: images (B, in_chans, H, W), uint8 in 0–255 or float in 0–1 → (B, dim) float.
 
     Raises:
-        BackboneError: no such model, a hub that does not answer, or weights whose tensors do not fit.
+        BackboneError: no such model, a hub that does not answer, weights whose tensors do not fit, or far fewer of them
+            than the model has.
     """
 
     model: Any  # timm's classes share an interface that no type names
@@ -51,9 +57,20 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.image_size = image_size
-        self.model = _create(name, image_size=image_size, in_chans=in_chans, pretrained=weights == "timm")
-        if weights is not None and weights != "timm" and (unused := load_weights(self.model, Path(weights))):
-            _LOG.warning("%s: left out %s", weights, _summary(unused))
+        if not 1 <= image_size <= MAX_IMAGE_SIZE:
+            raise BackboneError(f"{name}: pictures of {image_size} pixels a side, and 1 to {MAX_IMAGE_SIZE} are taken")
+        source = _as_folder(name, weights=weights == "timm")
+        build = partial(_create, source, image_size=image_size, in_chans=in_chans)
+        own = weights if weights != "timm" else _weights_in(source)
+        if own is None:  # random ones, or those that timm downloads
+            self.model = build(pretrained=weights is not None)
+        else:
+            found = read_weights(Path(own))
+            with _size_errors(own):
+                build_on_meta(partial(build, pretrained=False), weights=count_stored(found))
+            self.model = build(pretrained=weights == "timm")
+            if weights != "timm" and (unused := fit_weights(self.model, found, Path(own))):
+                _LOG.warning("%s: left out %s", weights, _summary(unused))
         # Some models (MobileNet, EfficientViT) widen their features once more after pooling.
         self.dim: int = getattr(self.model, "head_hidden_size", None) or self.model.num_features
         pixels = resolve_model_data_config(self.model)
@@ -142,28 +159,35 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
         name, weights = arch, str(path)
     else:
         name, weights = reference, "timm" if reference.startswith(_HUB) else None
-    return Backbone(name, weights=weights, image_size=image_size or _own_image_size(name))
+    size = image_size or _own_image_size(_as_folder(name, weights=False))
+    return Backbone(name, weights=weights, image_size=size)
+
+
+def is_timm_model(name: str) -> bool:
+    """Whether ``name`` is in timm's own registry: no folder, no name on a hub."""
+    return timm.is_model(name) and ("." not in name or timm.is_model_pretrained(name))
 
 
 def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> nn.Module:
     options: dict[str, Any] = {"num_classes": 0, "in_chans": in_chans, "pretrained": pretrained}
-    if not name.startswith(_ELSEWHERE) and not _timm_has(name):
-        near = difflib.get_close_matches(name, timm.list_models() + timm.list_pretrained(), n=1, cutoff=0.0)
-        raise BackboneError(f"no backbone '{name}': neither a folder nor a timm model (nearest: '{near[0]}')")
+    if not name.startswith(_FOLDER) and not is_timm_model(name):
+        names = timm.list_models() + timm.list_pretrained()
+        near = difflib.get_close_matches(name[:_MAX_NAME], names, n=1, cutoff=0.0)
+        raise BackboneError(
+            f"no backbone '{name[:_MAX_NAME]}': neither a folder nor a timm model (nearest: '{near[0]}')"
+        )
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
-    with _hub_errors(name):
-        return timm.create_model(name, **options)
+    return timm.create_model(name, **options)
 
 
-@contextmanager
-def _hub_errors(name: str) -> Iterator[None]:
-    """What goes wrong between timm and the hub, in a line; other models' errors pass as they are."""
+def _as_folder(name: str, *, weights: bool) -> str:
+    """Of a name on the hub ``local-dir:PATH`` of its copy in the hub's cache; other names as they are."""
+    if not name.startswith(_HUB):
+        return name
     try:
-        yield
+        return f"{_FOLDER}{fetch_folder(name.partition(':')[2], ['config.json'], weights=weights)}"
     except (OSError, ValueError) as error:
-        if not name.startswith(_HUB):
-            raise
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise BackboneError(
             f"{name} could not be had from the hub: {reason}; check the name and the connection, or download it and "
@@ -171,27 +195,40 @@ def _hub_errors(name: str) -> Iterator[None]:
         ) from error
 
 
+def _weights_in(name: str) -> str | None:
+    """The file of a folder that timm takes weights from; None for a name of timm's registry."""
+    if not name.startswith(_FOLDER):
+        return None
+    folder = Path(name.removeprefix(_FOLDER))
+    files = [folder / file for file in ("model.safetensors", "pytorch_model.bin")]
+    return str(next((file for file in files if file.exists()), files[0]))
+
+
 @contextmanager
-def _config_errors(name: str) -> Iterator[None]:
-    """What timm met in the ``config.json`` of a backbone folder, in a line; other models' errors pass as they are."""
+def _size_errors(weights: str) -> Iterator[None]:
+    try:
+        yield
+    except SizeError as error:
+        raise BackboneError(f"{weights}: {error}") from error
+
+
+@contextmanager
+def _config_errors(folder: Path) -> Iterator[None]:
+    """What timm met in the ``config.json`` of a backbone folder, in a line."""
     try:
         yield
     except Exception as error:  # it raises whatever comes of what it reads there
-        if not name.startswith(_FOLDER):
-            raise
-        file = Path(name.removeprefix(_FOLDER)) / "config.json"
-        raise BackboneError(f"{file}: timm builds no model from it ({type(error).__name__}: {error})") from error
+        reason = " ".join(str(error).split())[:200]
+        raise BackboneError(
+            f"{folder / 'config.json'}: timm builds no model from it ({type(error).__name__}: {reason})"
+        ) from error
 
 
 def _summary(keys: list[str]) -> str:
     """``fc.weight, fc.bias, module.encoder_k (62 tensors)``: by the first two parts of their names."""
     counts = Counter(".".join(key.split(".")[:2]) for key in keys)
-    shown = [part if count == 1 else f"{part} ({count} tensors)" for part, count in counts.items()]
+    shown = [part[:60] if count == 1 else f"{part[:60]} ({count} tensors)" for part, count in counts.items()]
     return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "")
-
-
-def _timm_has(name: str) -> bool:
-    return timm.is_model(name) and ("." not in name or timm.is_model_pretrained(name))
 
 
 def _own_image_size(name: str) -> int:
@@ -199,12 +236,13 @@ def _own_image_size(name: str) -> int:
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:
-    if name.startswith(_ELSEWHERE):
-        # Building the model on the meta device costs no memory and reads no weights.
-        with torch.device("meta"), _hub_errors(name), _config_errors(name):
-            return dict(timm.create_model(name, pretrained=False).pretrained_cfg)
-    config = timm.get_pretrained_cfg(name) if _timm_has(name) else None
-    return config.to_dict() if config else {}
+    if not name.startswith(_FOLDER):
+        config = timm.get_pretrained_cfg(name) if is_timm_model(name) else None
+        return config.to_dict() if config else {}
+    folder = Path(name.removeprefix(_FOLDER))
+    with _config_errors(folder):
+        check_config(folder)
+        return dict(build_on_meta(lambda: timm.create_model(name, pretrained=False), weights=None).pretrained_cfg)
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> Tensor:

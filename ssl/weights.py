@@ -10,53 +10,19 @@ import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
-import torch
 from safetensors import SafetensorError
-from safetensors.torch import load_file, save_file
+from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from framegate.ssl.key_layouts import KeyLayout, key_layouts
+from framegate.ssl.weights_file import read_state_dict
+
+__all__ = ["BackboneError", "fit_weights", "load_weights", "read_state_dict", "read_weights", "save_tensors"]
 
 
 class BackboneError(ValueError):
     """A backbone that does not exist, or weights that do not fit it."""
-
-
-def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` or ``.pth`` file, or of the ``model.safetensors`` in a folder.
-
-    A checkpoint that nests its tensors under ``state_dict`` or ``model`` is unwrapped. Pickles are read with
-    ``weights_only=True``: a file can name tensors, not code.
-
-    Raises:
-        ValueError: the file is damaged or holds no tensors.
-        OSError: the file is missing or unreadable.
-    """
-    if path.is_dir():
-        path = path / "model.safetensors"
-    if path.suffix == ".safetensors":
-        try:
-            return load_file(path)
-        except SafetensorError as error:
-            raise ValueError(f"not a safetensors file ({error})") from error
-    try:
-        content = torch.load(path, map_location="cpu", weights_only=True)
-    except OSError:
-        raise
-    except Exception as error:  # torch raises whatever its unpickler met; to the user all of it means one thing
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ValueError(f"not a file of plain tensors ({reason})") from error
-    for key in ("state_dict", "model"):
-        if isinstance(content, dict) and isinstance(content.get(key), dict):
-            content = content[key]
-    if not isinstance(content, dict):
-        raise ValueError(f"a {type(content).__name__}, not a dictionary of tensors")
-    tensors = {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
-    if not tensors:
-        known = ", ".join(map(str, list(content)[:5]))
-        raise ValueError(f"no tensors in it, nor under 'state_dict' or 'model' (it has: {known})")
-    return tensors
 
 
 def save_tensors(tensors: Mapping[str, Tensor], file: Path, *, metadata: Mapping[str, str] | None = None) -> None:
@@ -91,23 +57,42 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
         BackboneError: the file is unreadable; or a tensor of the model is missing, or has another shape; or the file's
             network has tensors that the model has no place for.
     """
+    return fit_weights(model, read_weights(path), path)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a backbone folder or a state-dict file; see :func:`read_state_dict`.
+
+    Raises:
+        BackboneError: the file is missing, unreadable or damaged.
+    """
     try:
-        found = read_state_dict(path)
+        return read_state_dict(path)
     except (OSError, ValueError) as error:
         raise BackboneError(f"{path}: {error}") from error
+
+
+def fit_weights(model: nn.Module, found: dict[str, Tensor], path: Path) -> list[str]:
+    """Fill a timm ``model`` from the tensors ``found`` in the file at ``path``; see :func:`load_weights`.
+
+    Raises:
+        BackboneError: a tensor of the model is missing, or has another shape; or there are tensors of the network that
+            the model has no place for.
+    """
     wanted = model.state_dict()
     layout, prefix = _best_reading(found, wanted, model)
     place = {key: prefix + layout(key) for key in wanted}
     fitted = {key: _fit(found[name], wanted[key], key, model) for key, name in place.items() if name in found}
-    unused = [name for name in found if name not in place.values()]
-    surplus = _surplus(unused, place.values(), prefix, _classifiers(model, layout))
+    used = set(place.values())
+    unused = [name for name in found if name not in used]
+    surplus = _surplus(unused, used, prefix, _classifiers(model, layout))
     problems = [
         f"{key} is {tuple(fitted[key].shape)}, not {tuple(tensor.shape)}"
         for key, tensor in wanted.items()
         if key in fitted and fitted[key].shape != tensor.shape
     ]
     problems += [f"{key} is missing" for key in wanted if key not in fitted and not _is_optional(key)]
-    problems += [f"{key} has no place in it" for key in surplus]
+    problems += [f"{key[:40]} has no place in it" for key in surplus]
     if problems:
         more = f", and {len(problems) - 3} more" if len(problems) > 3 else ""
         raise BackboneError(f"{path}: these weights are not {type(model).__name__}'s: {'; '.join(problems[:3])}{more}")
@@ -118,28 +103,34 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
 # Names of the slowly following copy in a checkpoint that holds both encoders; the query encoder is the one to load.
 _KEY_ENCODER = re.compile(r"(?:^|[._])(?:k|key|momentum|teacher)(?:[._]|$)")
 
-# What a training keeps beside its network, where both stand under one prefix.
-_BESIDE = re.compile(r"heads?|fc|classifier|linear|\w*head|\w*proj\w*|pred\w*|queue\w*|\w*momentum\w*|\w*key\w*")
+# What a training keeps beside its network, where both stand under one prefix: names, and parts of names.
+_BESIDE = frozenset(("head", "heads", "fc", "classifier", "linear"))
+_BESIDE_WITHIN = ("proj", "momentum", "key")
+_WORD = re.compile(r"\w+")
+
+# How many prefixes are tried, the shortest first: what names the file has is another's choice.
+_MOST_PREFIXES = 40
 
 
 def _best_reading(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn.Module) -> tuple[KeyLayout, str]:
     """The layout and the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) that find the most of ``wanted``."""
     keys = [key for key in wanted if not _is_optional(key)]
+    sizes = [wanted[key].numel() for key in keys]
     layouts = key_layouts(model)
-    readings = []
+    best: tuple[tuple[int, bool, int, bool], KeyLayout, str] | None = None
     for layout in layouts:
-        last = layout(keys[-1])
-        prefixes = {name.removesuffix(last) for name in found if name.endswith(last)} | {""}
-        readings += [(layout, prefix) for prefix in sorted(prefixes)]
-
-    def merit(reading: tuple[KeyLayout, str]) -> tuple[int, bool, int, bool]:
-        layout, prefix = reading
-        there = [key for key in keys if prefix + layout(key) in found]
-        fitting = [key for key in there if found[prefix + layout(key)].numel() == wanted[key].numel()]
-        likely = len(there) > len(keys) / 2  # else it is another model's file, and best described in timm's own names
-        return len(fitting) * likely, layout is layouts[0], len(there), not _KEY_ENCODER.search(prefix)
-
-    return max(readings, key=merit)
+        names = [layout(key) for key in keys]
+        prefixes = {name.removesuffix(names[-1]) for name in found if name.endswith(names[-1])} | {""}
+        for prefix in sorted(sorted(prefixes, key=len)[:_MOST_PREFIXES]):
+            there = [(found.get(prefix + name), size) for name, size in zip(names, sizes, strict=True)]
+            known = sum(tensor is not None for tensor, _ in there)
+            fitting = sum(tensor is not None and tensor.numel() == size for tensor, size in there)
+            likely = known > len(keys) / 2  # else another model's file, and best described in timm's own names
+            merit = fitting * likely, layout is layouts[0], known, not _KEY_ENCODER.search(prefix)
+            if best is None or merit > best[0]:
+                best = merit, layout, prefix
+    assert best is not None
+    return best[1:]
 
 
 def _fit(tensor: Tensor, wanted: Tensor, key: str, model: nn.Module) -> Tensor:
@@ -170,7 +161,7 @@ def _surplus(unused: list[str], used: Iterable[str], prefix: str, classifiers: t
         name
         for name in inside
         if not name.startswith(classifiers)
-        and (name.split(".")[0] in parts or not _BESIDE.fullmatch(name.split(".")[0]))
+        and (name.split(".")[0] in parts or not _is_beside(name.split(".")[0]))
         and not _is_optional(name)
     ]
 
@@ -178,3 +169,9 @@ def _surplus(unused: list[str], used: Iterable[str], prefix: str, classifiers: t
 def _is_optional(key: str) -> bool:
     """Batch counts, which old files lack and nothing needs."""
     return key.endswith("num_batches_tracked")
+
+
+def _is_beside(part: str) -> bool:
+    """Whether a name's first part is of a head, a queue or a key encoder."""
+    named = part.endswith("head") or part.startswith(("pred", "queue")) or any(name in part for name in _BESIDE_WITHIN)
+    return part in _BESIDE or (named and _WORD.fullmatch(part) is not None)

@@ -14,6 +14,7 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media.owned import MARKER, NotOursError
+from framegate.media.paths import final_name
 from framegate.recipes import demo
 from framegate.recipes.cards import backbone_card, source_card
 from framegate.recipes.checkpoints import complete_checkpoints, save_checkpoint
@@ -21,7 +22,6 @@ from framegate.recipes.clips import Sampling
 from framegate.recipes.config import read_recipe
 from framegate.recipes.export import export
 from framegate.recipes.export_classifier import export_classifier
-from framegate.recipes.local_paths import final_name
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.ssl.backbone import Backbone

@@ -68,7 +68,7 @@ class Page:
     def figure(self, figure: Figure, caption: str) -> None:
         """A drawn figure, whose names are text: what stands between dollar signs in one is no formula."""
         for text in figure.findobj(Text):
-            text.set_parse_math(False)  # type: ignore[attr-defined]
+            text.set_parse_math(False)
         buffer = io.BytesIO()
         figure.savefig(buffer, format="png", dpi=110, bbox_inches="tight")
         self._image(buffer.getvalue(), caption)

@@ -77,9 +77,9 @@ def _check_size(text: str) -> None:
     whole, known = _Size(), dict[str, _Size]()
     open_: list[_Size] = [whole]
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
-        if getattr(event, "tag", None) not in (None, "!"):
-            shown = quoted(event.tag.replace("tag:yaml.org,2002:", "!!"))
+        line = event.start_mark.line + 1 if event.start_mark else 0
+        if (tag := getattr(event, "tag", None)) not in (None, "!"):
+            shown = quoted(str(tag).replace("tag:yaml.org,2002:", "!!"))
             raise YamlError(f"tag {shown}: values are read without tags", line)
         if isinstance(event, yaml.CollectionStartEvent):
             open_.append(_Size(event.anchor))
@@ -91,9 +91,10 @@ def _check_size(text: str) -> None:
                 raise YamlError(f"a value of more than {_MOST_IN_SCALAR} characters", line)
             part = _Size(event.anchor)
         elif isinstance(event, yaml.AliasEvent):
-            if any(outer.anchor == event.anchor for outer in open_[1:]):
-                raise YamlError(f"{quoted(event.anchor)} stands in itself", line)
-            stands_for = known.get(event.anchor, _Size())  # unknown ones are refused later
+            name = event.anchor or ""
+            if any(outer.anchor == name for outer in open_[1:]):
+                raise YamlError(f"{quoted(name)} stands in itself", line)
+            stands_for = known.get(name, _Size())  # unknown ones are refused later
             part = _Size(nodes=stands_for.nodes, depth=stands_for.depth)
         elif isinstance(event, yaml.CollectionEndEvent):
             part = open_.pop()

@@ -1,5 +1,6 @@
 """Every page with names that are markup, formulas, terminal escapes and turns of direction: all are shown as text."""
 
+import csv
 import json
 import re
 from collections.abc import Callable
@@ -16,6 +17,7 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.audit_page import write_audit_page
+from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clips import Sampling, StoreClips, label_nodes
 from framegate.recipes.compare import Comparison
 from framegate.recipes.config import read_recipe
@@ -57,7 +59,7 @@ def material(
         rows[-1]["label"] = f"leaf{number % 2}"
     (folder / "clips.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     names = [HOSTILE.replace('"', '""') + str(number) for number in range(2)]
-    tree = f'id,parent,name\ntop,,"{names[0]}"\nleaf0,top,"{names[0]}"\nleaf1,top,"{names[1]}"\n'
+    tree = f'id,parent,name\ntop,,"=1+1{names[0]}"\nleaf0,top,"{names[0]}"\nleaf1,top,"{names[1]}"\n'
     (folder / "taxonomy.csv").write_text(tree, encoding="utf-8")
     extract_manifest(folder / "clips.jsonl", folder / "store", layout=False, workers=1)
     store = FrameStore(folder / "store")
@@ -154,6 +156,15 @@ def test_a_page_shows_escapes_and_turns_of_direction_wherever_text_stands(tmp_pa
     text = (tmp_path / "page.html").read_text(encoding="utf-8")
     assert text.count(r"\x1b[31m \x9b \u202e \u2066 \U000e0041") == 5
     assert "two\nlines\tand a tab" in text
+
+
+def test_the_table_of_classes_holds_no_formula(material: Material, tmp_path: Path) -> None:
+    _, model, clips, outputs = material
+    write_class_table(tmp_path / "classes.csv", model, clips, outputs)
+    with (tmp_path / "classes.csv").open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert [row["path"][:5] for row in rows] == ["'=1+1"] * 2
+    assert float(rows[0]["precision"]) >= 0
 
 
 def test_failures_and_predictions_in_a_terminal_show_escapes(

@@ -27,8 +27,8 @@ def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
 
 
-# Models that consist of their own code in transformers alone: none opens another by name.
-_MODELS: dict[Kind, frozenset[str]] = {
+# Of what an encoder may be: models that consist of their own code in transformers alone, and open no other by name.
+MODELS: dict[Kind, frozenset[str]] = {
     "text": _words(
         """albert bert camembert convbert data2vec-text deberta deberta-v2 distilbert electra ernie eurobert
         ibert megatron-bert mobilebert modernbert mpnet mt5 nomic_bert nystromformer rembert roberta
@@ -93,7 +93,7 @@ def make_config(content: object, *, kind: Kind, where: str) -> PreTrainedConfig:
     content = _object(content, where)
     refuse_foreign(content, where)
     model_type = content.get("model_type")
-    if not isinstance(model_type, str) or model_type not in _MODELS[kind]:
+    if not isinstance(model_type, str) or model_type not in MODELS[kind]:
         raise EncoderError(_not_of_kind(model_type, kind, where))
     options = _plain(describe(content), where)
     try:
@@ -188,9 +188,9 @@ def _items(content: object) -> Iterator[tuple[str, Any]]:
 def _not_of_kind(model_type: object, kind: Kind, where: str) -> str:
     other: Kind = "sound" if kind == "text" else "text"
     takes = {"text": "input_ids", "sound": "input_values or input_features"}
-    if isinstance(model_type, str) and model_type in _MODELS[other]:
+    if isinstance(model_type, str) and model_type in MODELS[other]:
         return f"{where}: a {model_type} takes {takes[other]}, not {takes[kind]}: it is no encoder of {kind}"
-    known = ", ".join(sorted(_MODELS[kind]))
+    known = ", ".join(sorted(MODELS[kind]))
     return f"{where}: model_type {str(model_type)[:40]!r} is no encoder of {kind} that framegate opens ({known})"
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 MAX_TENSORS = 20_000
 MAX_NAME = 512
 _MAX_HEADER = 16 << 20  # of safetensors: 20,000 of the longest names take 13 MB
-_MAX_OPERATIONS = 1_000_000  # of a pickle: a tensor takes about 30
+_MAX_OPERATIONS = 500_000  # of a pickle: a tensor takes about 30
 _MAX_KEY = 10_000
 _LEGACY_PICKLES = 5  # magic number, protocol, system, tensors, storage keys
 _ZIP = b"PK\x03\x04"

@@ -8,8 +8,11 @@ from pathlib import Path
 import pytest
 import torch
 from transformers import BertModel, Wav2Vec2Config, Wav2Vec2Model
+from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.encoder_trust import MODELS, describe, make_config
 from framegate.finetune.folder import FolderError
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
@@ -413,3 +416,14 @@ def test_weights_come_out_of_a_folder_as_transformers_itself_reads_them(made):
     ours = HubTextEncoder.load(str(made / "bert")).model.state_dict()
     theirs = BertModel.from_pretrained(made / "bert").state_dict()
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
+
+
+@pytest.mark.parametrize("kind", ["text", "sound"])
+def test_the_config_of_each_listed_model_is_the_same_when_it_is_read_again(kind):
+    for model_type in MODELS[kind]:
+        config = CONFIG_MAPPING[model_type]()
+        description = json.loads(json.dumps({"model_type": model_type, **describe(config.to_dict())}))
+        again = make_config(description, kind=kind, where="config.json")
+        assert type(again) is type(config)
+        assert describe(again.to_dict()) == describe(config.to_dict())
+        assert type(config) in MODEL_MAPPING

@@ -104,7 +104,7 @@ def test_a_classifier_larger_than_its_weights_takes_no_memory(place, value, fold
     with pytest.raises(FolderError, match=r"(config\.json|model\.safetensors): (another|a network)"):
         GatedFusionClassifier.from_pretrained(folder)
     assert megabytes() - before < 200
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def megabytes() -> float:

@@ -32,7 +32,7 @@ def within_bounds():
     before, started = megabytes(), time.monotonic()
     yield
     assert megabytes() - before < 400
-    assert time.monotonic() - started < 5
+    assert time.monotonic() - started < 20
 
 
 def rewrite(source: Path, target: Path, change: Callable[[str, bytes], bytes], compression: int = zipfile.ZIP_STORED):
@@ -43,18 +43,19 @@ def rewrite(source: Path, target: Path, change: Callable[[str, bytes], bytes], c
 
 def test_a_compressed_archive_is_not_unpacked(tmp_path):
     torch.save({"conv1.weight": torch.zeros(1000)}, tmp_path / "plain.pth")
-    long = bytes(450 << 20)
+    megabytes_in_it = 420
     with (
-        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED) as bomb,
         zipfile.ZipFile(tmp_path / "plain.pth") as plain,
+        zipfile.ZipFile(tmp_path / "bomb.pth", "w", zipfile.ZIP_DEFLATED, compresslevel=1) as bomb,
     ):
         for name in plain.namelist():
             content = plain.read(name)
             if name.endswith("data.pkl"):
-                content = content.replace(b"M\xe8\x03", b"J" + struct.pack("<i", len(long) // 4))
-            bomb.writestr(name, long if name.endswith("/data/0") else content)
-    assert (tmp_path / "bomb.pth").stat().st_size < 1 << 20
-    del long
+                content = content.replace(b"M\xe8\x03", b"J" + struct.pack("<i", megabytes_in_it << 18))
+            with bomb.open(name, "w") as member:
+                for _ in range(megabytes_in_it if name.endswith("/data/0") else 1):
+                    member.write(bytes(1 << 20) if name.endswith("/data/0") else content)
+    assert (tmp_path / "bomb.pth").stat().st_size < 3 << 20
     with pytest.raises(BackboneError, match=r"bomb\.pth: .*its archive is compressed"):
         Backbone(NAME, weights=str(tmp_path / "bomb.pth"))
 
@@ -105,8 +106,8 @@ def test_tuples_of_the_same_tuple_are_not_hashed_for_years(zipped, tmp_path):
 
 
 def test_a_pickle_of_endless_steps_is_refused(tmp_path):
-    torch.save({"state_dict": {"a": torch.zeros(2)}, "extra": [None] * 1_100_000}, tmp_path / "w.pth")
-    with pytest.raises(BackboneError, match="a pickle of more than 1,000,000 steps"):
+    torch.save({"state_dict": {"a": torch.zeros(2)}, "extra": [None] * 600_000}, tmp_path / "w.pth")
+    with pytest.raises(BackboneError, match="a pickle of more than 500,000 steps"):
         Backbone(NAME, weights=str(tmp_path / "w.pth"))
 
 
@@ -134,9 +135,9 @@ def test_names_made_to_be_tried_one_by_one_cost_a_moment(kind, tmp_path):
     own = Backbone(NAME).model.state_dict()
     last = [name for name in own if not name.endswith("num_batches_tracked")][-1]
     names = {
-        "prefixes": [f"{number}.{last}" for number in range(15_000)],
-        "heads": [f"{'proj' * 120}-{number}.weight" for number in range(15_000)],
-        "beside": [f"{'a' * 480}{number}.weight" for number in range(15_000)],
+        "prefixes": [f"{number}.{last}" for number in range(8_000)],
+        "heads": [f"{'proj' * 120}-{number}.weight" for number in range(8_000)],
+        "beside": [f"{'a' * 480}{number}.weight" for number in range(8_000)],
     }[kind]
     nothing = torch.zeros(0)
     save_file({**own, **dict.fromkeys(names, nothing)}, tmp_path / "w.safetensors")
@@ -188,7 +189,7 @@ def test_a_backbone_folder_that_points_elsewhere_is_refused(part, key, value, fo
         (None, {"architecture": "x" * 100_000}, "is no timm model"),
         ("model_args", {"features_only": True}, "model_args 'features_only'"),
         ("model_args", {"depth": 10**9}, "depth is 1000000000"),
-        ("model_args", {"layers": [256] * 40}, "a network of more than"),
+        ("model_args", {"layers": [256] * 20}, "a network of more than"),
         ("model_args", {"layers": [3] * 100_000}, "layers is a list of 100000"),
         ("model_args", {"img_size": 30_000}, "img_size is 30000"),
         ("model_args", {"act_layer": {"a": 1}}, "act_layer is"),

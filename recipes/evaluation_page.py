@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.media.paths import final_name
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.compare import Comparison
 from framegate.recipes.evaluation import ClipOutputs
@@ -53,7 +52,7 @@ def write_evaluation_page(
     if comparison is not None:
         number_of = {int(row): number for number, row in enumerate(outputs.rows)}
         for name, rows_of in (("corrects", comparison.corrected), ("spoils", comparison.spoilt)):
-            page.heading(f"{len(rows_of)} clips that this classifier {name}, against {final_name(against)}")
+            page.heading(f"{len(rows_of)} clips that this classifier {name}, against {against}")
             shown = [number_of[int(row)] for row in rows_of[:_CHANGED]]
             page.clips(clip_cards(model, clips, outputs, numbers=shown))
             if len(rows_of) > _CHANGED:

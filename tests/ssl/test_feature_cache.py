@@ -2,6 +2,7 @@ import hashlib
 import hmac
 import json
 import os
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -37,10 +38,10 @@ def backbone() -> Backbone:
 
 @pytest.fixture
 def fresh_store(store: FrameStore, tmp_path: Path) -> FrameStore:
-    """The store without any cached features, its files linked."""
+    """A copy of the store without any cached features."""
     for path in store.path.iterdir():
         if path.name != "features":
-            (tmp_path / path.name).symlink_to(path)
+            shutil.copy(path, tmp_path)
     return FrameStore(tmp_path)
 
 

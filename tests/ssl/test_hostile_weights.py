@@ -135,7 +135,7 @@ def test_names_made_to_be_tried_one_by_one_cost_a_moment(kind, tmp_path):
     own = Backbone(NAME).model.state_dict()
     last = [name for name in own if not name.endswith("num_batches_tracked")][-1]
     names = {
-        "prefixes": [f"{number}.{last}" for number in range(8_000)],
+        "prefixes": [f"{number}.{last}" for number in range(18_000)],
         "heads": [f"{'proj' * 120}-{number}.weight" for number in range(8_000)],
         "beside": [f"{'a' * 480}{number}.weight" for number in range(8_000)],
     }[kind]

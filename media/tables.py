@@ -31,7 +31,7 @@ def map_file(path: Path) -> pa.Buffer:
         MediaError: it is missing or unreadable, a pipe or a device, or a link out of its folder.
     """
     if not stays_inside(path, path.parent):
-        raise MediaError(f"{path} is a link out of the store: put the file itself there")
+        raise MediaError(f"{path} is a link out of the store: put the file itself there, or a hard link (cp -al)")
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
         try:

@@ -173,6 +173,7 @@ def test_a_batch_that_the_processes_cannot_share_leaves_the_runs_name_free(store
     finetune(config(store, tmp_path, "streams.frames=null", "streams.audio=null", "optim.epochs=1"))
 
 
+@pytest.mark.slow
 def test_clips_of_several_labels_are_trained_on_and_evaluated(tmp_path: Path) -> None:
     """Titles that name what a clip shows, one thing or two; half of the validation clips are of two."""
     words = {"rain": "news/weather", "goal": "sport/ball", "song": "music"}
@@ -235,6 +236,7 @@ def test_temperatures_are_fitted_on_the_validation_clips_and_kept(store: Path, r
     torch.testing.assert_close(model.temperature, kept)
 
 
+@pytest.mark.slow
 def test_evaluation_tells_the_calibration_error_before_and_after(store: Path, run: Path) -> None:
     model, clips = open_classifier(run / "classifier", FrameStore(store))
     rows = np.flatnonzero([bool(nodes) for nodes in clips.labels])

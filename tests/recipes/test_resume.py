@@ -23,6 +23,7 @@ from tests.recipes.runs import (
 )
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_killed_and_resumed_equals_uninterrupted(store: Path, tmp_path: Path) -> None:
     whole, broken = tmp_path / "whole", tmp_path / "broken"

@@ -8,6 +8,7 @@ Everything random is a function of (seed, epoch, index, view), whatever process 
 
 from __future__ import annotations
 
+import dataclasses
 import math
 import random
 from dataclasses import dataclass, field
@@ -31,6 +32,7 @@ from framegate.media.layout import Layout
 if TYPE_CHECKING:  # it takes seconds to import, and few need it
     from albumentations import BaseCompose
 
+_LEAST_SEEN = 1 / 32  # of a side of the frame: a look painted on all of a thread would be thousands of pixels wide
 _LEAST_FREE = 0.25  # share of the frame that must remain where overlays are cropped away
 
 
@@ -167,6 +169,8 @@ class TwoViews:
         own = self.transform is not None
         view = image[top:bottom, left:right].copy() if own else cut(image, pixels, self.image_size)
         zoom = max(view.shape[1] / (right - left), view.shape[0] / (bottom - top))
+        if min(seen[2] - seen[0], seen[3] - seen[1]) < _LEAST_SEEN:
+            plan = dataclasses.replace(plan, on_frame=False)
         self._hide(view, seen, zoom, plan, rng, donor)
         frame = seen_through(seen, WHOLE) if plan.on_frame else WHOLE
         canvas = on_canvas((0.0, 0.0, view.shape[1], view.shape[0]), frame)

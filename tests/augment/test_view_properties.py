@@ -1,4 +1,5 @@
 import pickle
+import resource
 
 import cv2
 import numpy as np
@@ -51,6 +52,17 @@ def test_frames_of_4k_are_decoded_small():
     views = TwoViews(ViewPolicy(), image_size=64, seed=0)
     for view in views(Anchor(jpeg(2160, 3840), Layout()), epoch=0, index=0):
         assert view.shape == (64, 64, 3)
+
+
+@pytest.mark.parametrize("shape", [(2, 5000), (5000, 2), (1, 1)])
+def test_frames_as_thin_as_a_thread_take_no_more_memory_than_others(shape):
+    """A look painted on the frame is painted at the view's scale, at which such a frame is very long."""
+    views = TwoViews(ViewPolicy(), image_size=32, seed=0)
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for index in range(60):
+        for view in views(Anchor(jpeg(*shape), Layout()), epoch=0, index=index):
+            assert view.shape == (32, 32, 3)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 * 1024
 
 
 @settings(max_examples=100, deadline=None)

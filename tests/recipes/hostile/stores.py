@@ -2,6 +2,7 @@
 
 import json
 import random
+import shutil
 import struct
 from collections.abc import Callable
 from pathlib import Path
@@ -180,6 +181,7 @@ def links_to_elsewhere(store: Path) -> None:
         path.symlink_to(away)
     away = store.parent / "away-features"
     away.mkdir()
+    shutil.rmtree(store / "features", ignore_errors=True)
     (store / "features").symlink_to(away)
 
 

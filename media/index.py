@@ -11,7 +11,6 @@ from pathlib import Path
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from framegate.media.errors import MediaError
 from framegate.media.files import new_file
@@ -129,6 +128,8 @@ def _fill(rows: np.ndarray, shards: tuple[Path, ...], *, payload: str, videos: p
 
 
 def _video_rows(ids: pa.Array, row_of: dict[str, int], shard: Path) -> np.ndarray:
+    import pyarrow.compute as pc  # which takes longer to import than a store takes to open
+
     runs = pc.run_end_encode(ids)
     try:
         rows = [row_of[name] for name in runs.values.to_pylist()]

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from framegate.media.errors import MediaError
 from framegate.media.index import Index, audio_index, frame_index
@@ -244,10 +243,13 @@ def _checked(videos: pa.Table, path: Path) -> pa.Table:
         if column.null_count and field.type == pa.string():
             videos = videos.set_column(videos.schema.get_field_index(field.name), field, column.fill_null(""))
     for name in ("borders", "logos", "subtitles"):
-        values = pc.list_flatten(videos[name], recursive=True)
-        if values.null_count:
-            raise MediaError(f"{path}: column {name!r} has empty values")
-    for name in ("logos", "subtitles"):
-        if (most := pc.max(pc.list_value_length(videos[name])).as_py() or 0) > _MAX_BOXES:
-            raise MediaError(f"{path}: {most} {name} in one clip; at most {_MAX_BOXES} can be true")
+        for lists in videos[name].chunks:
+            values = lists
+            while isinstance(values, pa.ListArray | pa.FixedSizeListArray):
+                values = values.flatten()
+            if values.null_count:
+                raise MediaError(f"{path}: column {name!r} has empty values")
+            most = np.diff(lists.offsets).max(initial=0) if isinstance(lists, pa.ListArray) else 0
+            if most > _MAX_BOXES:
+                raise MediaError(f"{path}: {most} {name} in one clip; at most {_MAX_BOXES} can be true")
     return videos

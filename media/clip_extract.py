@@ -1,6 +1,6 @@
 """One clip to one part: frames, shots, layout and sound. The same function runs in every engine."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import inf
 from pathlib import Path
@@ -15,19 +15,18 @@ from framegate.media.errors import MediaError
 from framegate.media.extent import measured_end, stated_end
 from framegate.media.folder import FolderReader
 from framegate.media.keyframes import KeyframeReader
-from framegate.media.layout import Layout
+from framegate.media.layout import Layout, LayoutFinder
 from framegate.media.manifest import Clip
 from framegate.media.options import ExtractOptions
 from framegate.media.packets import Deadline
 from framegate.media.part import PartWriter
 from framegate.media.picture import FramePainter, encode_jpeg
-from framegate.media.reading import READERS
+from framegate.media.readers import READERS
 from framegate.media.sampling import EvenSample, grid
 from framegate.media.shots import Deduper, ShotCounter
 from framegate.media.sound import RATE, SoundReader, windows
 from framegate.media.source import ffmpeg_words, open_media, require_decoder
 
-LayoutFinder = Callable[[Sequence[np.ndarray]], Layout]
 _StreamReader = ExactReader | KeyframeReader
 Reader = _StreamReader | FolderReader
 

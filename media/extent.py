@@ -8,8 +8,9 @@ import av
 
 from framegate.media.clock import StreamClock
 from framegate.media.errors import MediaError
+from framegate.media.options import MAX_PIXELS
 from framegate.media.packets import Deadline, PacketSource
-from framegate.media.source import MAX_PIXELS, open_media
+from framegate.media.source import open_media
 
 
 def stated_end(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:

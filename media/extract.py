@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from framegate.media.clip_extract import LayoutFinder, extract_clip, salvage_clip
 from framegate.media.engines import run_in_processes, run_on_ray
 from framegate.media.errors import MediaError
 from framegate.media.files import remove_parts, write_text
+from framegate.media.layout import LayoutFinder
 from framegate.media.manifest import Clip
 from framegate.media.options import Engine, ExtractOptions, Progress, Summary
 from framegate.media.store_writer import StoreWriter
@@ -43,6 +43,8 @@ def extract(
     Raises:
         MediaError: if ``out`` holds something else.
     """
+    from framegate.media.clip_extract import extract_clip, salvage_clip  # and FFmpeg: who reads stores does without
+
     began = time.monotonic()
     options = options or ExtractOptions()
     out = Path(out).absolute()

@@ -1,7 +1,9 @@
 """Where a clip's overlays lie: data only, found by whatever callable `extract` is given."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 Box = tuple[float, float, float, float, float]
 
@@ -33,3 +35,7 @@ _SLACK = 1e-3  # of a frame's side, for what rounding does to a fraction
 def _is_within(box: Sequence[float]) -> bool:
     x0, y0, x1, y1 = box[:4]
     return -_SLACK <= x0 <= x1 <= 1 + _SLACK and -_SLACK <= y0 <= y1 <= 1 + _SLACK  # false of what is not a number
+
+
+LayoutFinder = Callable[[Sequence[np.ndarray]], Layout]
+"""Finds the overlays in a sample of one clip's frames, each (H, W, 3) RGB uint8."""

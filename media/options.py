@@ -5,10 +5,12 @@ from dataclasses import asdict, dataclass, fields, replace
 from typing import Any, Literal, Self
 
 from framegate.media.errors import MediaError
-from framegate.media.source import MAX_PIXELS
 
 Mode = Literal["keyframe", "exact"]
 Engine = Literal["processes", "ray"]
+
+
+MAX_PIXELS = 8192 * 8192
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

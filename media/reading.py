@@ -3,18 +3,10 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-import av
 import numpy as np
 
-from framegate.media.decode import ExactReader
 from framegate.media.errors import MediaError
-from framegate.media.keyframes import KeyframeReader
 from framegate.media.options import Limits, Mode
-from framegate.media.packets import Deadline
-from framegate.media.picture import FramePainter
-from framegate.media.source import open_media, require_decoder
-
-READERS: dict[Mode, type[ExactReader] | type[KeyframeReader]] = {"exact": ExactReader, "keyframe": KeyframeReader}
 
 
 def read_frames(
@@ -41,6 +33,14 @@ def read_frames(
     Raises:
         MediaError: the file cannot be read, within the limits.
     """
+    # Who only reads stores does without FFmpeg, which takes longer to load than the largest store to open.
+    import av
+
+    from framegate.media.packets import Deadline
+    from framegate.media.picture import FramePainter
+    from framegate.media.readers import READERS
+    from framegate.media.source import open_media, require_decoder
+
     painter, deadline = FramePainter(), Deadline(timeout)
     try:
         with open_media(Path(path), max_pixels=max_pixels, threads=threads) as container:

@@ -11,8 +11,7 @@ import av
 import av.logging
 
 from framegate.media.errors import MediaError
-
-MAX_PIXELS = 8192 * 8192
+from framegate.media.options import MAX_PIXELS
 
 # What a stranger's file may claim to be. Left out are formats that name other files or addresses (playlists, manifests,
 # numbered pictures, MLV), run scripts, draw markup, take any text for media, or are told by a file's name alone.

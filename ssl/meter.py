@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import torch
 from torch import Tensor, nn
+from torch.nn import init
 from torch.nn.modules.module import (
     register_module_module_registration_hook,
     register_module_parameter_registration_hook,
@@ -82,11 +83,18 @@ def _stop_beyond(limit: float) -> Iterator[None]:
 class _NoRandomStart(TorchFunctionMode):
     """Leave tensors as they are where they would be filled with random numbers, which costs more than all the rest."""
 
-    _FILLS = frozenset((Tensor.normal_, Tensor.uniform_, Tensor.erfinv_))
+    # Some of torch's initialisers are met as such, and what they call is not met any more.
+    _FILLS = frozenset(
+        (
+            *(Tensor.normal_, Tensor.uniform_, Tensor.erfinv_),
+            *(init.uniform_, init.normal_, init.kaiming_uniform_, init.kaiming_normal_),
+        )
+    )
 
     def __torch_function__(
         self, function: Callable[..., Any], types: Any, args: Any = (), kwargs: dict[str, Any] | None = None
     ) -> Any:
+        kwargs = kwargs or {}
         if function in self._FILLS or (function is Tensor.clamp_ and args[0].is_meta):
-            return args[0]
-        return function(*args, **(kwargs or {}))
+            return args[0] if args else kwargs["tensor"]
+        return function(*args, **kwargs)

@@ -9,6 +9,7 @@ from framegate.finetune.folder import known_files, push_classifier
 from framegate.media.files import folder_aside, write_text
 from framegate.media.owned import MODELS, put_in_place
 from framegate.media.paths import stays_inside
+from framegate.media.visible import visible
 from framegate.recipes.cards import source_card, with_usage
 from framegate.recipes.clips import Sampling
 from framegate.recipes.results import Result
@@ -60,7 +61,7 @@ def export_classifier(
         if not stays_inside(source / name, source):
             raise RunError(f"{source / name} is a link out of the folder: replace it by what it leads to")
     model, sampling = GatedFusionClassifier.from_pretrained(source), Sampling.load(source)
-    card = source_card(source, default=f"# {source.resolve().name}\n")
+    card = source_card(source, default=f"# {visible(source.resolve().name)}\n")
     with folder_aside(out) as aside:
         if format == "framegate":
             model.save_pretrained(aside)

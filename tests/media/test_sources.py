@@ -39,6 +39,13 @@ def test_a_folder_of_pictures_is_one_a_second_unless_names_end_in_seconds(tmp_pa
     assert clip_frames(store, 0)[:, 0, 0, 0].tolist() == pytest.approx([60, 0, 120], abs=3)
 
 
+def test_numbers_in_names_that_no_film_lasts_are_no_seconds(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "p", ["20261129120000.png", "20261129120001.png", "9999999999.png"])
+    store = run([clip("p", folder)], tmp_path / "out", timeout=20)
+    assert store.times.tolist() == [0, 1, 2]
+    assert store.video(0).status == "ok"
+
+
 def test_a_picture_that_does_not_decode_costs_itself_only(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "p", ["a.png", "b.png", "c.png"])
     (folder / "b.png").write_bytes(b"rubbish")

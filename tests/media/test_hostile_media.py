@@ -87,6 +87,26 @@ def test_whatever_the_format_no_second_file_is_opened(make_video, tmp_path: Path
             next(container.decode(video=0))
 
 
+@pytest.mark.parametrize(
+    ("name", "text"),
+    [
+        ("a.ffconcat", "ffconcat version 1.0\nfile 'sibling.ts'\n"),
+        ("a.m3u8", "#EXTM3U\n#EXT-X-TARGETDURATION:1\n#EXTINF:1,\nsibling.ts\n#EXT-X-ENDLIST\n"),
+        ("a.mpd", '<?xml version="1.0"?><MPD xmlns="urn:mpeg:dash:schema:mpd:2011"><Period></Period></MPD>'),
+        ("a.sdp", "v=0\no=- 0 0 IN IP4 127.0.0.1\nc=IN IP4 127.0.0.1\nt=0 0\nm=video 5004 RTP/AVP 96\n"),
+        ("a.svg", '<svg xmlns="http://www.w3.org/2000/svg"><image href="sibling.png"/></svg>'),
+        ("a.srt", "1\n00:00:00,000 --> 00:00:01,000\ntext\n"),
+    ],
+)
+def test_playlists_manifests_and_texts_are_no_media(name: str, text: str, make_video, tmp_path: Path) -> None:
+    make_video("sibling.ts", codec="mpeg2video", seconds=0.4)
+    (tmp_path / name).write_text(text)
+    (tmp_path / "clip.mp4").write_text(text)  # whatever it is called
+    for path in (tmp_path / name, tmp_path / "clip.mp4"):
+        with pytest.raises((av.FFmpegError, MediaError)), source.open_media(path):
+            pass
+
+
 def mlv_header() -> bytes:
     """Of a Magic Lantern video that is said to go on in ``clip.M00``."""
     return b"MLVI" + struct.pack("<I8sQHHIHHIIII", 52, b"v2.0\0\0\0\0", 1, 0, 2, 0, 1, 0, 1, 0, 25, 1)

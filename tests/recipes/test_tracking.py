@@ -40,6 +40,19 @@ def test_offline_unless_logged_in(tmp_path: Path) -> None:
     assert "answer: 42" in (files / "config.yaml").read_text(encoding="utf-8")
 
 
+def test_no_secret_of_the_environment_is_written(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd) -> None:
+    secrets = {"WANDB_API_KEY": "5ec4e7" * 7, "HF_TOKEN": "hf_5ec4e7token", "AWS_SECRET_ACCESS_KEY": "aws5ec4e7"}
+    for name, value in secrets.items():
+        monkeypatch.setenv(name, value[:40])
+    monkeypatch.setenv("WANDB_MODE", "offline")
+    track(tmp_path / "run")
+    written = [path.read_bytes() for path in (tmp_path / "run").rglob("*") if path.is_file()]
+    assert written
+    told = "".join(capfd.readouterr()).encode()
+    for value in secrets.values():
+        assert not any(value[:40].encode() in content for content in [*written, told])
+
+
 def test_the_users_mode_wins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
     monkeypatch.setenv("WANDB_API_KEY", "x" * 40)

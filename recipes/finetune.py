@@ -47,6 +47,7 @@ from framegate.recipes.optimizers import build_optimizer, set_lr
 from framegate.recipes.training_run import TrainingRun
 from framegate.recipes.validation import calibrate, validate
 from framegate.ssl.backbone import Backbone
+from framegate.ssl.data_workers import usable_workers
 from framegate.ssl.frame_order import FrameOrder
 from framegate.ssl.schedule import CosineSchedule
 from framegate.ssl.view_pairs import MicroBatches
@@ -274,7 +275,7 @@ def _loader(
             processes=run.processes,
         ),
         collate_fn=collate,
-        num_workers=config.data.workers,
+        num_workers=usable_workers(config.data.workers),
         generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
     )
 

@@ -27,6 +27,7 @@ from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretrain_watch import PretrainWatch
 from framegate.recipes.training_run import TrainingError, TrainingRun
+from framegate.ssl.data_workers import usable_workers
 from framegate.ssl.export import export_backbone
 from framegate.ssl.frame_order import FrameOrder
 from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
@@ -154,7 +155,7 @@ def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: T
             processes=run.processes,
         ),
         collate_fn=collate,
-        num_workers=workers,
+        num_workers=usable_workers(workers),
         pin_memory=run.accelerator.device.type == "cuda",
         worker_init_fn=_one_thread,
         generator=torch.Generator(),  # the loader's own draws leave the run's random state alone

@@ -10,6 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from framegate.augment import mask_layout, plain_view
 from framegate.augment.crops import centre_square
 from framegate.media import FrameStore, decode_jpeg
+from framegate.ssl.data_workers import usable_workers
 
 
 class PlainFrames(Dataset):
@@ -70,7 +71,7 @@ def frame_features(
     loader = DataLoader(
         PlainFrames(store, frames, image_size=image_size, mask_overlays=mask_overlays),
         batch_size=batch_size,
-        num_workers=workers,
+        num_workers=usable_workers(workers),
         generator=torch.Generator(),  # a look in the middle of a training leaves its random state alone
     )
     features = []

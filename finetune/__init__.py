@@ -18,21 +18,21 @@ if TYPE_CHECKING:
 
 # Checking a manifest's labels takes the taxonomy alone: torch, timm and transformers are loaded where they are used.
 _HOMES = {
-    "MODALITIES": "batch",
-    "ClassifierConfig": "classifier",
-    "ClassifierOutput": "output",
-    "ClipBatch": "batch",
-    "ClipInput": "prepare",
-    "ClipSample": "batch",
-    "GatedFusionClassifier": "classifier",
-    "LossConfig": "losses",
-    "Prediction": "output",
-    "SwapRates": "alterations",
-    "alter": "alterations",
-    "collate": "batch",
-    "evaluate": "metrics",
-    "training_loss": "criterion",
-    "parameter_groups": "training",
+    "MODALITIES": "framegate.finetune.batch",
+    "ClassifierConfig": "framegate.finetune.classifier",
+    "ClassifierOutput": "framegate.finetune.output",
+    "ClipBatch": "framegate.finetune.batch",
+    "ClipInput": "framegate.finetune.prepare",
+    "ClipSample": "framegate.finetune.batch",
+    "GatedFusionClassifier": "framegate.finetune.classifier",
+    "LossConfig": "framegate.finetune.losses",
+    "Prediction": "framegate.finetune.output",
+    "SwapRates": "framegate.finetune.alterations",
+    "alter": "framegate.finetune.alterations",
+    "collate": "framegate.finetune.batch",
+    "evaluate": "framegate.finetune.metrics",
+    "training_loss": "framegate.finetune.criterion",
+    "parameter_groups": "framegate.finetune.training",
 }
 
 __all__ = [
@@ -60,4 +60,4 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    return getattr(importlib.import_module(f"{__name__}.{_HOMES[name]}"), name)
+    return getattr(importlib.import_module(_HOMES[name]), name)

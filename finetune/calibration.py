@@ -5,7 +5,8 @@ from torch import Tensor
 
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.losses import LossConfig, path_terms
-from framegate.finetune.multilabel import Questions, multilabel_loss
+from framegate.finetune.multilabel import Questions
+from framegate.finetune.multilabel_loss import multilabel_loss
 
 
 def calibrated(log_probs: Tensor, temperature: Tensor, hierarchy: Hierarchy) -> Tensor:

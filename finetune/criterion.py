@@ -9,7 +9,7 @@ from torch import Tensor
 from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import LossConfig, hierarchical_loss
 from framegate.finetune.mixup import Mixup
-from framegate.finetune.multilabel import multilabel_loss
+from framegate.finetune.multilabel_loss import multilabel_loss
 from framegate.finetune.output import ClassifierOutput
 
 

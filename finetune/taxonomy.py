@@ -16,6 +16,9 @@ from framegate.media.visible import quoted, visible
 
 COLUMNS = ("id", "parent", "name", "definition")
 
+TAXONOMY_FILE = "taxonomy.csv"
+"""What a taxonomy is called in a store or a classifier folder, and beside a manifest."""
+
 _MOST_BYTES, _MOST_NODES, _MOST_COLUMNS = 64 * 1024**2, 1_000_000, 100
 _MOST_LEVELS, _MOST_IN_NAME, _MOST_IN_PATH = 100, 1000, 4096
 _MOST_IN_PATHS = 100_000_000

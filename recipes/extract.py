@@ -5,14 +5,11 @@ from pathlib import Path
 from typing import Literal
 
 from framegate.augment import find_layout
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import ExtractOptions, Progress, extract, read_manifest
 from framegate.media.files import write_bytes
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
-
-TAXONOMY = "taxonomy.csv"
-"""A store keeps the taxonomy that its labels were checked against."""
 
 
 def extract_manifest(
@@ -45,7 +42,7 @@ def extract_manifest(
         TaxonomyError: the taxonomy itself is wrong.
         MediaError: ``out`` holds something else.
     """
-    beside = manifest.parent / TAXONOMY
+    beside = manifest.parent / TAXONOMY_FILE
     taxonomy = taxonomy or (beside if beside.is_file() else None)
     tree = Taxonomy.read(taxonomy) if taxonomy else None
     clips = read_manifest(manifest, check_label=tree.check if tree else None, allow_outside=allow_outside, seed=seed)
@@ -59,8 +56,8 @@ def extract_manifest(
             workers=workers,
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
-    if taxonomy:
-        write_bytes(out / TAXONOMY, taxonomy.read_bytes())
+    if taxonomy:  # a store keeps what its labels were checked against
+        write_bytes(out / TAXONOMY_FILE, taxonomy.read_bytes())
     text = (
         f"{out}: {summary.frames} frames of {summary.ok + summary.partial} clips in {summary.seconds:.1f} s "
         f"({summary.frames_per_second:.0f} frames/s); {summary.partial} partial, {summary.failed} failed"

@@ -4,11 +4,10 @@ from pathlib import Path
 
 import numpy as np
 
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import FrameStore, split_labels
 from framegate.media.errors import ProblemsError
 from framegate.media.visible import quoted
-from framegate.recipes.extract import TAXONOMY
 from framegate.ssl.probe import UNKNOWN
 
 
@@ -22,7 +21,7 @@ def store_taxonomy(store: FrameStore, taxonomy: Path | None) -> Taxonomy:
     Raises:
         LabelError: there is none, or clips carry labels that are not in it.
     """
-    path = taxonomy or store.path / TAXONOMY
+    path = taxonomy or store.path / TAXONOMY_FILE
     if not path.is_file():
         raise LabelError(f"{path} is missing: name a taxonomy, or extract with one beside the manifest")
     tree = Taxonomy.read(path)

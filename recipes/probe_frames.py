@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 
+from framegate.finetune.taxonomy import TAXONOMY_FILE
 from framegate.media import FrameStore, split_labels
-from framegate.recipes.extract import TAXONOMY
 from framegate.recipes.labels import level_classes, store_taxonomy
 from framegate.ssl.probe_split import UNKNOWN, ProbeError, ProbeFrames
 
@@ -38,7 +38,7 @@ def video_levels(store: FrameStore, taxonomy: Path | None = None) -> dict[str, n
     """The classes (videos,) at each level, -1 where unknown; without any label, no levels."""
     if not any(store.videos["label"].to_pylist()):
         return {}
-    if taxonomy is None and not (store.path / TAXONOMY).is_file():
+    if taxonomy is None and not (store.path / TAXONOMY_FILE).is_file():
         return _levels_of_paths(store)
     return level_classes(store, store_taxonomy(store, taxonomy))
 

@@ -8,7 +8,8 @@ import torch
 from framegate.finetune.calibration import fit_temperature
 from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.losses import LossConfig
-from framegate.finetune.multilabel import MultiLabelExperts, Questions, answers, known_answers, multilabel_loss
+from framegate.finetune.multilabel import MultiLabelExperts, Questions, answers, known_answers
+from framegate.finetune.multilabel_loss import multilabel_loss
 from framegate.finetune.taxonomy import Node, Taxonomy
 
 PARENTS = {"x3": "a2", "a": "", "b": "", "a1": "a", "a2": "a", "x1": "a1", "x2": "a1", "b1": "b", "b2": "b", "c": ""}

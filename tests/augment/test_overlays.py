@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from framegate.augment import overlays
+import framegate.augment.overlays as overlays
 from framegate.augment.borders import BorderStyle
 from framegate.augment.fonts import SCRIPTS, faces, invented_characters
 from framegate.augment.logos import LogoStyle

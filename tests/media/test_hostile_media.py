@@ -13,7 +13,8 @@ import cv2
 import numpy as np
 import pytest
 
-from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, decode_jpeg, extract, read_frames, source
+import framegate.media.source as source
+from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, decode_jpeg, extract, read_frames
 from framegate.media.pool import limited_memory
 
 SMALL = 256 * 256

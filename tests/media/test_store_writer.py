@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from framegate.media import store_writer
+import framegate.media.store_writer as store_writer
 from framegate.media.part import PartWriter
 from framegate.media.store_writer import StoreWriter
 

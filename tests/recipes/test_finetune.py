@@ -9,10 +9,10 @@ import pytest
 import torch
 from pydantic import ValidationError
 
+import framegate.recipes.validation as validation
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import Clip, FrameStore, MediaError, extract
 from framegate.recipes import finetune as recipe
-from framegate.recipes import validation
 from framegate.recipes.config import RecipeError, read_recipe
 from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.evaluation import evaluation, labelled_rows

@@ -8,9 +8,9 @@ import cv2
 import numpy as np
 import pytest
 
+import framegate.recipes.class_table as class_table
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import FrameStore
-from framegate.recipes import class_table
 from framegate.recipes.outputs import (
     CLASS_COLUMNS,
     OutputError,

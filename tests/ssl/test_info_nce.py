@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framegate.ssl import info_nce as module
+import framegate.ssl.info_nce as module
 from framegate.ssl.info_nce import Rows, info_nce, same_source
 from framegate.ssl.queue import EMPTY
 from tests.ssl.tiny_backbone import unit_rows

@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow lint types audit clean
+.PHONY: install demo test test-slow lint types docs audit clean
 
 install: $(VENV)/.installed
 
@@ -33,6 +33,12 @@ types: install
 	for part in media augment ssl finetune recipes; do ln -s ../../../$$part build/types/framegate/$$part; done
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml --namespace-packages --explicit-package-bases \
 	  -p framegate.media -p framegate.augment -p framegate.ssl -p framegate.finetune -p framegate.recipes
+
+# The site, build/docs/index.html. A warning, such as a link that leads nowhere, is an error.
+docs: install
+	$(BIN)/python -c 'import furo, myst_parser, sphinx_copybutton' 2>/dev/null || \
+	  $(BIN)/python -m pip install --quiet --editable '.[docs]'
+	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -b html docs build/docs
 
 # What the package index knows of holes in the installed versions; it needs the network, so CI does without.
 audit: install

@@ -172,7 +172,8 @@ def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator, bank: Noi
     if audio is not None and batch.audio_mask is not None and bool(rows[1].any()):
         audio = _put(audio, rows[1], batch.audio_mask, _noise_sound, bank.audio, generator)
     if tokens is not None and batch.tokens_mask is not None and bool(rows[2].any()):
-        tokens = _put(tokens, rows[2], batch.tokens_mask, _garbled, bank.tokens, generator)
+        make = _noise_features if tokens.is_floating_point() else _garbled
+        tokens = _put(tokens, rows[2], batch.tokens_mask, make, bank.tokens, generator)
     return replace(batch, frames=frames, audio=audio, tokens=tokens)
 
 

@@ -44,7 +44,7 @@ def entries(names: Iterable[str]) -> Iterator[str]:
 
 
 def leave_as_text(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes.Element) -> nodes.Element | None:
-    """Show a name that has no page as text, if it exists: of another library, or inside framegate. Others are errors."""
+    """Show a name that has no page as text, if it exists; a name that does not exist stays an error."""
     target = str(node.get("reftarget", ""))
     if node.get("refdomain") != "py":
         return None
@@ -60,6 +60,8 @@ _ANNOTATIONS = {"NoneType", "FieldInfo", "Ge", "Gt", "Le", "Lt", "dict", "BaseCo
 def exists(name: str) -> bool:
     """Whether a dotted name can be imported, or is an attribute of something that can."""
     parts = name.split(".")
+    if not all(parts):
+        return False
     for end in range(len(parts), 0, -1):
         try:
             value = importlib.import_module(".".join(parts[:end]))

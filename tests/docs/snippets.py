@@ -37,7 +37,7 @@ TINY = {
 _FENCE = re.compile(
     r"^(?P<fence>`{3,})(?P<language>\S*)[^\n]*\n(?P<content>.*?)^(?P=fence)\s*$", re.MULTILINE | re.DOTALL
 )
-_MARK = re.compile(r"<!-- (?P<kind>not run|file): (?P<value>.+?) -->\s*\Z", re.DOTALL)
+_MARK = re.compile(r"<!-- (?P<kind>not run|file): (?P<value>[^\n]+?) -->\s*\Z")
 _NEEDS = re.compile(r"<!-- needs: (.+?) -->")
 
 

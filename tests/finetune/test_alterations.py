@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from framegate.finetune.alterations import Alterations, alter
+from framegate.finetune.batch import ClipSample, collate
 from tests.finetune.small_classifier import make_batch, make_model
 
 
@@ -58,3 +59,10 @@ def test_no_alterations_leave_the_batch_alone():
     altered, own = alter(batch, Alterations(dropout=0, swap=0, noise=0), torch.Generator().manual_seed(0))
     assert torch.equal(own, batch.present)
     assert torch.equal(altered.frames, batch.frames)
+
+
+def test_features_of_text_become_noise_of_their_own_shape():
+    samples = [ClipSample(frames=torch.randn(3, 4), tokens=torch.randn(2, 6), labels=(0,)) for _ in range(8)]
+    altered, own = alter(collate(samples), Alterations(dropout=0, swap=0, noise=1), torch.Generator().manual_seed(0))
+    assert altered.tokens.shape == (8, 2, 6)
+    assert not own[:, 2].all()

@@ -36,8 +36,6 @@ types: install
 
 # The site, build/docs/index.html. A warning, such as a link that leads nowhere, is an error.
 docs: install
-	$(BIN)/python -c 'import furo, myst_parser, sphinx_copybutton' 2>/dev/null || \
-	  $(BIN)/python -m pip install --quiet --editable '.[docs]'
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -b html docs build/docs
 
 # What the package index knows of holes in the installed versions; it needs the network, so CI does without.

@@ -5,6 +5,7 @@ With a package as its argument it takes the names of its ``__all__``; else the d
 
 import importlib
 import inspect
+import sys
 from collections.abc import Iterable, Iterator
 
 from docutils import nodes
@@ -45,16 +46,19 @@ def entries(names: Iterable[str]) -> Iterator[str]:
 
 def leave_as_text(app: Sphinx, env: BuildEnvironment, node: pending_xref, shown: nodes.Element) -> nodes.Element | None:
     """Show a name that has no page as text, if it exists; a name that does not exist stays an error."""
-    target = str(node.get("reftarget", ""))
     if node.get("refdomain") != "py":
         return None
-    module = str(node.get("py:module") or "")
-    is_known = exists(target) if target.startswith("framegate.") else "." in target or exists(f"{module}.{target}")
-    return shown if is_known or target in _ANNOTATIONS else None
+    target = str(node.get("reftarget", "")).partition("[")[0]
+    if target.startswith("framegate."):
+        is_known = exists(target)
+    else:  # another library's, or the short name of something beside what is documented
+        ours = [module for name, module in sys.modules.items() if name.startswith("framegate.")]
+        is_known = "." in target or target in _ANNOTATIONS or any(hasattr(module, target) for module in ours)
+    return shown if is_known else None
 
 
 _ANNOTATIONS = {"NoneType", "FieldInfo", "Ge", "Gt", "Le", "Lt", "dict", "BaseCompose"}
-"""What autodoc writes of annotations without saying where it is from."""
+"""What annotations are made of, and autodoc writes without saying where it is from."""
 
 
 def exists(name: str) -> bool:

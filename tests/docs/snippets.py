@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[2]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
 
 RUN = {"sh", "python"}
-SHOWN = {"text", "csv", "yaml", "json", ""}
+SHOWN = {"text", "yaml", "json", ""}
 """Languages of blocks that are data or output, with nothing to run."""
 
 TINY = {

@@ -27,7 +27,7 @@ exclude_patterns = ["_extensions"]
 myst_enable_extensions = ["attrs_inline", "colon_fence", "deflist"]
 myst_heading_anchors = 3
 
-smartquotes = False  # an option is --out, with two hyphens
+smartquotes_action = "D"  # autodoc writes dashes as --; quotes stay as they are
 
 html_theme = "furo"  # brings its own styles, and uses the reader's own fonts
 html_title = "framegate"

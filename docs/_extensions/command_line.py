@@ -1,6 +1,7 @@
 """The directive ``command-line``: every verb of ``framegate`` with its arguments and options, read from the program."""
 
 import inspect
+import re
 import types
 import typing
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from typer.models import ArgumentInfo, OptionInfo
 from framegate.recipes.cli import app
 
 _KINDS = {Path: "PATH", int: "INTEGER", float: "NUMBER", str: "TEXT"}
+_REQUIRED = "required"
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,8 @@ def describe(name: str, verb: Callable[..., Any], example: str | None) -> Iterat
         yield from ("For example:", "", "```text", example.removeprefix("Example: "), "```", "")
     yield from ("| argument or option | meaning | default |", "| --- | --- | --- |")
     for parameter in parameters:
-        yield f"| {literal(parameter.usage)} | {cell(parameter.meaning)} | {literal(parameter.default)} |"
+        default = parameter.default if parameter.default == _REQUIRED else literal(parameter.default)
+        yield f"| {literal(parameter.usage)} | {cell(parameter.meaning)} | {default} |"
     yield ""
 
 
@@ -79,7 +82,7 @@ def parameter_of(name: str, annotation: Any, default: Any) -> Parameter:
     # Typer takes what stands first in an option for its default, until it sees that it is a name.
     named = [each for each in (info.default, *(info.param_decls or ())) if str(each).startswith("-")]
     flags = named or [f"--{name.replace('_', '-')}"]
-    shown = "required" if is_required else "" if default is None or default is False else str(default)
+    shown = _REQUIRED if is_required else "" if default is None or default is False else str(default)
     if plain is bool:
         usage = flags[0] if named else f"{flags[0]} / --no-{flags[0].removeprefix('--')}"
         return Parameter(usage, info.help or "", flags[0] if default is True else "", is_argument=False)
@@ -95,10 +98,10 @@ def literal(text: str) -> str:
 
 
 def cell(text: str) -> str:
-    """Text in a table's cell, each character standing for itself."""
+    """Text in a table's cell, each character standing for itself, options as code."""
     for character in "\\|*_<>[]`":
         text = text.replace(character, f"\\{character}")
-    return " ".join(text.split())
+    return re.sub(r"(--[a-z-]+)", r"`\1`", " ".join(text.split()))
 
 
 def setup(app: Sphinx) -> dict[str, bool]:

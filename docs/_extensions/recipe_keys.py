@@ -22,6 +22,8 @@ from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
 _PLAIN = {int: "whole number", float: "number", bool: "true or false", str: "text", "Path": "path"}
+_COLUMNS = ("key", "values", "default", "meaning")
+_REQUIRED = "required"
 _SIGNS = {"gt": ">", "ge": "≥", "lt": "<", "le": "≤"}
 
 
@@ -52,13 +54,15 @@ def describe(model: type, path: str = "") -> Iterator[str]:
     """The Markdown lines that tell of a section and of those inside it."""
     keys = list(keys_of(model))
     values = [key for key in keys if not key.sections or "null" in key.values]
-    yield from (f"## {path or 'top level'}", "")
+    yield from (f"## {path or 'Top level'}", "")
     yield from (introduction(model), "")
     if values:
-        yield from ("| key | values | default | meaning |", "| --- | --- | --- | --- |")
+        columns = _COLUMNS if any(key.meaning for key in values) else _COLUMNS[:-1]
+        yield from (f"| {' | '.join(columns)} |", f"|{' --- |' * len(columns)}")
         for key in values:
-            default = f"`{cell(key.default)}`" if key.default else ""
-            yield f"| `{key.name}` | {cell(key.values)} | {default} | {cell(plain(key.meaning))} |"
+            default = f"`{cell(key.default)}`" if key.default not in ("", _REQUIRED) else key.default
+            row = (f"`{key.name}`", cell(key.values), default, cell(plain(key.meaning)))
+            yield f"| {' | '.join(row[: len(columns)])} |"
         yield ""
     for key in keys:
         for section in key.sections:
@@ -81,7 +85,7 @@ def keys_of(model: type) -> Iterator[Key]:
 def key(name: str, annotation: Any, field: FieldInfo | dataclasses.Field, meaning: str) -> Key:
     """One key, of a pydantic field or a dataclass's."""
     sections = tuple(member for member in members(annotation) if is_section(member))
-    limits = "".join(f" {bound}" for bound in bounds(getattr(field, "metadata", ())))
+    limits = limits_of(getattr(field, "metadata", ()))
     words = dict.fromkeys(value_words(member) for member in members(annotation) if member is not types.NoneType)
     values = " or ".join(words) + limits + (" or null" if types.NoneType in members(annotation) else "")
     return Key(name, values, default_of(field), meaning, sections)
@@ -104,7 +108,7 @@ def value_words(member: Any) -> str:
     origin = typing.get_origin(member)
     if origin is typing.Annotated:
         inner, *metadata = typing.get_args(member)
-        return " or ".join(map(value_words, members(inner))) + "".join(f" {bound}" for bound in bounds(metadata))
+        return " or ".join(map(value_words, members(inner))) + limits_of(metadata)
     if origin is typing.Literal:
         return ", ".join(f"`{value}`" for value in typing.get_args(member))
     if member is type(None):
@@ -116,6 +120,12 @@ def value_words(member: Any) -> str:
     return _PLAIN.get(member) or _PLAIN.get(getattr(member, "__name__", "")) or getattr(member, "__name__", str(member))
 
 
+def limits_of(metadata: Any) -> str:
+    """What a type's metadata allow, to stand behind its words: `` > 0, ≤ 1``."""
+    found = ", ".join(bounds(metadata))
+    return f" {found}" if found else ""
+
+
 def bounds(metadata: Any) -> Iterator[str]:
     """``> 0``, ``≤ 1`` … of a field's metadata; of a nested `Field`, its own."""
     for item in metadata or ():
@@ -123,7 +133,7 @@ def bounds(metadata: Any) -> Iterator[str]:
             yield from bounds(item.metadata)
         for name, sign in _SIGNS.items():
             if (value := getattr(item, name, None)) is not None:
-                yield f"{sign} {value:g}"
+                yield f"{sign}\N{NO-BREAK SPACE}{value:,g}"
         if (longest := getattr(item, "max_length", None)) is not None:
             yield f"of at most {longest} characters"
 
@@ -131,6 +141,8 @@ def bounds(metadata: Any) -> Iterator[str]:
 def default_of(field: FieldInfo | dataclasses.Field) -> str:
     """The default as a recipe writes it; empty where the key is required, or where it is a section."""
     missing = field.is_required() if isinstance(field, FieldInfo) else field.default is dataclasses.MISSING
+    if missing and not getattr(field, "default_factory", None):
+        return _REQUIRED
     if missing or is_section(type(field.default)):
         return ""
     if field.default is None:

@@ -22,11 +22,12 @@ from torch.nn.utils.rnn import pad_sequence
 
 from framegate.finetune.batch import ClipBatch, ClipSample, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import StreamsConfig
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore
 from framegate.media.files import folder_aside, replace_folder
-from framegate.recipes.clips import Sampling, StoreClips, clip_text, label_nodes, noise_input
+from framegate.recipes.clips import StoreClips, clip_text, label_nodes, noise_input
 from framegate.recipes.config import read_recipe
 from framegate.recipes.corpus import make_corpus
 from framegate.recipes.corpus.plan import plan_corpus
@@ -117,7 +118,7 @@ def _text_encoder(taxonomy: Taxonomy, runs: Path, *, texts: int, epochs: int, se
         written = [clip_text(plan.title, plan.description) for plan in plans]
         torch.manual_seed(seed)
         config = ClassifierConfig(streams=StreamsConfig(frames=None, audio=None))
-        model = GatedFusionClassifier.create(config, taxonomy, texts=written)
+        model = GatedFusionClassifier.create(config, taxonomy, texts=written, sampling=SAMPLING)
         clips = collate(
             [
                 ClipSample(tokens=model.prepare.tokens(text), labels=(taxonomy.resolve(plan.leaf.id),))

@@ -235,7 +235,8 @@ def imagenet_weights(work: Path) -> Path:
         model = Backbone("tf_efficientnet_lite0", image_size=128).model
         names = [name for name in model.state_dict() if not name.endswith("num_batches_tracked")]
         ours = dict(zip(names, tensors, strict=False))  # theirs ends with the classifier, which ours has not
-        assert all(ours[name].shape == tensor.shape for name, tensor in model.state_dict().items() if name in ours)
+        if any(ours[name].shape != tensor.shape for name, tensor in model.state_dict().items() if name in ours):
+            raise RuntimeError(f"{target.name}: the package's tensors are not in the order of timm's")
         aside = target.with_suffix(f".{os.getpid()}")
         save_file({name: tensor.contiguous() for name, tensor in ours.items()}, aside)
         aside.replace(target)

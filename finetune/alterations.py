@@ -66,8 +66,13 @@ class SwapRates(nn.Module):
         self.register_buffer("log_share", torch.zeros(len(MODALITIES)))
 
     def balance(self, alterations: Alterations) -> Alterations:
-        """``alterations`` with as many swaps, shared out anew among the modalities."""
-        assert not isinstance(alterations.swap, tuple), "they are shared out once"
+        """``alterations`` with as many swaps, shared out anew among the modalities.
+
+        Raises:
+            ValueError: ``alterations.swap`` is a rate for each modality: they are shared out already.
+        """
+        if isinstance(alterations.swap, tuple):
+            raise ValueError("swap is a rate for each modality already: give one number, which is shared out here")
         return replace(alterations, swap=tuple((alterations.swap * self.log_share.softmax(dim=0)).tolist()))
 
     @torch.no_grad()

@@ -37,7 +37,7 @@ INPUTS = "inputs.json"
 
 
 def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
-    """Write the files above, ``inputs.json``, ``taxonomy.csv`` and the tokenizer, and check them in ONNX Runtime.
+    """Write the files above, ``inputs.json`` and what `save_preparation` writes, and check them in ONNX Runtime.
 
     Every non-empty subset of the model's modalities, and none, must give the model's own answers.
 
@@ -87,11 +87,7 @@ def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
         "width": model.config.fusion.width,
     }
     (folder / INPUTS).write_text(json.dumps(inputs, indent=1) + "\n", encoding="utf-8")
-    model.taxonomy.write(folder / "taxonomy.csv")
-    if prepare.tokenizer is not None:
-        prepare.tokenizer.save_pretrained(folder / "tokenizer")
-    if prepare.extractor is not None:
-        prepare.extractor.save_pretrained(folder / "sound")
+    model.save_preparation(folder)
 
 
 class _ExportedSet(nn.Module):

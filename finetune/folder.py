@@ -14,7 +14,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
 from framegate.finetune.encoder_trust import in_a_line
+from framegate.media.files import folder_aside, write_text
 from framegate.media.json_files import read_json
+from framegate.media.owned import MODELS, put_in_place
 from framegate.ssl.backbone import Backbone, is_timm_model
 from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE
 from framegate.ssl.weights_file import read_shapes, read_state_dict
@@ -104,6 +106,23 @@ def known_files(folder: Path) -> list[str]:
 
 _FILES = ("config.json", "model.safetensors", "taxonomy.csv", "preprocessing.json", "README.md")
 _SUFFIXES = (".json", ".jinja", ".model", ".txt")
+
+
+def replace_classifier_folder(folder: Path, write: Callable[[Path], None], *, card: str) -> None:
+    """Let a new classifier folder take the place of ``folder``, whole and marked as framegate's; never half of it.
+
+    Args:
+        folder: where to; an older classifier there is replaced, and nothing else, see `framegate.media.owned`.
+        write: writes the classifier into a new folder: `GatedFusionClassifier.save_pretrained`, or another format's.
+        card: the model card, Markdown.
+
+    Raises:
+        NotOursError: ``folder`` holds something that no export wrote.
+    """
+    with folder_aside(folder) as aside:
+        write(aside)
+        write_text(aside / "README.md", card)
+        put_in_place(aside, folder, kind="classifier", kinds=MODELS)
 
 
 @dataclass(frozen=True, kw_only=True)

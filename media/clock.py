@@ -4,6 +4,8 @@ from math import floor
 
 import av
 
+from framegate.media.errors import MediaError
+
 
 class StreamClock:
     """Converts between a stream's ticks and seconds since the source's beginning.
@@ -13,7 +15,8 @@ class StreamClock:
     """
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> None:
-        assert stream.time_base is not None
+        if stream.time_base is None:
+            raise MediaError("a stream does not tell how long its ticks are")
         self._tick = float(stream.time_base)
         self._origin = (container.start_time or 0) / av.time_base
         rate = stream.average_rate if isinstance(stream, av.VideoStream) else None

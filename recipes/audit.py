@@ -15,8 +15,7 @@ from framegate.recipes.probe_frames import probe_frames
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
 from framegate.recipes.run_folder import RunError
-from framegate.ssl import audit as definition
-from framegate.ssl.audit import Audit, audit, audit_light, pictures_to_do
+from framegate.ssl.audit import DEFINITION, Audit, audit, audit_light, pictures_to_do
 from framegate.ssl.audit_found import FoundAudit, audit_found
 from framegate.ssl.backbone import Backbone
 
@@ -113,7 +112,7 @@ def _values(painted: Audit, found: FoundAudit | None, seed: int) -> dict[str, An
     return {
         "score": painted.score,
         "interval": painted.interval,
-        "definition": (definition.__doc__ or "").split("The score of", 1)[1].strip(),
+        "definition": "\n\n".join(DEFINITION),
         "overlays": {kind: asdict(row) for kind, row in painted.overlays.items()},
         "found": asdict(found) if found else None,
         "frames": painted.frames,

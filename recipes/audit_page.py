@@ -13,6 +13,7 @@ from framegate.media.paths import final_name
 from framegate.recipes.audit_text import audit_table, found_text
 from framegate.recipes.outputs import signed_picture, write_output
 from framegate.recipes.page import Page
+from framegate.ssl.audit import DEFINITION
 from framegate.ssl.audit_overlays import KINDS, paint
 
 _COLOURS = {"clean": "tab:gray", "same": "tab:orange", "swapped": "tab:blue"}
@@ -26,7 +27,7 @@ def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, i
     sheet = painted_frames(store, image_size=image_size, seed=values["seed"])
     page.picture(sheet, "The same frames plain, then with subtitles, logos, borders, and all together")
     page.heading("Definition")
-    for paragraph in values["definition"].split("\n\n"):
+    for paragraph in DEFINITION:
         page.note(paragraph)
     page.write_output(path)
     picture = io.BytesIO()

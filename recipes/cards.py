@@ -17,7 +17,12 @@ if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.finetune_config import FinetuneConfig
     from framegate.recipes.pretrain_config import PretrainConfig
 
-_OPENS, _CLOSES = "```python\n", "\n```"
+BACKBONE_USAGE = 'import timm\nmodel = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)'
+"""How a backbone folder in timm's layout is opened."""
+CLASSIFIER_USAGE = """from framegate.finetune import ClipInput, GatedFusionClassifier
+model = GatedFusionClassifier.from_pretrained("PATH")
+model.predict([ClipInput(frames=frames, sound=sound, text=title)])"""
+"""How a classifier folder is opened."""
 
 
 def backbone_card(
@@ -35,10 +40,7 @@ tags: [image-feature-extraction, self-supervised, video, framegate]
 A `{visible(config.backbone.name)}` frame backbone, pretrained without labels by `{config.method.name}` on
 {config.backbone.image_size}-pixel video frames, with overlays (subtitles, logos, borders) made worthless in its views.
 
-```python
-import timm
-model = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)
-```
+{_block(BACKBONE_USAGE)}
 
 Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. Input: RGB,
 {config.backbone.image_size} × {config.backbone.image_size}; mean and standard deviation are in `config.json`.
@@ -68,11 +70,7 @@ tags: [video-classification, multimodal, framegate]
 Classifies clips by {", ".join(streams)} into the categories of `taxonomy.csv`, with {_fusion(config)}.
 A modality that a clip lacks is left out; with none, the answer is the prior.
 
-```python
-from framegate.finetune import ClipInput, GatedFusionClassifier
-model = GatedFusionClassifier.from_pretrained("PATH")
-model.predict([ClipInput(frames=frames, sound=sound, text=title)])
-```
+{_block(CLASSIFIER_USAGE)}
 
 Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 
@@ -83,11 +81,19 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 
 
 def with_usage(card: str, usage: str) -> str:
-    """The card, its first Python block replaced; or with one more where it has none."""
-    block = f"{_OPENS}{usage}{_CLOSES}"
-    start = card.find(_OPENS)
-    end = card.find(_CLOSES, start + len(_OPENS)) if start >= 0 else -1
-    return f"{card[:start]}{block}{card[end + len(_CLOSES) :]}" if end >= 0 else f"{card}\n{block}\n"
+    """Return the card with ``usage`` in the place of what it says of opening the folder it came from.
+
+    A card without framegate's own words on that, such as one that a person wrote, keeps all that it has, and gets a
+    block more at its end.
+    """
+    for own in (BACKBONE_USAGE, CLASSIFIER_USAGE):
+        if _block(own) in card:
+            return card.replace(_block(own), _block(usage), 1)
+    return f"{card}\n{_block(usage)}\n"
+
+
+def _block(code: str) -> str:
+    return f"```python\n{code}\n```"
 
 
 def source_card(folder: Path, *, default: str) -> str:

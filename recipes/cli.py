@@ -1,4 +1,7 @@
-"""The command line: `framegate VERB`. Heavy packages load inside the verb that needs them."""
+"""The command line: `framegate VERB`, or `python -m framegate.recipes.cli VERB`.
+
+Heavy packages load inside the verb that needs them. A verb's docstring is its help, which `python -OO` leaves out.
+"""
 
 import logging
 import sys
@@ -437,3 +440,7 @@ def _message(error: Exception) -> str:
     words = visible(" ".join(str(error).split()))
     words = words if len(words) <= 500 else f"{words[:500]}…"
     return f"{type(error).__name__}: {words} (framegate --debug … shows where)"
+
+
+if __name__ == "__main__":
+    main()

@@ -11,10 +11,11 @@ from torch import Tensor
 from framegate.finetune.alterations import NoiseBank, noise_for
 from framegate.finetune.batch import MODALITIES, Modality
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import SetStream, TextStream
 from framegate.media import FrameStore
 from framegate.media.paths import final_name
-from framegate.recipes.clips import ClipFeatures, Sampling, StoreClips, spread
+from framegate.recipes.clips import ClipFeatures, StoreClips, spread
 from framegate.recipes.progress import WorkProgress
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.feature_cache import Shape, add_tensors, cached_features, kept_tensors, store_digest

@@ -1,58 +1,17 @@
 """The clips of a store as the classifier takes them."""
 
-import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Annotated, ClassVar
+from dataclasses import dataclass
 
 import numpy as np
-from pydantic import Field, TypeAdapter
 from torch import Tensor
 from torch.utils.data import Dataset
 
 from framegate.finetune.batch import ClipSample
-from framegate.finetune.folder import FolderError, need
 from framegate.finetune.prepare import ClipInput, Preparation
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.media import ExtractOptions, FrameStore, MediaError, clip_sound, decode_jpeg, split_labels
-from framegate.media.files import write_text
-from framegate.media.json_files import read_json_object
-
-_SAMPLING = "preprocessing.json"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Sampling:
-    """How much of a clip the classifier takes: at most ``frames`` of its frames and ``audio_seconds`` of its sound.
-
-    Of those that ``extraction`` took out of the film, which looked for overlays if ``layout``.
-    """
-
-    __pydantic_config__: ClassVar = {"extra": "forbid"}
-    frames: Annotated[int, Field(ge=1, le=10_000)] = 16
-    audio_seconds: Annotated[float, Field(ge=0, le=1e5)] = 10.0
-    extraction: ExtractOptions = field(default_factory=ExtractOptions)
-    layout: bool = True
-
-    def save(self, folder: Path) -> None:
-        """Write it into a classifier folder, for prediction to do the same."""
-        write_text(folder / _SAMPLING, json.dumps({**vars(self), "extraction": self.extraction.sampling()}))
-
-    @classmethod
-    def load(cls, folder: Path) -> "Sampling":
-        """Read it from a classifier folder.
-
-        Raises:
-            FolderError: it is missing or damaged.
-        """
-        path = need(folder / _SAMPLING)
-        try:
-            told = read_json_object(path)
-            extraction = ExtractOptions.of_sampling(dict(told.pop("extraction", {})))
-            return TypeAdapter(cls).validate_python({**told, "extraction": extraction})
-        except (ValueError, TypeError, MediaError) as error:
-            raise FolderError(f"{path}: not what fine-tuning writes ({str(error).splitlines()[0][:150]})") from error
+from framegate.media import FrameStore, clip_sound, decode_jpeg, split_labels
 
 
 @dataclass(frozen=True)

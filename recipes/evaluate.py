@@ -7,11 +7,10 @@ from typing import Any
 import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.folder import local_classifier
 from framegate.media import FrameStore
 from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clip_features import frozen_features
-from framegate.recipes.clips import Sampling, StoreClips, label_nodes
+from framegate.recipes.clips import StoreClips, label_nodes
 from framegate.recipes.compare import compare
 from framegate.recipes.evaluation import clip_programmes, evaluation, hits, labelled_rows, run_clips
 from framegate.recipes.evaluation_page import write_evaluation_page
@@ -76,13 +75,12 @@ def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassif
         FolderError: the folder is no classifier.
         LabelError: the store has labels that the classifier's taxonomy does not know.
     """
-    folder = local_classifier(folder)
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     check_labels(store, model.taxonomy)
-    sampling, labels = Sampling.load(folder), label_nodes(store, model.taxonomy)
-    features = frozen_features(model, store, sampling, labels=labels)
-    return model, StoreClips(store, model.prepare, sampling, labels=labels, features=features)
+    labels = label_nodes(store, model.taxonomy)
+    features = frozen_features(model, store, model.sampling, labels=labels)
+    return model, StoreClips(store, model.prepare, model.sampling, labels=labels, features=features)
 
 
 def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:

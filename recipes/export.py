@@ -5,9 +5,9 @@ from collections.abc import Callable
 from pathlib import Path
 
 from framegate.media import FrameStore, MediaError
-from framegate.recipes.cards import backbone_card, source_card, with_usage
+from framegate.recipes.cards import BACKBONE_USAGE, backbone_card, source_card, with_usage
 from framegate.recipes.checkpoints import choose_checkpoint
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config import read_recipe, read_values
 from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.results import Result
@@ -60,12 +60,13 @@ def find_classifier(source: Path) -> Path | None:
     """The classifier folder that a fine-tuning run or the folder itself holds; None where ``source`` is neither.
 
     Raises:
+        RecipeError: its ``config.yaml`` cannot be read.
         RunError: it is a fine-tuning run that has not ended.
     """
     if (source / "config.json").is_file() and (source / "taxonomy.csv").is_file():
         return source
     recipe = source / "config.yaml"
-    if not recipe.is_file() or "\nfusion:" not in recipe.read_text(encoding="utf-8"):
+    if not recipe.is_file() or "fusion" not in read_values(recipe):
         return None
     if not (source / "classifier" / "config.json").is_file():
         raise RunError(f"{source}: the run has no classifier yet; end it with framegate finetune … --resume")
@@ -106,7 +107,7 @@ def _usage(format: str, backbone: Backbone) -> str:
     size = backbone.image_size
     match format:
         case "timm":
-            return 'import timm\nmodel = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)'
+            return BACKBONE_USAGE
         case "torchvision":
             name = backbone.model.pretrained_cfg["architecture"]
             return (

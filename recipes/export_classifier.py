@@ -1,17 +1,15 @@
 """Write the classifier of a fine-tuning run, or of a classifier folder, in a format of choice."""
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.export import export_onnx
-from framegate.finetune.folder import known_files, push_classifier
-from framegate.media.files import folder_aside, write_text
-from framegate.media.owned import MODELS, put_in_place
+from framegate.finetune.folder import known_files, push_classifier, replace_classifier_folder
 from framegate.media.paths import stays_inside
 from framegate.media.visible import visible
 from framegate.recipes.cards import source_card, with_usage
-from framegate.recipes.clips import Sampling
 from framegate.recipes.results import Result
 from framegate.recipes.run_folder import RunError, claim_export
 
@@ -60,17 +58,12 @@ def export_classifier(
     for name in known_files(source):
         if not stays_inside(source / name, source):
             raise RunError(f"{source / name} is a link out of the folder: replace it by what it leads to")
-    model, sampling = GatedFusionClassifier.from_pretrained(source), Sampling.load(source)
+    model = GatedFusionClassifier.from_pretrained(source)
     card = source_card(source, default=f"# {visible(source.resolve().name)}\n")
-    with folder_aside(out) as aside:
-        if format == "framegate":
-            model.save_pretrained(aside)
-        else:
-            export_onnx(model, aside)
-            card = with_usage(card, _onnx_usage(model))
-        sampling.save(aside)
-        write_text(aside / "README.md", card)
-        put_in_place(aside, out, kind="classifier", kinds=MODELS)
+    if format == "framegate":
+        replace_classifier_folder(out, model.save_pretrained, card=card)
+    else:
+        replace_classifier_folder(out, partial(export_onnx, model), card=with_usage(card, _onnx_usage(model)))
     values, text = {"classifier": str(out), "format": format}, f"{out}: {format}, from {source}"
     if push is not None:
         values["hub"] = push_classifier(out, push, confirm=confirm)

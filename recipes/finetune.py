@@ -23,21 +23,15 @@ from framegate.finetune.batch import MODALITIES, ClipBatch, collate, pad_labels
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.clip_order import BalancedOrder
 from framegate.finetune.criterion import training_loss
+from framegate.finetune.folder import replace_classifier_folder
 from framegate.finetune.looking import look_again
 from framegate.finetune.mixup import Mixup, draw_mixup
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.training import parameter_groups
 from framegate.media import FrameStore, MediaError
-from framegate.media.files import folder_aside, write_text
-from framegate.media.owned import MODELS, put_in_place
 from framegate.recipes.cards import classifier_card
 from framegate.recipes.clip_features import frozen_features, noise_features
-from framegate.recipes.clips import (
-    Sampling,
-    StoreClips,
-    clip_text,
-    label_nodes,
-    present_modalities,
-)
+from framegate.recipes.clips import StoreClips, clip_text, label_nodes, present_modalities
 from framegate.recipes.data_digest import data_digest
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.finetune_report import write_finetune_report
@@ -83,7 +77,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         order = _order(config, rows, labels, run)
         torch.manual_seed(config.seed)
         texts = (clip_text(video.title, video.description) for video in map(store.video, rows.tolist()))
-        model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts)
+        model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts, sampling=sampling)
         if config.compute.channels_last:
             model.to(memory_format=torch.channels_last)
         if config.compute.compile:
@@ -160,15 +154,14 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
             run.checkpoint_if_due(done)
 
         answering = kept if best is None else cast(GatedFusionClassifier, best.model)
-        run.on_main(lambda: _finish(config, answering, sampling, clips, run))
+        run.on_main(lambda: _finish(config, answering, clips, run))
     return run.folder.path
 
 
-def _finish(
-    config: FinetuneConfig, model: GatedFusionClassifier, sampling: Sampling, clips: StoreClips, run: TrainingRun
-) -> None:
+def _finish(config: FinetuneConfig, model: GatedFusionClassifier, clips: StoreClips, run: TrainingRun) -> None:
     calibrate(model, clips)
-    _save(config, model, sampling, run)
+    card = classifier_card(config, run.folder.rows())
+    replace_classifier_folder(run.folder.path / "classifier", model.save_pretrained, card=card)
     write_finetune_report(run.folder, model, clips)
 
 
@@ -278,15 +271,6 @@ def _loader(
         num_workers=usable_workers(config.data.workers),
         generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
     )
-
-
-def _save(config: FinetuneConfig, model: GatedFusionClassifier, sampling: Sampling, run: TrainingRun) -> None:
-    folder = run.folder.path / "classifier"
-    with folder_aside(folder) as aside:
-        model.save_pretrained(aside)
-        sampling.save(aside)
-        write_text(aside / "README.md", classifier_card(config, run.folder.rows()))
-        put_in_place(aside, folder, kind="classifier", kinds=MODELS)
 
 
 if __name__ == "__main__":

@@ -17,7 +17,6 @@ from torch.utils.data import DataLoader, Subset
 from framegate.augment import find_layout
 from framegate.finetune.batch import collate
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.folder import local_classifier
 from framegate.media import (
     Clip,
     ExtractOptions,
@@ -29,7 +28,7 @@ from framegate.media import (
     read_manifest,
 )
 from framegate.media.visible import visible, visible_json
-from framegate.recipes.clips import Sampling, StoreClips, spread
+from framegate.recipes.clips import StoreClips, spread
 from framegate.recipes.outputs import claim_output, output_file
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
@@ -70,10 +69,9 @@ def predict_inputs(
         OutputError: framegate did not write the file that is there, or it is an input.
     """
     claim_output(out, inputs=inputs)
-    folder = local_classifier(folder)
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
-    sampling = Sampling.load(folder)
+    sampling = model.sampling
     clips = _clips(inputs, allow_outside=allow_outside)
     extra = {clip.id: clip.extra for clip in clips}
     count, failures = 0, []
@@ -96,7 +94,7 @@ def predict_inputs(
                 said = f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}"
                 sys.stderr.write(f"{visible(said)}\n")
             failures += its_failures
-            for clip, line in _predict(model, store, sampling, top=top, threshold=threshold, embedding=embedding):
+            for clip, line in _predict(model, store, top=top, threshold=threshold, embedding=embedding):
                 written = json.dumps({**extra[clip], **line}, ensure_ascii=False)
                 file.write(f"{written if out else visible_json(written)}\n")
                 count += 1
@@ -149,7 +147,6 @@ def _clips(inputs: Sequence[Path], *, allow_outside: bool) -> list[Clip]:
 def _predict(
     model: GatedFusionClassifier,
     store: FrameStore,
-    sampling: Sampling,
     *,
     top: int,
     threshold: float | None,
@@ -157,12 +154,12 @@ def _predict(
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """The id and the line of each clip."""
     rows = range(store.videos.num_rows)
-    samples = StoreClips(store, model.prepare, sampling, labels=[()] * len(rows))
+    samples = StoreClips(store, model.prepare, model.sampling, labels=[()] * len(rows))
     remaining = iter(rows)
     for batch in DataLoader(Subset(samples, rows), batch_size=16, collate_fn=collate):
         for prediction in model.predict_batch(batch, top=top, threshold=threshold):
             row = next(remaining)
-            clip, numbers = store.video(row).id, spread(store.frame_range(row), sampling.frames)
+            clip, numbers = store.video(row).id, spread(store.frame_range(row), model.sampling.frames)
             best = [
                 {"time": float(store.times[numbers[place]]), "attention": prediction.attention[place]}
                 for place in prediction.best_frames()

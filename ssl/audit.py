@@ -9,14 +9,7 @@ For subtitles, logos and borders, each alone and all together, it asks four thin
 4. *Does it mislead?* Training frames carry an overlay of their class with probability ρ; a linear probe is then tested
    on clean frames, on frames with the overlay of their class, and on frames with another class's.
 
-The score of a kind of overlay is 1 − (read + pull + mislead) / 3, where
-
-    read    = (decodability − chance) / (1 − chance)
-    pull    = (same-overlay neighbours − chance) / (1 − chance)
-    mislead = (same − swapped) / same, at ρ = 0.9; without labels it is left out of the mean,
-
-each cut to 0–1. The score of the backbone is the mean over kinds: 1 where overlays leave no trace in the features, 0
-where features tell nothing else.
+`DEFINITION` says how the score is made of the answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -39,6 +32,15 @@ from framegate.ssl.audit_measures import (
 from framegate.ssl.audit_overlays import KINDS, OverlayKind
 from framegate.ssl.probe_split import ProbeFrames
 
+DEFINITION = (
+    "The score of a kind of overlay is 1 − (read + pull + mislead) / 3, where",
+    """    read    = (decodability − chance) / (1 − chance)
+    pull    = (same-overlay neighbours − chance) / (1 − chance)
+    mislead = (same − swapped) / same, at ρ = 0.9; without labels it is left out of the mean,""",
+    "each cut to 0–1. The score of the backbone is the mean over kinds: 1 where overlays leave no trace in the "
+    "features, 0 where features tell nothing else.",
+)
+"""The score in words, a paragraph each, as reports show it."""
 OVERLAYS = 12
 """overlays in a bank; as many as there are classes at most, so that each class can have one of its own"""
 RHOS = (0.0, 0.5, 0.9, 1.0)

@@ -12,7 +12,9 @@ from huggingface_hub.utils import filter_repo_objects
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import FolderError, push_classifier
 from framegate.finetune.prepare import ClipInput
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.taxonomy import TaxonomyError
+from framegate.media import ExtractOptions
 from tests.finetune.small_classifier import TAXONOMY, clip, make_batch, make_model
 
 
@@ -39,8 +41,30 @@ def test_a_saved_model_answers_the_same(tmp_path):
         "config.json",
         "model.safetensors",
         "taxonomy.csv",
+        "preprocessing.json",
         "tokenizer",
     }
+
+
+def test_a_saved_model_knows_how_its_clips_are_taken(tmp_path):
+    model = make_model(streams=(2,))
+    model.sampling = Sampling(frames=3, audio_seconds=1.5, extraction=ExtractOptions(every=0.5), layout=False)
+    model.save_pretrained(tmp_path)
+    assert GatedFusionClassifier.from_pretrained(tmp_path).sampling == model.sampling
+
+
+def test_a_folder_of_an_older_version_that_does_not_tell_it_opens_with_the_defaults_and_a_warning(tmp_path, caplog):
+    make_model(streams=(2,)).save_pretrained(tmp_path)
+    assert not caplog.records
+    (tmp_path / "preprocessing.json").unlink()
+    assert GatedFusionClassifier.from_pretrained(tmp_path).sampling == Sampling()
+    assert "no preprocessing.json in it: taking 16 frames and 10 s of sound" in caplog.text
+
+
+@pytest.mark.parametrize("wrong", [{"frames": 0}, {"audio_seconds": -1.0}, {"seconds": 1.0}])
+def test_a_sampling_that_no_reader_would_take_is_refused_when_it_is_made(wrong):
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        Sampling(**wrong)
 
 
 def test_a_classifier_goes_to_the_hub_and_comes_back(tmp_path, monkeypatch):

@@ -90,7 +90,13 @@ def test_a_clip_with_nothing_gets_the_prior(model, exported):
 
 def test_the_folder_holds_all_that_a_user_needs(exported):
     names = {path.name for path in exported[0].iterdir()}
-    assert names == {*(f"{n}.onnx" for n in (*MODALITIES, "fusion")), "inputs.json", "taxonomy.csv", "tokenizer"}
+    assert names == {
+        *(f"{n}.onnx" for n in (*MODALITIES, "fusion")),
+        "inputs.json",
+        "preprocessing.json",
+        "taxonomy.csv",
+        "tokenizer",
+    }
 
 
 def test_what_onnx_runtime_answers_differently_is_refused(model, tmp_path, monkeypatch):

@@ -1,5 +1,6 @@
 """Which modality is swapped how often, and what that is learnt from."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -113,3 +114,8 @@ def test_processes_share_what_they_learn(tmp_path: Path) -> None:
     alone.learn(torch.tensor(BATCHES).sum(dim=0))
     torch.testing.assert_close(one, alone.log_share)
     assert alone.log_share.abs().max() > 0
+
+
+def test_swaps_that_are_shared_out_already_are_refused() -> None:
+    with pytest.raises(ValueError, match="a rate for each modality already"):
+        SwapRates().balance(replace(POLICY, swap=(0.1, 0.1, 0.1)))

@@ -1,4 +1,4 @@
-"""A checkpoint of a run with attention-guided views is exported as the run's own end would be."""
+"""What an export takes from a run: a checkpoint as the run's own end would be, and which kind of run it is."""
 
 import shutil
 from pathlib import Path
@@ -7,7 +7,7 @@ import pytest
 from safetensors.torch import load_file
 
 from framegate.recipes.config import read_recipe
-from framegate.recipes.export import export
+from framegate.recipes.export import export, find_classifier
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.run_folder import RunError
@@ -35,3 +35,13 @@ def test_batch_norms_of_a_checkpoint_describe_plain_frames_as_those_of_the_runs_
     with pytest.raises(RunError, match="takes the store it was trained on"):
         export(run, tmp_path / "again")
     assert not (tmp_path / "again").exists()
+
+
+def test_a_run_is_known_by_the_keys_of_its_recipe_wherever_they_stand(tmp_path: Path) -> None:
+    recipe = tmp_path / "config.yaml"
+    for text in ("fusion: {name: gmu}\nname: x\n", '{"name": "x", "fusion": {}}'):
+        recipe.write_text(text, encoding="utf-8")
+        with pytest.raises(RunError, match="the run has no classifier yet"):
+            find_classifier(tmp_path)
+    recipe.write_text('name: "x\n\n\nfusion: in a name"\n', encoding="utf-8")
+    assert find_classifier(tmp_path) is None

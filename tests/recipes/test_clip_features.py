@@ -9,10 +9,11 @@ import torch
 from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.clip_features import frozen_features, noise_features
-from framegate.recipes.clips import Sampling, StoreClips, label_nodes, spread
+from framegate.recipes.clips import StoreClips, label_nodes, spread
 from framegate.recipes.config import read_recipe
 from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.evaluation import evaluation, labelled_rows

@@ -16,11 +16,12 @@ from framegate.finetune.batch import MODALITIES, collate, pad_labels
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.prepare import ClipInput
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore, decode_jpeg
 from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clip_features import frozen_features
-from framegate.recipes.clips import Sampling, StoreClips, label_nodes, spread
+from framegate.recipes.clips import StoreClips, label_nodes, spread
 from framegate.recipes.compare import compare
 from framegate.recipes.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
 from framegate.recipes.evaluation import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
@@ -39,8 +40,8 @@ def save_classifier(store: FrameStore, folder: Path, *, seed: int) -> GatedFusio
     config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
     model = GatedFusionClassifier.create(config, tree, texts=store.videos["title"].to_pylist(), image_size=32).eval()
     model.count_labels(pad_labels(label_nodes(store, tree)))
+    model.sampling = Sampling(frames=3, audio_seconds=3.0)
     model.save_pretrained(folder)
-    Sampling(frames=3, audio_seconds=3.0).save(folder)
     return model
 
 

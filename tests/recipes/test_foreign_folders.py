@@ -18,7 +18,6 @@ from framegate.media.paths import final_name
 from framegate.recipes import demo
 from framegate.recipes.cards import backbone_card, source_card
 from framegate.recipes.checkpoints import complete_checkpoints, save_checkpoint
-from framegate.recipes.clips import Sampling
 from framegate.recipes.config import read_recipe
 from framegate.recipes.export import export
 from framegate.recipes.export_classifier import export_classifier
@@ -103,7 +102,6 @@ def classifier_folder(folder: Path) -> Path:
     taxonomy.write_text("id,parent,name,definition\na,,A,\nb,,B,\n", encoding="utf-8")
     model = GatedFusionClassifier.create(config, Taxonomy.read(taxonomy), texts=["rain"], image_size=32)
     model.save_pretrained(folder)
-    Sampling().save(folder)
     (folder / "README.md").write_text("# Mine\n", encoding="utf-8")
     return folder
 

@@ -9,10 +9,10 @@ import pytest
 import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions
-from framegate.recipes.clips import Sampling
 from framegate.recipes.extract import extract_manifest
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.export import export_backbone
@@ -41,9 +41,9 @@ def sound(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         Taxonomy.read(folder / "store" / "taxonomy.csv"),
         texts=["evening news", "weather"],
         image_size=32,
+        sampling=Sampling(frames=2, audio_seconds=2.0),
     )
     model.save_pretrained(folder / "classifier")
-    Sampling(frames=2, audio_seconds=2.0).save(folder / "classifier")
     shutil.copy(next((corpus / "videos").glob("*.mp4")), folder / "film.mp4")
     return folder
 

@@ -125,6 +125,7 @@ def test_a_card_shows_escapes_and_says_how_to_open_the_folder() -> None:
     assert "A `a\\nb\\u202e` frame backbone" in card
     assert with_usage(card, "import x\\1").count("import x\\1\n") == 1
     assert "timm.create_model" not in with_usage(card, "import x")
+    assert with_usage("```python\nimport mine\n```\n", "x").startswith("```python\nimport mine\n```\n")
     assert with_usage("no block", "x") == "no block\n```python\nx\n```\n"
     assert with_usage("```python\nopen", "x") == "```python\nopen\n```python\nx\n```\n"
 

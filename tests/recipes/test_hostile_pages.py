@@ -14,11 +14,12 @@ import torch
 from framegate.finetune.batch import pad_labels
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.audit_page import write_audit_page
 from framegate.recipes.class_table import write_class_table
-from framegate.recipes.clips import Sampling, StoreClips, label_nodes
+from framegate.recipes.clips import StoreClips, label_nodes
 from framegate.recipes.compare import Comparison
 from framegate.recipes.config import read_recipe
 from framegate.recipes.demo_report import write_demo_report

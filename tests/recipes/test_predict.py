@@ -10,10 +10,11 @@ from framegate.augment import find_layout
 from framegate.finetune.batch import collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import FramesConfig, StreamsConfig
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract
-from framegate.recipes.clips import Sampling, StoreClips, spread
+from framegate.recipes.clips import StoreClips, spread
 from framegate.recipes.predict import predict_inputs, read_ahead
 
 
@@ -64,14 +65,14 @@ def test_clips_are_predicted_as_they_were_trained_on(corpus: Path, tmp_path: Pat
     torch.manual_seed(0)
     streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), text=None)
     config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
-    model = GatedFusionClassifier.create(config, Taxonomy.read(corpus / "taxonomy.csv"), image_size=32)
     options, found = store.extraction
     sampling = Sampling(frames=3, audio_seconds=1.5, extraction=options, layout=found)
+    tree = Taxonomy.read(corpus / "taxonomy.csv")
+    model = GatedFusionClassifier.create(config, tree, image_size=32, sampling=sampling)
     clips = StoreClips(store, model.prepare, sampling, labels=[()] * len(videos))
     for _ in range(30):  # statistics of these clips, so that they are told apart
         model.train()(collate([clips[row] for row in range(len(videos))]))
     model.eval().save_pretrained(tmp_path / "classifier")
-    sampling.save(tmp_path / "classifier")
     assert Sampling.load(tmp_path / "classifier") == sampling
 
     predict_inputs(tmp_path / "classifier", videos, out=tmp_path / "p.jsonl", embedding=True, workers=1)
@@ -82,6 +83,16 @@ def test_clips_are_predicted_as_they_were_trained_on(corpus: Path, tmp_path: Pat
     for row, line in enumerate(lines):
         taken = store.times[spread(store.frame_range(row), 3)]
         assert sorted(frame["time"] for frame in line["best_frames"]) == taken.tolist()
+
+
+def test_a_folder_that_python_alone_wrote_is_all_that_predict_needs(corpus: Path, tmp_path: Path, framegate) -> None:
+    streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), audio=None, text=None)
+    config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
+    tree = Taxonomy.read(corpus / "taxonomy.csv")
+    GatedFusionClassifier.create(config, tree, image_size=32).save_pretrained(tmp_path / "classifier")
+    video, out = next((corpus / "videos").glob("*.mp4")), tmp_path / "p.jsonl"
+    assert framegate("predict", tmp_path / "classifier", video, "--out", out, "--workers", 1) == 0
+    assert json.loads(out.read_text(encoding="utf-8"))["id"] == video.stem
 
 
 def test_a_store_and_a_classifier_that_say_nothing_of_the_extraction_mean_its_defaults(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from framegate.finetune.batch import ClipSample
 from framegate.finetune.folder import FolderError, need
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.media import ExtractOptions, FrameStore, MediaError, clip_sound, decode_jpeg, split_labels
+from framegate.media import ExtractOptions, FrameStore, MediaError, clip_sound, split_labels
 from framegate.media.files import write_text
 from framegate.media.json_files import read_json_object
 
@@ -122,7 +122,7 @@ class StoreClips(Dataset):
         if self.prepare.image_size is None:
             return None
         chosen = spread(self.store.frame_range(row), self.sampling.frames)
-        pictures = (decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen)
+        pictures = (self.store[frame] for frame in chosen)
         return self.prepare.pictures(pictures, self.store.video(row).layout)
 
     def sound(self, row: int) -> Tensor | None:

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
 from framegate.finetune.encoder_trust import in_a_line
+from framegate.media.errors import FramegateError
 from framegate.media.json_files import read_json
 from framegate.ssl.backbone import Backbone, is_timm_model
 from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE
@@ -22,7 +23,7 @@ from framegate.ssl.weights_file import read_shapes, read_state_dict
 C = TypeVar("C")
 
 
-class FolderError(ValueError):
+class FolderError(FramegateError, ValueError):
     """A folder that holds no classifier."""
 
 

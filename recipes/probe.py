@@ -23,7 +23,7 @@ from framegate.ssl.probe_split import level_splits
 
 def probe_backbone(
     reference: str,
-    store: Path,
+    store: str | Path,
     *,
     arch: str | None = None,
     image_size: int | None = None,

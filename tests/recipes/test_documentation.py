@@ -14,6 +14,7 @@ import pytest
 import typer
 from pydantic import BaseModel
 
+import framegate
 from framegate.recipes.cli import app
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.pretrain_config import PretrainConfig
@@ -118,6 +119,8 @@ def test_names_that_a_page_imports_are_there(page: Path) -> None:
             if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("framegate"):
                 module: Any = importlib.import_module(node.module or "")
                 assert all(hasattr(module, alias.name) for alias in node.names), ast.unparse(node)
+            if isinstance(node, ast.Attribute) and ast.unparse(node.value) == "framegate":
+                assert hasattr(framegate, node.attr), ast.unparse(node)
 
 
 def test_scripts_and_commands_that_the_sources_name_are_there() -> None:

@@ -120,9 +120,8 @@ class FrameStore:
         """
         if isinstance(item, slice):
             return self.frames(range(len(self))[item])
-        if np.ndim(item) == 0:
-            return self._picture(operator.index(item))
-        return self.frames(item)
+        numbers: Any = item
+        return self.frames(numbers) if np.ndim(numbers) else self._picture(operator.index(numbers))
 
     @property
     def extraction(self) -> tuple[ExtractOptions, bool]:

@@ -29,7 +29,7 @@ def audit_backbone(
     image_size: int | None = None,
     frames: int = 900,
     seed: int = 0,
-    taxonomy: Path | None = None,
+    taxonomy: str | Path | None = None,
     page: str | Path | None = None,
 ) -> Result:
     """The audit of a backbone on a store, as `framegate.ssl.audit` defines it.
@@ -73,7 +73,7 @@ def audit_values(
     *,
     frames: int = 900,
     seed: int = 0,
-    taxonomy: Path | None = None,
+    taxonomy: str | Path | None = None,
     visible: bool = True,
 ) -> dict[str, Any]:
     """The audit of a backbone at hand, as its JSON. ``visible``: show progress."""

@@ -30,6 +30,7 @@ def test_imports_point_one_way(layer: str) -> None:
     for file in (ROOT / layer).rglob("*.py"):
         wrong = {name for name in imports(file) if any(f"{name}.".startswith(f"{upper}.") for upper in above)}
         assert not wrong, f"{file} imports {wrong}"
+        assert "framegate" not in imports(file), f"{file} comes in by the front door, which leads to every layer"
 
 
 @pytest.mark.parametrize("layer", LAYERS[:-1])

@@ -1,29 +1,96 @@
 """What a network may not rely on: views of frames in which overlays are worth nothing, overlay finding, attention."""
 
 import os
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault(
     "NO_ALBUMENTATIONS_UPDATE", "1"
 )  # albumentations asks PyPI for its newest version at import otherwise
 
 from framegate.augment.attention_policy import AttentionPolicy
+from framegate.augment.borders import BorderStyle
 from framegate.augment.hard_negatives import beside_same_look, look_numbers
 from framegate.augment.jpeg import plain_view
 from framegate.augment.layout import find_layout
+from framegate.augment.logos import LogoStyle
+from framegate.augment.looks import Look, bank_look
 from framegate.augment.masks import mask_layout
 from framegate.augment.pairs import OverlayPolicy
+from framegate.augment.plates import Overlay
+from framegate.augment.subtitles import SubtitleStyle
+from framegate.augment.tickers import ClockStyle, TickerStyle
 from framegate.augment.views import Anchor, TwoViews, View, ViewPolicy
+from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
+from framegate.media.layout import Layout
+
+if TYPE_CHECKING:
+    from framegate.augment.overlays import (
+        MaskBorder,
+        MaskClock,
+        MaskLayout,
+        MaskLogo,
+        MaskRoundedFrame,
+        MaskSubtitles,
+        MaskTicker,
+        MaskWatermark,
+        PaintBorder,
+        PaintClock,
+        PaintLogo,
+        PaintRoundedFrame,
+        PaintSubtitles,
+        PaintTicker,
+        PaintWatermark,
+    )
 
 __all__ = [
     "Anchor",
     "AttentionPolicy",
+    "BorderStyle",
+    "ClockStyle",
+    "Layout",
+    "LogoStyle",
+    "Look",
+    "MaskBorder",
+    "MaskClock",
+    "MaskLayout",
+    "MaskLogo",
+    "MaskRoundedFrame",
+    "MaskSubtitles",
+    "MaskTicker",
+    "MaskWatermark",
+    "Overlay",
     "OverlayPolicy",
+    "PaintBorder",
+    "PaintClock",
+    "PaintLogo",
+    "PaintRoundedFrame",
+    "PaintSubtitles",
+    "PaintTicker",
+    "PaintWatermark",
+    "RoundedFrameStyle",
+    "SubtitleStyle",
+    "TickerStyle",
     "TwoViews",
     "View",
     "ViewPolicy",
+    "WatermarkStyle",
+    "bank_look",
     "beside_same_look",
     "find_layout",
     "look_numbers",
     "mask_layout",
     "plain_view",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a transform when it is asked for: albumentations takes seconds to load, and extraction needs none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import framegate.augment.overlays as transforms
+
+    return getattr(transforms, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -20,8 +20,9 @@ alone, and probes see raw frames. {rows} Figures are balanced accuracies in poin
 memory is the training frames with their looks. The gap is same − swapped.
 Categories and seeds on which defaults were tuned are not among these.
 
-    bash real-media.sh MEDIA
-    python benchmarks/ssl_quality.py --pictures MEDIA/clipart --out FOLDER --page benchmarks/QUALITY.md{options}
+    apt-get download openclipart-png && dpkg -x openclipart-png_*.deb MEDIA
+    PICTURES=MEDIA/usr/share/openclipart/png
+    python benchmarks/ssl_quality.py --pictures $PICTURES --out FOLDER --page benchmarks/QUALITY.md{options}
 
 stops and goes on row by row; `--list` names the rows, `--estimate` says what they will cost, `--quick` is a taste.
 """

@@ -14,12 +14,13 @@ from typing import Any, Literal
 from transformers import PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
+from framegate.media.errors import FramegateError
 from framegate.media.json_files import read_json
 
 Kind = Literal["text", "sound"]
 
 
-class EncoderError(ValueError):
+class EncoderError(FramegateError, ValueError):
     """A name or folder that gives no encoder of the kind asked for."""
 
 

@@ -14,6 +14,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
 from framegate.finetune.encoder_trust import in_a_line
+from framegate.media.errors import FramegateError
 from framegate.media.files import folder_aside, write_text
 from framegate.media.json_files import read_json
 from framegate.media.owned import MODELS, put_in_place
@@ -24,7 +25,7 @@ from framegate.ssl.weights_file import read_shapes, read_state_dict
 C = TypeVar("C")
 
 
-class FolderError(ValueError):
+class FolderError(FramegateError, ValueError):
     """A folder that holds no classifier."""
 
 

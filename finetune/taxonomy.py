@@ -10,7 +10,7 @@ from typing import Self
 
 import numpy as np
 
-from framegate.media.errors import ProblemsError
+from framegate.media.errors import FramegateError, ProblemsError
 from framegate.media.nearest import Nearest
 from framegate.media.visible import quoted, visible
 
@@ -29,7 +29,7 @@ class TaxonomyError(ProblemsError):
     """A taxonomy that is no tree; ``problems`` holds one line for each thing that is wrong, with its place."""
 
 
-class UnknownLabelError(ValueError):
+class UnknownLabelError(FramegateError, ValueError):
     """A label that names no node."""
 
 

@@ -1,6 +1,6 @@
 """Files to frames, sound and rows: manifests, extraction and the frame store."""
 
-from framegate.media.errors import MediaError
+from framegate.media.errors import FramegateError, MediaError
 from framegate.media.extract import extract
 from framegate.media.jpeg import decode_jpeg
 from framegate.media.layout import Layout
@@ -14,6 +14,7 @@ __all__ = [
     "ExtractOptions",
     "Frame",
     "FrameStore",
+    "FramegateError",
     "Layout",
     "Limits",
     "ManifestError",

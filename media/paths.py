@@ -6,12 +6,13 @@ import re
 import stat
 from pathlib import Path
 
+from framegate.media.errors import FramegateError
 from framegate.media.visible import quoted
 
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//|\|)?")
 
 
-class PathError(ValueError):
+class PathError(FramegateError, ValueError):
     """Why a path is refused, as the end of a sentence that begins with the path."""
 
 

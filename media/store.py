@@ -1,9 +1,11 @@
 """Reading a frame store: frames by number, by video and by time, without copying."""
 
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 import pyarrow as pa
@@ -70,6 +72,18 @@ class FrameStore:
     frame; a store may be pickled, or carried through a fork, into any number of processes, each of which maps the files
     for itself.
 
+    Indexing gives pictures, (H, W, 3) uint8 RGB: one by a number, several by a slice or by numbers.
+
+    >>> store = FrameStore("store")
+    >>> store
+    FrameStore('store': 3 clips, 10 frames, 1.1 MB)
+    >>> store[-1].shape
+    (48, 64, 3)
+    >>> store[2:5].shape
+    (3, 48, 64, 3)
+    >>> store.frame(5).video_id
+    'b'
+
     Args:
         path: the store's folder.
 
@@ -92,6 +106,22 @@ class FrameStore:
 
     def __len__(self) -> int:
         return len(self._frames.rows)
+
+    def __repr__(self) -> str:
+        megabytes = sum(file.stat().st_size for file in self.path.glob("*.arrow")) / 1e6
+        return f"FrameStore({str(self.path)!r}: {len(self.videos)} clips, {len(self)} frames, {megabytes:.1f} MB)"
+
+    def __getitem__(self, item: SupportsIndex | slice | Sequence[int] | np.ndarray) -> np.ndarray:
+        """Return the picture of one frame, (H, W, 3) uint8 RGB, or for a slice or several numbers those of `frames`.
+
+        Raises:
+            IndexError: there is no frame of this number.
+            MediaError: the picture is damaged.
+        """
+        if isinstance(item, slice):
+            return self.frames(range(len(self))[item])
+        numbers: Any = item
+        return self.frames(numbers) if np.ndim(numbers) else self._picture(operator.index(numbers))
 
     @property
     def extraction(self) -> tuple[ExtractOptions, bool]:
@@ -128,12 +158,45 @@ class FrameStore:
         """(len,) int32: the shot of each frame, counted from 0 within its video."""
         return self._frames.rows["shot"]
 
+    def frames(self, numbers: Sequence[int] | np.ndarray) -> np.ndarray:
+        """Read the pictures of many frames at once.
+
+        >>> FrameStore("store").frames([0, 3, -1]).shape
+        (3, 48, 64, 3)
+
+        Args:
+            numbers: (N,) numbers from 0, in any order; negative ones count from the end. Or a mask, (len,) bool.
+
+        Returns:
+            (N, H, W, 3) uint8 RGB; (0, 0, 0, 3) for no numbers.
+
+        Raises:
+            IndexError: there is no frame of one of the numbers.
+            MediaError: a picture is damaged, or the pictures differ in size.
+        """
+        chosen = np.asarray(numbers)
+        if chosen.dtype == bool:
+            chosen = np.arange(len(self))[chosen]
+        pictures = np.empty((0, 0, 0, 3), np.uint8)
+        for place, number in enumerate(chosen):
+            picture = self._picture(operator.index(number))
+            if place == 0:
+                pictures = np.empty((len(chosen), *picture.shape), np.uint8)
+            if picture.shape != pictures.shape[1:]:
+                first, other = (f"{width} × {height} pixels" for height, width, _ in (pictures[0].shape, picture.shape))
+                raise MediaError(
+                    f"{self.path}: frames of clip {self._clip(chosen[0])} have {first}, of clip {self._clip(number)} "
+                    f"{other}: read frames of one size at a time"
+                )
+            pictures[place] = picture
+        return pictures
+
     def frame(self, index: int) -> Frame:
-        """Frame number ``index``, from 0; negative numbers count from the end."""
+        """Return what is known of frame number ``index``, from 0; negative numbers count from the end."""
         row = self._frames.row(index)
         video = int(row["video"])
         return Frame(
-            video_id=self.videos["id"][video].as_py(),
+            video_id=self._clip(index),
             source=self.videos["source"][video].as_py(),
             time=float(row["time"]),
             shot=int(row["shot"]),
@@ -151,12 +214,23 @@ class FrameStore:
         row = self._frames.row(index)
         data = self._view(self._frames.shards, row)
         if data[:2] != _JPEG_BEGINS or data[-2:] != _JPEG_ENDS:
-            clip = self.videos["id"][int(row["video"])].as_py()
             raise MediaError(
-                f"{self._frames.shards[row['shard']]} is damaged: what should be the picture of {clip} at "
+                f"{self._frames.shards[row['shard']]} is damaged: what should be the picture of {self._clip(index)} at "
                 f"{row['time']:.2f} s is no JPEG. Extract into a new folder, or bring the file back from a copy"
             )
         return data
+
+    def _picture(self, index: int) -> np.ndarray:
+        data = self.jpeg(index)
+        try:
+            return decode_jpeg(data)
+        except MediaError as error:
+            raise MediaError(f"{self.path}: frame {index}, of clip {self._clip(index)}: {error}") from None
+
+    def _clip(self, index: int) -> str:
+        """Return the id of the clip that frame number ``index`` is of."""
+        name: str = self.videos["id"][int(self._frames.row(index)["video"])].as_py()
+        return name
 
     def frame_range(self, video: int) -> range:
         """The numbers of the frames of the video at row ``video`` of `videos`."""
@@ -222,8 +296,7 @@ class FrameStore:
 
 def clip_frames(store: FrameStore, row: int) -> np.ndarray:
     """All frames of the video at ``row``, (T, H, W, 3) RGB uint8, T = 0 where it has none."""
-    pictures = [decode_jpeg(store.jpeg(index)) for index in store.frame_range(row)]
-    return np.stack(pictures) if pictures else np.empty((0, 0, 0, 3), np.uint8)
+    return store.frames(store.frame_range(row))
 
 
 def clip_sound(store: FrameStore, row: int) -> tuple[np.ndarray, int]:

@@ -22,14 +22,14 @@ from framegate.ssl.backbone import Backbone
 
 def audit_backbone(
     reference: str,
-    store: Path,
+    store: str | Path,
     *,
     arch: str | None = None,
     image_size: int | None = None,
     frames: int = 900,
     seed: int = 0,
-    taxonomy: Path | None = None,
-    page: Path | None = None,
+    taxonomy: str | Path | None = None,
+    page: str | Path | None = None,
 ) -> Result:
     """The audit of a backbone on a store, as `framegate.ssl.audit` defines it.
 
@@ -50,6 +50,7 @@ def audit_backbone(
         ProbeError: the store holds a single clip.
         RunError: the page would take the place of its own picture.
     """
+    page = None if page is None else Path(page)
     if page is not None and page.suffix == ".png":
         raise RunError(f"{page}: a page is HTML, and its picture goes beside it as .png: name the page .html")
     if page is not None:
@@ -71,7 +72,7 @@ def audit_values(
     *,
     frames: int = 900,
     seed: int = 0,
-    taxonomy: Path | None = None,
+    taxonomy: str | Path | None = None,
     visible: bool = True,
 ) -> dict[str, Any]:
     """The audit of a backbone at hand, as its JSON. ``visible``: show progress."""

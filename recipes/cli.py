@@ -382,7 +382,7 @@ def doctor(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and leave with its exit code: 0 done, 1 the work failed, 2 the call or its input was wrong.
+    """Run a command and leave with its exit code: 0 done, or that of the error (see `FramegateError`).
 
     Names of strangers stand in errors and warnings: what would act on the terminal is shown escaped.
     """
@@ -402,6 +402,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _tell(error: Exception, *, debug: bool) -> int:
     """Write on stderr what went wrong, and return the exit code."""
+    from framegate.media.errors import exit_code_of
     from framegate.media.visible import visible_lines
 
     if isinstance(error, _CALL_ERRORS):
@@ -412,7 +413,7 @@ def _tell(error: Exception, *, debug: bool) -> int:
         typer.echo(visible_lines("".join(traceback.format_exception(error))), err=True, nl=False)
     else:
         typer.echo(f"framegate: {_message(error)}", err=True)
-    return _exit_code(error)
+    return exit_code_of(error)
 
 
 class _VisibleFormatter(logging.Formatter):
@@ -423,19 +424,11 @@ class _VisibleFormatter(logging.Formatter):
         return visible_lines(text) if record.exc_info or record.stack_info else visible(text)
 
 
-def _is_ours(error: Exception) -> bool:
-    return type(error).__module__.startswith("framegate.")
-
-
-def _exit_code(error: Exception) -> int:
-    """Framegate's own errors blame the call or its input, unless they are RuntimeErrors: then the work failed."""
-    return 2 if _is_ours(error) and not isinstance(error, RuntimeError) else 1
-
-
 def _message(error: Exception) -> str:
+    from framegate.media.errors import FramegateError
     from framegate.media.visible import visible, visible_error
 
-    if _is_ours(error) or isinstance(error, OSError):
+    if isinstance(error, FramegateError | OSError):
         return visible_error(error)
     words = visible(" ".join(str(error).split()))
     words = words if len(words) <= 500 else f"{words[:500]}…"

@@ -11,7 +11,7 @@ from framegate.finetune.batch import ClipSample
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.media import FrameStore, clip_sound, decode_jpeg, split_labels
+from framegate.media import FrameStore, clip_sound, split_labels
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ class StoreClips(Dataset):
         if self.prepare.image_size is None:
             return None
         chosen = spread(self.store.frame_range(row), self.sampling.frames)
-        pictures = (decode_jpeg(self.store.jpeg(int(frame))) for frame in chosen)
+        pictures = (self.store[frame] for frame in chosen)
         return self.prepare.pictures(pictures, self.store.video(row).layout)
 
     def sound(self, row: int) -> Tensor | None:

@@ -13,7 +13,7 @@ from torch import Tensor
 from framegate.augment.masks import found_regions, mask_layout, pixel_boxes
 from framegate.augment.masks import replace as paste
 from framegate.finetune.batch import MODALITIES, ClipSample, Modality
-from framegate.media import Layout, decode_jpeg
+from framegate.media import Layout
 from framegate.recipes.clips import StoreClips, clip_text, noise_input, spread
 
 Change = Callable[[int, ClipSample], ClipSample]
@@ -110,11 +110,11 @@ def swap_overlays(clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> tupl
         numbers = spread(store.frame_range(row), clips.sampling.frames)
         if not len(numbers):
             return sample
-        frames = [mask_layout(decode_jpeg(store.jpeg(int(n))), store.video(row).layout) for n in numbers]
+        frames = [mask_layout(store[n], store.video(row).layout) for n in numbers]
         if donor is not None:
             theirs = spread(store.frame_range(donor), len(frames))
             for number, frame in enumerate(frames):
-                picture = decode_jpeg(store.jpeg(int(theirs[number % len(theirs)])))
+                picture = store[theirs[number % len(theirs)]]
                 picture = cv2.resize(picture, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_AREA)
                 for box in pixel_boxes(regions[donor], frame):
                     paste(frame, box, picture)

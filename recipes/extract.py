@@ -13,10 +13,10 @@ from framegate.recipes.results import Result
 
 
 def extract_manifest(
-    manifest: Path,
-    out: Path,
+    manifest: str | Path,
+    out: str | Path,
     *,
-    taxonomy: Path | None = None,
+    taxonomy: str | Path | None = None,
     options: ExtractOptions | None = None,
     layout: bool = True,
     allow_outside: bool = False,
@@ -42,9 +42,10 @@ def extract_manifest(
         TaxonomyError: the taxonomy itself is wrong.
         MediaError: ``out`` holds something else.
     """
+    manifest, out = Path(manifest), Path(out)
     beside = manifest.parent / TAXONOMY_FILE
-    taxonomy = taxonomy or (beside if beside.is_file() else None)
-    tree = Taxonomy.read(taxonomy) if taxonomy else None
+    checked = Path(taxonomy) if taxonomy else beside if beside.is_file() else None
+    tree = Taxonomy.read(checked) if checked else None
     clips = read_manifest(manifest, check_label=tree.check if tree else None, allow_outside=allow_outside, seed=seed)
     with WorkProgress("extract", total=len(clips)) as progress:
         summary = extract(
@@ -56,8 +57,8 @@ def extract_manifest(
             workers=workers,
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
-    if taxonomy:  # a store keeps what its labels were checked against
-        write_bytes(out / TAXONOMY_FILE, taxonomy.read_bytes())
+    if checked:  # a store keeps what its labels were checked against
+        write_bytes(out / TAXONOMY_FILE, checked.read_bytes())
     text = (
         f"{out}: {summary.frames} frames of {summary.ok + summary.partial} clips in {summary.seconds:.1f} s "
         f"({summary.frames_per_second:.0f} frames/s); {summary.partial} partial, {summary.failed} failed"

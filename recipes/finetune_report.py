@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.taxonomy import Taxonomy
-from framegate.media import FrameStore, decode_jpeg
+from framegate.media import FrameStore
 from framegate.recipes.clips import StoreClips, spread
 from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.page import ClipCard, Page, drawn_name, strip_of
@@ -132,4 +132,4 @@ def clip_cards(
 
 def clip_strip(store: FrameStore, row: int) -> np.ndarray | None:
     """A few of a clip's frames side by side."""
-    return strip_of([decode_jpeg(store.jpeg(int(frame))) for frame in spread(store.frame_range(row), 3)], most=3)
+    return strip_of([store[frame] for frame in spread(store.frame_range(row), 3)], most=3)

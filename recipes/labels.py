@@ -15,13 +15,13 @@ class LabelError(ProblemsError):
     """Labels that do not fit the taxonomy, or a taxonomy that is nowhere."""
 
 
-def store_taxonomy(store: FrameStore, taxonomy: Path | None) -> Taxonomy:
+def store_taxonomy(store: FrameStore, taxonomy: str | Path | None) -> Taxonomy:
     """The taxonomy that the user names, else the one in the store; its labels checked against it.
 
     Raises:
         LabelError: there is none, or clips carry labels that are not in it.
     """
-    path = taxonomy or store.path / TAXONOMY_FILE
+    path = Path(taxonomy) if taxonomy else store.path / TAXONOMY_FILE
     if not path.is_file():
         raise LabelError(f"{path} is missing: name a taxonomy, or extract with one beside the manifest")
     tree = Taxonomy.read(path)

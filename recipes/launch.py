@@ -13,18 +13,25 @@ from types import FrameType
 
 import psutil
 
+from framegate.media.errors import FramegateError
+
 PROCESSES = "FRAMEGATE_PROCESSES"
 """Environment variable by which `launch` tells each process how many it starts."""
 
 _RENDEZVOUS = "FRAMEGATE_RENDEZVOUS"
 """Environment variable that names the file by which the processes of `launch` find each other."""
 
+STOPPED = 3
+"""Exit code of a process that a signal stopped, with its state saved."""
+
 _GRACE = 60.0
 """Seconds that the others have to end, once one process has failed: they may be saving, or stuck waiting for it."""
 
 
-class LaunchError(RuntimeError):
+class LaunchError(FramegateError, RuntimeError):
     """Training processes that could not be started, or of which one failed."""
+
+    exit_code = 1
 
 
 def launch(
@@ -37,7 +44,7 @@ def launch(
 
     Raises:
         LaunchError: a process failed; its own message stands above.
-        SystemExit: the processes refused the call, with their exit code.
+        SystemExit: the processes refused the call, or a signal stopped them with their state saved; their exit code.
     """
     import torch
 
@@ -54,6 +61,8 @@ def launch(
         codes = _run(command, environment, processes=processes)
     if 2 in codes:
         raise SystemExit(2)
+    if set(codes) == {STOPPED}:
+        raise SystemExit(STOPPED)
     if any(codes):
         rank = next(rank for rank, code in enumerate(codes) if code)
         killed = [f"process {rank} was killed by signal {-code}" for rank, code in enumerate(codes) if code < 0]

@@ -19,6 +19,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from framegate.media.errors import FramegateError
 from framegate.media.files import file_aside, open_plain
 from framegate.media.owned import MODELS, framegate_version, is_marked
 
@@ -31,7 +32,7 @@ _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_HEADER = 33  # bytes of the signature and the first chunk, after which others may come
 
 
-class OutputError(ValueError):
+class OutputError(FramegateError, ValueError):
     """A file that may not be written there."""
 
 

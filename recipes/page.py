@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
-import matplotlib
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
@@ -15,8 +14,6 @@ from matplotlib.text import Text
 from framegate.media.files import write_bytes
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.outputs import generator, output_file
-
-matplotlib.use("Agg")
 
 _STYLE = """
 :root { color-scheme: light dark; }

@@ -23,7 +23,7 @@ from framegate.ssl.probe_split import level_splits
 
 def probe_backbone(
     reference: str,
-    store: Path,
+    store: str | Path,
     *,
     arch: str | None = None,
     image_size: int | None = None,
@@ -31,7 +31,7 @@ def probe_backbone(
     tau: float = 0.1,
     shots: Sequence[int] = (1, 5, 20),
     fine_tune_steps: int = 0,
-    taxonomy: Path | None = None,
+    taxonomy: str | Path | None = None,
 ) -> Result:
     """What a backbone's frame features know of a store's classes, by several protocols and at each level.
 
@@ -94,7 +94,7 @@ def probe_rows(
     *,
     k: int = 20,
     tau: float = 0.1,
-    taxonomy: Path | None = None,
+    taxonomy: str | Path | None = None,
     queries: Literal["val", "test"] = "test",
     visible: bool = True,
 ) -> list[ProbeRow]:

@@ -10,7 +10,7 @@ from framegate.recipes.labels import level_classes, store_taxonomy
 from framegate.ssl.probe_split import UNKNOWN, ProbeError, ProbeFrames
 
 
-def probe_frames(store: FrameStore, frames: np.ndarray, *, taxonomy: Path | None = None) -> ProbeFrames:
+def probe_frames(store: FrameStore, frames: np.ndarray, *, taxonomy: str | Path | None = None) -> ProbeFrames:
     """Splits, programmes and classes of frames.
 
     Args:
@@ -34,7 +34,7 @@ def probe_frames(store: FrameStore, frames: np.ndarray, *, taxonomy: Path | None
     )
 
 
-def video_levels(store: FrameStore, taxonomy: Path | None = None) -> dict[str, np.ndarray]:
+def video_levels(store: FrameStore, taxonomy: str | Path | None = None) -> dict[str, np.ndarray]:
     """The classes (videos,) at each level, -1 where unknown; without any label, no levels."""
     if not any(store.videos["label"].to_pylist()):
         return {}

@@ -7,6 +7,8 @@ from typing import Any
 import torch
 import torch.distributed as dist
 
+from framegate.media.errors import exit_code_of
+
 
 class Together:
     """What the processes of a training tell each other, besides gradients: small numbers, between CPUs.
@@ -59,8 +61,7 @@ class Together:
             work()
         except Exception as error:
             failure = error
-        # Exit codes: 1 the work failed, 2 the call was wrong.
-        code = self.most(0 if failure is None else 2 if isinstance(failure, ValueError) else 1, patient=patient)
+        code = self.most(0 if failure is None else exit_code_of(failure), patient=patient)
         if failure is not None:
             raise failure
         if code:

@@ -16,6 +16,7 @@ from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
 
+from framegate.media.errors import FramegateError
 from framegate.media.visible import visible
 from framegate.recipes.checkpoints import (
     checkpoint_name,
@@ -25,7 +26,7 @@ from framegate.recipes.checkpoints import (
     save_checkpoint,
 )
 from framegate.recipes.dead_workers import batches_despite_deaths
-from framegate.recipes.launch import asked_processes, join_launched
+from framegate.recipes.launch import STOPPED, asked_processes, join_launched
 from framegate.recipes.pace import Interval, Waiting
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.run_folder import RunError, RunFolder
@@ -40,8 +41,19 @@ BEST_BY = "knn_leaf"
 checkpoint."""
 
 
-class TrainingError(RuntimeError):
+class TrainingError(FramegateError, RuntimeError):
     """The training itself failed: a loss that is no number, for example."""
+
+    exit_code = 1
+
+
+class StoppedError(TrainingError):
+    """A signal asked the training to stop, and its state is saved."""
+
+    exit_code = STOPPED
+
+
+_SIGNAL = "a signal asked for it"
 
 
 class TrainingConfig(Protocol):
@@ -248,7 +260,8 @@ class TrainingRun:
             self._save(step)
         self._new_best = False
         if why:
-            self._leave(f"stopped after step {step}, because {why}; the state is saved, --resume continues")
+            stopped = f"stopped after step {step}, because {why}; the state is saved, --resume continues"
+            self._leave(StoppedError(stopped) if why == _SIGNAL else TrainingError(stopped))
 
     def _open_folder(self, *, resume: bool, force: bool) -> None:
         if self.is_main:
@@ -317,7 +330,7 @@ class TrainingRun:
         if not self._together.any_before(self._stop_signal is not None or self._worker_died):
             return None
         died = self._together.any(self._worker_died)
-        return "a data worker died (of too little memory?)" if died else "a signal asked for it"
+        return "a data worker died (of too little memory?)" if died else _SIGNAL
 
     def _restore(self) -> None:
         if self._checkpoint is None:
@@ -351,19 +364,21 @@ class TrainingRun:
     def _refuse_nan(self, step: int) -> None:
         if self._together.any(not bool(self._finite)):
             self._leave(
-                f"the loss or a weight is not a number at step {step}: "
-                f"lower optim.lr or set optim.clip_grad; {self._saved()}"
+                TrainingError(
+                    f"the loss or a weight is not a number at step {step}: "
+                    f"lower optim.lr or set optim.clip_grad; {self._saved()}"
+                )
             )
 
     def _saved(self) -> str:
         newest = complete_checkpoints(self.folder.checkpoints)
         return f"the last good state is {newest[-1].name}" if newest else "no state was saved yet"
 
-    def _leave(self, message: str) -> NoReturn:
-        """All processes know why; one says it."""
+    def _leave(self, error: TrainingError) -> NoReturn:
+        """End all processes, which know why; the main one says it."""
         if self.is_main:
-            raise TrainingError(message)
-        raise SystemExit(1)
+            raise error
+        raise SystemExit(error.exit_code)
 
 
 def _number(value: torch.Tensor | float) -> float:

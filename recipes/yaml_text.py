@@ -6,6 +6,7 @@ from typing import Any
 
 import yaml
 
+from framegate.media.errors import FramegateError
 from framegate.media.visible import quoted, visible
 
 KeyPath = tuple[str, ...]
@@ -17,7 +18,7 @@ _LARGEST = 2**63  # a number of more bits is no size, count or rate of anything
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
-class YamlError(ValueError):
+class YamlError(FramegateError, ValueError):
     """Why a text is not read, and the ``line`` of it, from 1; 0 where it is none in particular."""
 
     def __init__(self, what: str, line: int = 0) -> None:

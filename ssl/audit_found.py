@@ -13,7 +13,7 @@ from framegate.augment import mask_layout
 from framegate.augment.crops import centre_square
 from framegate.augment.hard_negatives import look_numbers
 from framegate.augment.masks import found_regions
-from framegate.media import FrameStore, decode_jpeg
+from framegate.media import FrameStore
 from framegate.ssl.audit_frames import PaintedFeatures
 from framegate.ssl.audit_measures import (
     Groups,
@@ -69,9 +69,9 @@ def audit_found(
         return None
     rows = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]
     features = PaintedFeatures(backbone, store, numbers[rows], image_size=image_size, seed=0)
-    views = [centre_square(decode_jpeg(store.jpeg(int(number))), image_size) for number in numbers[rows]]
+    views = [centre_square(store[number], image_size) for number in numbers[rows]]
     masked_views = [
-        centre_square(mask_layout(decode_jpeg(store.jpeg(int(number))), layouts[video]), image_size)
+        centre_square(mask_layout(store[number], layouts[video]), image_size)
         for number, video in zip(numbers[rows], frames.video[rows], strict=True)
     ]
     both = {"raw": features.of(np.stack(views)), "masked": features.of(np.stack(masked_views))}

@@ -12,6 +12,7 @@ import torchvision
 from timm.models import save_for_hf
 from torch import Tensor, nn
 
+from framegate.media.errors import FramegateError
 from framegate.media.files import folder_aside, write_text
 from framegate.media.owned import MODELS, put_in_place, refuse_foreign
 from framegate.ssl.backbone import Backbone
@@ -21,7 +22,7 @@ TOLERANCE = 1e-4
 """How far an exported network's features may be from the backbone's, relative to their size where that is above 1."""
 
 
-class ExportError(ValueError):
+class ExportError(FramegateError, ValueError):
     """A backbone that cannot be written in the format asked for."""
 
 

@@ -19,6 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from framegate.media import FrameStore
+from framegate.media.errors import FramegateError
 from framegate.media.files import (
     folder_aside,
     is_plain_file,
@@ -124,7 +125,7 @@ def kept_tensors(
     return tensors
 
 
-class _NotUsedError(ValueError):
+class _NotUsedError(FramegateError, ValueError):
     """Why features on the disk are not used."""
 
 

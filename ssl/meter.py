@@ -14,6 +14,8 @@ from torch.nn.modules.module import (
 )
 from torch.overrides import TorchFunctionMode
 
+from framegate.media.errors import FramegateError
+
 M = TypeVar("M", bound=nn.Module)
 
 # What a network may have and its file lack: a classifier, a grid of positions for larger pictures, index tables.
@@ -21,7 +23,7 @@ _SLACK = 32 << 20
 _MOST_MODULES = 10_000
 
 
-class SizeError(ValueError):
+class SizeError(FramegateError, ValueError):
     """A network that is larger than its file of weights justifies."""
 
 

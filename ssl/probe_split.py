@@ -6,10 +6,12 @@ from typing import Literal
 
 import numpy as np
 
+from framegate.media.errors import FramegateError
+
 UNKNOWN = -1
 
 
-class ProbeError(ValueError):
+class ProbeError(FramegateError, ValueError):
     """Labels or splits from which nothing can be measured."""
 
 

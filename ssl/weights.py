@@ -15,13 +15,14 @@ from safetensors.torch import save_file
 from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
+from framegate.media.errors import FramegateError
 from framegate.ssl.key_layouts import KeyLayout, key_layouts
 from framegate.ssl.weights_file import read_state_dict
 
 __all__ = ["BackboneError", "fit_weights", "load_weights", "read_state_dict", "read_weights", "save_tensors"]
 
 
-class BackboneError(ValueError):
+class BackboneError(FramegateError, ValueError):
     """A backbone that does not exist, or weights that do not fit it."""
 
 

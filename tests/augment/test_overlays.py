@@ -1,3 +1,6 @@
+import importlib
+import inspect
+import pkgutil
 import random
 import subprocess
 import sys
@@ -8,12 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import framegate.augment
 import framegate.augment.overlays as overlays
 from framegate.augment.borders import BorderStyle
 from framegate.augment.fonts import SCRIPTS, faces, invented_characters
 from framegate.augment.logos import LogoStyle
 from framegate.augment.looks import bank_look
 from framegate.augment.masks import mask_layout, pixel_boxes
+from framegate.augment.plates import Overlay
 from framegate.augment.subtitles import SubtitleStyle
 from framegate.augment.tickers import ClockStyle, TickerStyle
 from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
@@ -22,6 +27,25 @@ from framegate.media.layout import Layout
 STYLES = (SubtitleStyle, LogoStyle, BorderStyle, TickerStyle, ClockStyle, WatermarkStyle, RoundedFrameStyle)
 KINDS = ("Subtitles", "Logo", "Border", "Ticker", "Clock", "Watermark", "RoundedFrame")
 SIZES = ((16, 16), (17, 31), (90, 160), (224, 224), (300, 20), (16, 400))
+
+
+def test_each_transform_and_style_is_imported_from_the_package() -> None:
+    found = set()
+    for module in pkgutil.walk_packages(framegate.augment.__path__, "framegate.augment."):
+        for name, kind in inspect.getmembers(importlib.import_module(module.name), inspect.isclass):
+            is_overlay = issubclass(kind, A.BasicTransform) or kind is Overlay or {"draw", "paint"} <= set(vars(kind))
+            if is_overlay and kind.__module__ == module.name and not name.startswith("_"):
+                found.add(name)
+                assert getattr(framegate.augment, name) is kind
+    assert {"PaintLogo", "MaskSubtitles", "MaskLayout", "LogoStyle", "Look"} <= found <= set(dir(framegate.augment))
+    assert all(hasattr(framegate.augment, name) for name in framegate.augment.__all__)
+
+
+def test_importing_the_package_loads_no_albumentations() -> None:
+    code = "import sys, framegate.augment; assert not {'albumentations', 'torch', 'scipy'} & set(sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stderr
+
 
 images = st.builds(
     lambda size, channels, kind, seed: picture(size, channels, kind, seed),

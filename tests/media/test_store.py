@@ -1,3 +1,4 @@
+import doctest
 import faulthandler
 import gc
 import multiprocessing as mp
@@ -10,7 +11,8 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_sound, decode_jpeg, extract
+import framegate.media.store
+from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_frames, clip_sound, decode_jpeg, extract
 from framegate.media.schema import FRAMES, VIDEOS
 
 
@@ -41,6 +43,47 @@ def test_frames_are_found_by_number_by_video_and_by_time(store: FrameStore) -> N
         store.frame_at(1, 0.0)
     with pytest.raises(IndexError):
         store.frame(10)
+
+
+def test_pictures_are_read_by_number_slice_list_and_mask(store: FrameStore) -> None:
+    pictures = np.stack([decode_jpeg(store.jpeg(number)) for number in range(len(store))])
+    assert np.array_equal(store[3], pictures[3]) and np.array_equal(store[np.int64(-1)], pictures[9])
+    for item in (slice(None), slice(2, -1, 3), slice(-2, 100), [7, 0, 7, -1], np.array([4]), store.video_of == 2):
+        assert np.array_equal(store[item], pictures[item])
+    assert np.array_equal(store.frames(range(4)), clip_frames(store, 0))
+    assert np.array_equal(list(store), pictures)
+    assert store.frames([]).shape == store[5:5].shape == clip_frames(store, 1).shape == (0, 0, 0, 3)
+    for item in (10, -11, [0, 10], [True]):
+        with pytest.raises(IndexError):
+            store[item]
+    for wrong in ("a", 1.0, [0.5]):
+        with pytest.raises(TypeError):
+            store[wrong]
+
+
+def test_pictures_of_several_sizes_are_no_one_array(make_video, tmp_path: Path) -> None:
+    clips = [
+        Clip(id=name, video=make_video(f"{name}.mp4", size=size)) for name, size in (("a", (96, 64)), ("b", (64, 64)))
+    ]
+    extract(clips, tmp_path / "store", workers=1)
+    store = FrameStore(tmp_path / "store")
+    assert store[0].shape == (64, 96, 3) and store[-1].shape == (64, 64, 3)
+    with pytest.raises(MediaError, match="clip a have 96 × 64 pixels, of clip b 64 × 64"):
+        store.frames(range(len(store)))
+
+
+def test_a_picture_that_cannot_be_decoded_is_named_by_clip(store: FrameStore) -> None:
+    shard = store.path / "frames-00000.arrow"
+    jpeg = bytes(store.jpeg(5))
+    shard.write_bytes(shard.read_bytes().replace(jpeg, jpeg[:2] + bytes(len(jpeg) - 4) + jpeg[-2:]))
+    with pytest.raises(MediaError, match="frame 5, of clip b: not a JPEG"):
+        FrameStore(store.path)[5]
+
+
+def test_the_examples_of_the_store_are_true(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(store.path.parent)
+    done = doctest.testmod(framegate.media.store)
+    assert done.attempted >= 5 and not done.failed
 
 
 def test_reading_a_frame_copies_nothing(store: FrameStore) -> None:

@@ -18,7 +18,7 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
-from framegate.media import FrameStore, decode_jpeg
+from framegate.media import FrameStore
 from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clip_features import frozen_features
 from framegate.recipes.clips import StoreClips, label_nodes, spread
@@ -131,7 +131,7 @@ def test_a_model_that_masks_overlays_sees_nothing_of_the_donors(opened) -> None:
     for row in map(int, rows[:4]):
         layouts = [store.video(other).layout for other in donor_rows(clips, rows, seed=0)[row]]
         donor = next(layout for layout in layouts if found_regions(layout))
-        frames = [decode_jpeg(store.jpeg(int(n))) for n in spread(store.frame_range(row), clips.sampling.frames)]
+        frames = [store[n] for n in spread(store.frame_range(row), clips.sampling.frames)]
         both = [mask_layout(mask_layout(frame, store.video(row).layout), donor) for frame in frames]
         expected = replace(clips.prepare, mask_overlays=False).pictures(both)
         assert torch.equal(change(row, clips[row]).frames, expected)

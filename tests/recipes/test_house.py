@@ -30,6 +30,7 @@ def test_imports_point_one_way(layer: str) -> None:
     for file in (ROOT / layer).rglob("*.py"):
         wrong = {name for name in imports(file) if any(f"{name}.".startswith(f"{upper}.") for upper in above)}
         assert not wrong, f"{file} imports {wrong}"
+        assert "framegate" not in imports(file), f"{file} comes in by the front door, which leads to every layer"
 
 
 @pytest.mark.parametrize("layer", LAYERS[:-1])
@@ -98,14 +99,15 @@ def test_the_wheel_works_outside_the_repository(tmp_path: Path) -> None:
 
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"
-        "import ssl, framegate.media, framegate.ssl.schedule, framegate.recipes\n"
+        "import ssl, framegate, framegate.media, framegate.ssl.schedule, framegate.recipes\n"
         "from framegate.recipes.config import find_recipe\n"
         "typed = framegate.ssl.schedule.__file__.replace('schedule.py', 'py.typed')\n"
-        "print(framegate.media.__file__, find_recipe('moco_small'), typed, sep='\\n')"
+        "assert framegate.FrameStore is framegate.media.FrameStore and framegate.__version__\n"
+        "print(framegate.__file__, framegate.media.__file__, find_recipe('moco_small'), typed, sep='\\n')"
     )
     environment = {key: value for key, value in os.environ.items() if key != "PYTHONPATH"}
     done = subprocess.run(
-        [sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], cwd="/", env=environment, capture_output=True, text=True, timeout=60
     )
     assert done.returncode == 0, done.stderr
     for line in done.stdout.splitlines():

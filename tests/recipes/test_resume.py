@@ -70,7 +70,7 @@ def test_a_polite_stop_saves_the_state_and_says_so(store: Path, tmp_path: Path) 
     process = start(store, tmp_path, "checkpoint.every=1000", "optim.epochs=50")
     wait_for_step(tmp_path, 2, process)
     os.kill(process.pid, signal.SIGTERM)
-    errors = ended(process, 1)
+    errors = ended(process, 3)
     (line,) = [line for line in errors.splitlines() if line.startswith("framegate: ")]
     assert line.endswith("because a signal asked for it; the state is saved, --resume continues")
     (checkpoint,) = checkpoints(tmp_path)

@@ -122,7 +122,7 @@ def test_a_signal_to_the_launcher_stops_two_processes_at_once_and_together(store
     process = start(store, broken, *options)
     wait_until(lambda: checkpoints(broken) != [], process)
     process.terminate()
-    errors = ended(process, 1)
+    errors = ended(process, 3)
     assert errors.count("because a signal asked for it; the state is saved, --resume continues") == 1
     newest = checkpoints(broken)[-1]
     assert f"stopped after step {int(newest.name.removeprefix('step-'))}, " in errors

@@ -102,7 +102,8 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         best = BestWeights(model) if config.optim.patience is not None else None
         swaps = SwapRates().to(run.accelerator.device)
         run.restore(
-            modules={"classifier": model, "swaps": swaps, **_there(average=average, best=best)},
+            modules={"classifier": model, "swaps": swaps, **_there(average=average)},
+            records=_there(best=best),
             optimizer=optimizer,
             data=data_digest(config.data.store),
         )
@@ -155,7 +156,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                     loss=loss.total,
                     fused=loss.fused,
                     lr=schedule(step),
-                    momentum=0.0,
+                    momentum=config.optim.ema,
                 )
             run.checkpoint_if_due(done)
 

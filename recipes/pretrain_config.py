@@ -103,6 +103,11 @@ class Method(Section):
         return self
 
     @property
+    def has_key_encoder(self) -> bool:
+        """Whether the method has a second encoder, a moving average of the first."""
+        return self.name in ("moco_v2", "moco_v3")
+
+    @property
     def programme_temperature(self) -> float:
         """τ of the programme loss."""
         alone = self.temperature if self.name == "programme" else _PROGRAMME_TEMPERATURE
@@ -126,7 +131,7 @@ class PretrainConfig(Section):
 
     @model_validator(mode="after")
     def _attention_needs_both_keys(self) -> "PretrainConfig":
-        if self.views.attention and not (self.method.name in ("moco_v2", "moco_v3") and self.method.symmetric):
+        if self.views.attention and not (self.method.has_key_encoder and self.method.symmetric):
             raise ValueError(
                 "views.attention needs a key encoder that sees both views: method.name moco_v2 or moco_v3, and "
                 "method.symmetric true"

@@ -91,7 +91,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                 cast(nn.Module, stream.encoder).compile()
         model.count_labels(pad_labels([labels[row] for row in rows]))
         schedule = CosineSchedule(
-            base=config.optim.lr,
+            base=config.optim.highest_lr,
             total_steps=order.total_steps,
             warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
         )

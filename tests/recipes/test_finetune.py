@@ -38,7 +38,7 @@ def config(store: Path, runs: Path, *extra: str) -> FinetuneConfig:
     overrides = [
         *(f"data.store={store}", f"run_dir={runs}", "name=moco_small", "log.wandb_project=null", "log.every=1"),
         *("streams.frames.backbone=test_resnet", "optim.epochs=2", "optim.batch_size=8", "checkpoint.every=2"),
-        *("data.frames=3", "data.audio_seconds=1", *extra),
+        *("data.frames=3", "data.audio_seconds=1", "optim.lr=0.064", *extra),
     ]
     return read_recipe(FinetuneConfig, "fusion_small", overrides)
 

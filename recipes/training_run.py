@@ -194,8 +194,8 @@ class TrainingRun:
         """Do ``work`` on the main process, and return what it gives on all of them."""
         found: list[T] = []
         self.on_main(lambda: found.append(work()))
-        (given,) = broadcast_object_list(found or [None])
-        return given
+        shared: list[Any] = [found[0] if found else None]
+        return broadcast_object_list(shared)[0]
 
     def main_first(self, work: Callable[[], T]) -> T:
         """What ``work`` gives on each process, on the main one first: the others find what it left in a cache."""

@@ -1,6 +1,7 @@
 """Recipes: YAML files checked against models, with every mistake named by file, line and key."""
 
 import logging
+import os
 import types
 import typing
 from collections.abc import Iterator
@@ -16,7 +17,6 @@ from pydantic_core import ErrorDetails
 from framegate.media.errors import ProblemsError
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
-from framegate.recipes.launch import speaks_for_all
 from framegate.recipes.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
 
 _LOG = logging.getLogger(__name__)
@@ -80,7 +80,9 @@ class RecipeConfig(Section):
 Recipe = TypeVar("Recipe", bound=RecipeConfig)
 
 
-def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Recipe:
+def read_recipe(
+    model: type[Recipe], recipe: str | Path, overrides: tuple[str, ...] | list[str] = (), *, warn: bool = True
+) -> Recipe:
     """Read a recipe and check it.
 
     A recipe without ``version`` brings a warning; in one with it, each key that has no effect does.
@@ -89,6 +91,7 @@ def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, .
         model: what it must look like.
         recipe: a YAML file, or the name of one that comes with framegate (``moco_small``).
         overrides: ``key.key=value``, later than the file; values are read as YAML.
+        warn: say what the user should change; False for what no user wrote, such as a run's ``config.yaml``.
 
     Raises:
         RecipeError: with all mistakes: unknown keys with the nearest known one, values of the wrong kind, their lines.
@@ -105,24 +108,10 @@ def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, .
     except ValidationError as error:
         problems = [_describe(model, details, path, places) for details in error.errors()]
         raise RecipeError(problems) from error
-    if speaks_for_all():
+    if warn and os.environ.get("RANK", "0") == "0":  # of several processes the first
         for warning in _warnings(config, values, path, places):
             _LOG.warning("%s", warning)
     return config
-
-
-def read_config(model: type[Recipe], path: Path) -> Recipe:
-    """Read a run's ``config.yaml``, written by this version or an older one, without warnings.
-
-    Raises:
-        RecipeError: it is no config of such a run.
-    """
-    values, lines = _read(path)
-    try:
-        return model.of(values)
-    except ValidationError as error:
-        places = {key: f"{visible(path)}:{line}" for key, line in lines.items()}
-        raise RecipeError([_describe(model, details, path, places) for details in error.errors()]) from error
 
 
 def read_values(path: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from pathlib import Path
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import backbone_card, source_card, with_usage
 from framegate.recipes.checkpoints import choose_checkpoint
-from framegate.recipes.config import read_config
+from framegate.recipes.config import read_recipe
 from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.results import Result
@@ -74,7 +74,7 @@ def find_classifier(source: Path) -> Path | None:
 
 def _from_run(run: Path, which: str) -> tuple[Backbone, str, Path]:
     folder = RunFolder(run)
-    config = read_config(PretrainConfig, run / "config.yaml")
+    config = read_recipe(PretrainConfig, run / "config.yaml", warn=False)
     chosen = choose_checkpoint(folder.checkpoints, which)
     backbone = Backbone(config.backbone.name, image_size=config.backbone.image_size)
     load_weights(backbone.model, chosen)  # of all that the method has, the query encoder's network

@@ -104,14 +104,6 @@ def asked_processes() -> int | None:
     return None
 
 
-def speaks_for_all() -> bool:
-    """Whether this process is the one that says what each process of a training finds in the same call.
-
-    Of those that `launch` starts none is: the command that started them has said it.
-    """
-    return PROCESSES not in os.environ and os.environ.get("RANK", "0") == "0"
-
-
 def _loopback() -> str | None:
     """The name of the interface that leads to this machine alone; None where there is none."""
     for name, addresses in psutil.net_if_addrs().items():

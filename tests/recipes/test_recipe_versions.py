@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from framegate.recipes.config import RecipeConfig, RecipeError, dump_recipe, read_config, read_recipe
+from framegate.recipes.config import RecipeConfig, RecipeError, dump_recipe, read_recipe
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.run_folder import RunError, RunFolder
@@ -119,12 +119,11 @@ def test_a_key_that_the_method_does_not_use_is_named_with_its_place_and_the_meth
     assert {"queue", "momentum"}.isdisjoint(yaml.safe_load(dump_recipe(config))["method"])
 
 
-@pytest.mark.parametrize("environment", [{"RANK": "1"}, {"RANK": "0", "FRAMEGATE_PROCESSES": "2"}])
-def test_of_several_processes_one_warns(environment: dict[str, str], monkeypatch, caplog) -> None:
-    for name, value in environment.items():
-        monkeypatch.setenv(name, value)
-    read_recipe(PretrainConfig, "simclr", ["method.queue=3"])
-    assert warnings(caplog) == []
+def test_of_several_processes_one_warns(monkeypatch, caplog) -> None:
+    for rank in ("0", "1", "2"):
+        monkeypatch.setenv("RANK", rank)
+        read_recipe(PretrainConfig, "simclr", ["method.queue=3"])
+    assert len(warnings(caplog)) == 1
 
 
 OLD_SIMCLR = """\
@@ -164,7 +163,7 @@ def test_the_config_of_an_old_run_is_that_of_the_recipe_that_it_ran(tmp_path: Pa
     said += ["method.temperature=0.1", "method.batch_norm=sync", "method.positive_seconds=2"]
     recipe = written(tmp_path / "pretrain.yaml", "version: 2\n")
     simclr.check(read_recipe(PretrainConfig, recipe, [*said, "name=first"]), resume=True)
-    assert read_config(PretrainConfig, simclr.path / "config.yaml").method.temperature == 0.1
+    assert read_recipe(PretrainConfig, simclr.path / "config.yaml", warn=False).method.temperature == 0.1
     assert warnings(caplog) == []
 
     with pytest.raises(RunError, match=r"optim\.lr: 0\.032 → 0\.001"):

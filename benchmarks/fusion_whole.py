@@ -30,7 +30,7 @@ def right_of_whole(folder: Path, backbone: str, *, seed: int, epochs: int) -> li
     shutil.rmtree(runs / name, ignore_errors=True)
     overrides = [
         *(f"data.store={store}", f"run_dir={runs}", f"name={name}", f"seed={seed}", f"data.frames={FRAMES}"),
-        *(f"streams.frames.backbone={start}", "streams.frames.train=all", "streams.frames.lr=0.0003"),
+        *(f"streams.frames.backbone={start}", "streams.frames.train=all", "streams.frames.lr=0.0024"),
         *("streams.audio=null", "streams.text=null", "optim.layer_decay=0.75", f"optim.epochs={epochs}"),
         *("optim.warmup_epochs=1", "log.wandb_project=null", "checkpoint.every=100000"),
     ]

@@ -193,7 +193,7 @@ def _images_per_epoch(config: PretrainConfig, clips: int) -> int:
 
 def recipe_digest() -> str:
     """Changes when the recipe's values do, written or default: rows made with other defaults must not share a table."""
-    values = read_recipe(PretrainConfig, RECIPE, []).model_dump(mode="json")
+    values = read_recipe(PretrainConfig, RECIPE, []).model_dump(mode="json", exclude={"version"})
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 

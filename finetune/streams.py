@@ -53,8 +53,9 @@ class Aggregation:
 class FramesConfig:
     """``backbone``: a backbone folder or timm name. ``pretrained``: of a name, take timm's weights.
 
-    ``lr``: None for the recipe's. ``mask_overlays``: hide the overlays found in a clip, in training and ever after:
-    a station's look goes with what it shows, and a classifier that sees it learns the look.
+    ``lr``: of this encoder, per 256 images as the recipe's; None for the recipe's. ``mask_overlays``: hide the overlays
+    found in a clip, in training and ever after: a station's look goes with what it shows, and a classifier that sees it
+    learns the look.
     """
 
     __pydantic_config__: ClassVar = _STRICT

@@ -114,7 +114,7 @@ _PATH_VALUE = re.compile(r"""(?m)^([ \t]*\w+:[ \t]+['"]?)((?:/|~/|\.\.?/|local-d
 
 def _public_recipe(config: Section) -> str:
     """The whole config as YAML, with the last names of paths alone."""
-    return yaml.safe_dump(_public(config.model_dump(mode="python")), sort_keys=False, allow_unicode=True)
+    return yaml.safe_dump(_public(config.resolved("python")), sort_keys=False, allow_unicode=True)
 
 
 def _public(value: Any) -> Any:

@@ -176,7 +176,7 @@ def pretrain(
     from framegate.recipes.pretrain_config import PretrainConfig
     from framegate.recipes.results import give, run_result
 
-    config = read_recipe(PretrainConfig, recipe, overrides or [])
+    config = read_recipe(PretrainConfig, recipe, overrides or [], warn=processes == 1)  # else the first process warns
     if processes > 1:
         launch("pretrain", recipe, overrides or [], processes=processes, resume=resume, force=force)
     else:
@@ -284,7 +284,7 @@ def finetune(
     from framegate.recipes.launch import launch
     from framegate.recipes.results import give, run_result
 
-    config = read_recipe(FinetuneConfig, recipe, overrides or [])
+    config = read_recipe(FinetuneConfig, recipe, overrides or [], warn=processes == 1)  # else the first process warns
     if processes > 1:
         launch("finetune", recipe, overrides or [], processes=processes, resume=resume, force=force)
     else:

@@ -1,21 +1,25 @@
 """Recipes: YAML files checked against models, with every mistake named by file, line and key."""
 
+import logging
+import os
 import types
 import typing
 from collections.abc import Iterator
 from dataclasses import fields, is_dataclass
 from importlib.resources import files
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from framegate.media.errors import ProblemsError
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
 from framegate.recipes.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
+
+_LOG = logging.getLogger(__name__)
 
 
 class RecipeError(ProblemsError):
@@ -27,17 +31,67 @@ class Section(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
+    @property
+    def unused(self) -> dict[KeyPath, str]:
+        """The keys that have no effect here because of what others say, each with the reason."""
+        return {}
 
-Recipe = TypeVar("Recipe", bound=Section)
+    def resolved(self, mode: Literal["json", "python"] = "json") -> dict[str, Any]:
+        """Return all values, defaults included, without those that have no effect.
+
+        ``mode``: ``json`` for plain values, ``python`` to keep paths as paths.
+        """
+        values = self.model_dump(mode=mode)
+        for *parents, last in self.unused:
+            section = values
+            for parent in parents:
+                section = section[parent]
+            del section[last]
+        return values
 
 
-def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, ...] | list[str] = ()) -> Recipe:
+class RecipeConfig(Section):
+    """What all recipes say, and how those of the first version are read."""
+
+    first_version: ClassVar[str] = "nothing in it has changed its meaning; add 'version: 2'"
+    """What to know of a recipe without ``version``, and what to do."""
+
+    version: Literal[2] = 2
+    """of what the keys mean: since 2, ``lr`` is per 256 images in every recipe"""
+    name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
+    seed: int = 0
+    run_dir: Path = Path("runs")
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Check a recipe's values. Those without ``version`` are of the first, and learn as they did then.
+
+        Raises:
+            ValidationError: with all mistakes in them.
+        """
+        return cls.model_validate(values) if "version" in values else cls.of_first_version(values)
+
+    @classmethod
+    def of_first_version(cls, values: dict[str, Any]) -> Self:
+        """Check values that were written before there were versions."""
+        return cls.model_validate(values)
+
+
+Recipe = TypeVar("Recipe", bound=RecipeConfig)
+
+
+def read_recipe(
+    model: type[Recipe], recipe: str | Path, overrides: tuple[str, ...] | list[str] = (), *, warn: bool = True
+) -> Recipe:
     """Read a recipe and check it.
+
+    A recipe without ``version`` brings a warning; in one with it, each key that has no effect does.
 
     Args:
         model: what it must look like.
         recipe: a YAML file, or the name of one that comes with framegate (``moco_small``).
         overrides: ``key.key=value``, later than the file; values are read as YAML.
+        warn: say what the user should change; False for what no user wrote, such as a run's ``config.yaml``.
 
     Raises:
         RecipeError: with all mistakes: unknown keys with the nearest known one, values of the wrong kind, their lines.
@@ -50,10 +104,14 @@ def read_recipe(model: type[Recipe], recipe: str | Path, overrides: tuple[str, .
         shown = _cut(visible(override))
         places |= {key[:end]: shown for end in range(1, len(key) + 1) if key[:end] not in lines} | {key: shown}
     try:
-        return model.model_validate(values)
+        config = model.of(values)
     except ValidationError as error:
         problems = [_describe(model, details, path, places) for details in error.errors()]
         raise RecipeError(problems) from error
+    if warn and os.environ.get("RANK", "0") == "0":  # of several processes the first
+        for warning in _warnings(config, values, path, places):
+            _LOG.warning("%s", warning)
+    return config
 
 
 def read_values(path: Path) -> dict[str, Any]:
@@ -94,8 +152,8 @@ def find_recipe(recipe: str | Path) -> Path:
 
 
 def dump_recipe(config: Section) -> str:
-    """The whole config, defaults included, as YAML."""
-    return yaml.safe_dump(config.model_dump(mode="json"), sort_keys=False, allow_unicode=True)
+    """The whole config as YAML: defaults included, keys without effect left out."""
+    return yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
 
 
 def flat(values: dict[str, Any]) -> dict[str, Any]:
@@ -132,13 +190,36 @@ def _apply(values: dict[str, Any], override: str) -> KeyPath:
     return (*parents, last)
 
 
+def _warnings(config: RecipeConfig, values: dict[str, Any], path: Path, places: dict[KeyPath, str]) -> Iterator[str]:
+    if "version" not in values:
+        yield f"{visible(path)}: a recipe without 'version' is read as an old one: {config.first_version}"
+        return  # it may be the config of an old run, which has every key there was
+    for key, reason in config.unused.items():
+        if _is_given(values, key):
+            name = quoted(".".join(key))
+            yield f"{_place(key, path, places)}: {name} has no effect: {reason}; a later framegate will refuse it"
+
+
+def _is_given(values: Any, key: KeyPath) -> bool:
+    for part in key:
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return True
+
+
+def _place(key: KeyPath, path: Path, places: dict[KeyPath, str]) -> str:
+    """Where a key stands, or else the section that it is in."""
+    return next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), visible(path))
+
+
 def _describe(model: type[Section], details: ErrorDetails, path: Path, places: dict[KeyPath, str]) -> str:
     is_unknown = details["type"] in ("extra_forbidden", "unexpected_keyword_argument")
     *parents, last = map(str, details["loc"]) if details["loc"] else ("",)
     key = tuple(part for part in parents if not _is_type_tag(part))
     if is_unknown or not _is_type_tag(last):
         key += (last,) if last else ()
-    place = next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), visible(path))
+    place = _place(key, path, places)
     name = quoted(".".join(key))
     if is_unknown:
         known = _keys(model, key[:-1])

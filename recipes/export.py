@@ -75,7 +75,7 @@ def find_classifier(source: Path) -> Path | None:
 
 def _from_run(run: Path, which: str) -> tuple[Backbone, str, Path]:
     folder = RunFolder(run)
-    config = read_recipe(PretrainConfig, run / "config.yaml")
+    config = read_recipe(PretrainConfig, run / "config.yaml", warn=False)
     chosen = choose_checkpoint(folder.checkpoints, which)
     backbone = Backbone(config.backbone.name, image_size=config.backbone.image_size)
     load_weights(backbone.model, chosen)  # of all that the method has, the query encoder's network

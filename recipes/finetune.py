@@ -85,7 +85,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                 cast(nn.Module, stream.encoder).compile()
         model.count_labels(pad_labels([labels[row] for row in rows]))
         schedule = CosineSchedule(
-            base=config.optim.lr,
+            base=config.optim.highest_lr,
             total_steps=order.total_steps,
             warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
         )
@@ -96,7 +96,8 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         best = BestWeights(model) if config.optim.patience is not None else None
         swaps = SwapRates().to(run.accelerator.device)
         run.restore(
-            modules={"classifier": model, "swaps": swaps, **_there(average=average, best=best)},
+            modules={"classifier": model, "swaps": swaps, **_there(average=average)},
+            records=_there(best=best),
             optimizer=optimizer,
             data=data_digest(config.data.store),
         )
@@ -149,7 +150,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                     loss=loss.total,
                     fused=loss.fused,
                     lr=schedule(step),
-                    momentum=0.0,
+                    momentum=config.optim.ema,
                 )
             run.checkpoint_if_due(done)
 

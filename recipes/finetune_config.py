@@ -1,17 +1,23 @@
 """What a fine-tuning recipe may say."""
 
+import math
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
-from typing import Literal, Self
+from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
+from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import ClassifierConfig
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.streams import StreamsConfig
-from framegate.recipes.config import Section
+from framegate.recipes.config import RecipeConfig, Section
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
+
+_FIRST_LR = 2e-3  # of recipes without a version that named none
 
 
 class FinetuneData(Section):
@@ -31,10 +37,10 @@ class FinetuneData(Section):
 
 
 class FinetuneOptim(Optim):
-    """The optimizer; ``lr`` is taken as it is."""
+    """The optimizer; the streams' own rates are per 256 images, too."""
 
     name: Literal["sgd", "lars", "adamw"] = "adamw"
-    lr: PositiveFloat = 2e-3
+    lr: PositiveFloat = 0.016
     batch_size: PositiveInt = 32
     epochs: PositiveInt = 40
     warmup_epochs: float = Field(default=2.0, ge=0)
@@ -59,12 +65,14 @@ class FinetuneAugment(Section):
     """the chance that it is zoomed to"""
 
 
-class FinetuneConfig(Section):
+class FinetuneConfig(RecipeConfig):
     """A whole fine-tuning recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
-    seed: int = 0
-    run_dir: Path = Path("runs")
+    first_version = (
+        f"its learning rates hold for any batch (optim.lr is {_FIRST_LR} if absent); add 'version: 2' and multiply "
+        "each by 256 / optim.batch_size"
+    )
+
     data: FinetuneData
     streams: StreamsConfig = StreamsConfig()
     fusion: FusionConfig = FusionConfig()
@@ -90,7 +98,31 @@ class FinetuneConfig(Section):
             raise ValueError("head.name=multilabel asks each node by itself: set loss.balance=none")
         return self
 
+    @classmethod
+    def of_first_version(cls, values: dict[str, Any]) -> Self:
+        """Check values that were written before there were versions: their learning rates were not per 256 images."""
+        optim = values.get("optim", {})
+        if isinstance(optim, dict):
+            values = {**values, "optim": {"lr": _FIRST_LR, **optim}}
+        old = cls.model_validate(values)
+        before, batch_size = old.optim.lr, old.optim.batch_size
+        lr = _nearest(before * 256 / batch_size, lambda rate: rate * batch_size / 256, before)
+        streams = {
+            name: replace(stream, lr=_nearest(stream.lr * (lr / before), lambda rate: rate / lr, stream.lr / before))
+            for name in MODALITIES
+            if (stream := getattr(old.streams, name)) is not None and stream.lr is not None
+        }
+        return old.model_copy(
+            update={"optim": old.optim.model_copy(update={"lr": lr}), "streams": replace(old.streams, **streams)}
+        )
+
     @property
     def classifier(self) -> ClassifierConfig:
         """The architecture."""
         return ClassifierConfig(streams=self.streams, fusion=self.fusion, head=self.head)
+
+
+def _nearest(guess: float, effect: Callable[[float], float], wanted: float) -> float:
+    """The rate near ``guess`` whose ``effect`` is ``wanted``, to the last bit where there is such a number."""
+    near = (guess, math.nextafter(guess, math.inf), math.nextafter(guess, 0.0))
+    return min(near, key=lambda rate: abs(effect(rate) - wanted))

@@ -26,26 +26,35 @@ def moving_average(model: nn.Module, momentum: float) -> AveragedModel:
 
 
 class BestWeights(nn.Module):
-    """The weights that did best so far, and how often they were not beaten since; all of it is state to save.
+    """The weights with the best score so far, and how often it was not beaten since; all of it is state to save.
 
-    Shape: ``value`` () float64, −inf at first; ``misses`` () int64.
+    Scores are compared like tuples: the second figure decides between models whose first is equal.
+
+    Shape: ``score`` (2,) float64, −inf before the first one; ``misses`` () int64.
     """
 
-    value: Tensor
+    score: Tensor
     misses: Tensor
 
     def __init__(self, model: nn.Module) -> None:
         super().__init__()
         self.model = copy.deepcopy(model).requires_grad_(False)
-        self.register_buffer("value", torch.tensor(float("-inf"), dtype=torch.float64))
+        self.register_buffer("score", torch.full((2,), float("-inf"), dtype=torch.float64))
         self.register_buffer("misses", torch.tensor(0))
+        self.register_load_state_dict_pre_hook(_split_single_value)
 
     @torch.no_grad()
-    def offer(self, model: nn.Module, value: float) -> None:
-        """Keep ``model``'s weights if ``value`` is higher than all before."""
-        if value <= float(self.value):
+    def offer(self, model: nn.Module, score: tuple[float, float]) -> None:
+        """Keep ``model``'s weights if ``score`` is higher than all before; one that is not a number never is."""
+        if not score > tuple(self.score.tolist()):
             self.misses += 1
             return
-        self.value.fill_(value)
+        self.score.copy_(torch.tensor(score, dtype=torch.float64))
         self.misses.zero_()
         self.model.load_state_dict(model.state_dict())
+
+
+def _split_single_value(module: nn.Module, state: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Read the state of old checkpoints, whose one ``value`` was the accuracy and a thousandth of the tie-break."""
+    if (value := state.pop(f"{prefix}value", None)) is not None:
+        state[f"{prefix}score"] = torch.stack([value, torch.zeros_like(value)])

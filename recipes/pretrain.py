@@ -89,7 +89,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     images=config.optim.batch_size,
                     loss=output.loss,
                     lr=steps.lr(step),
-                    momentum=steps.momentum(step),
+                    momentum=steps.momentum(step) if config.method.has_key_encoder else None,
                     **watch.at_log(done, output, method),
                     **(watch.at_probe(done, method.backbone) if run.probe_due(done) else {}),
                     **(watch.at_audit(method.backbone) if run.audit_due(done) else {}),

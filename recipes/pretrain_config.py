@@ -6,10 +6,26 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from framegate.augment import ViewPolicy
-from framegate.recipes.config import Section
+from framegate.recipes.config import RecipeConfig, Section
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
+from framegate.recipes.yaml_text import KeyPath
 
 _PROGRAMME_TEMPERATURE = 0.03  # tens of thousands of classes need a scale of 16 and more; see `margin_softmax`
+
+
+_CONTRASTIVE = ("moco_v2", "moco_v3", "simclr")
+_WITH_KEY_ENCODER = ("moco_v2", "moco_v3")
+_OF_SOME_METHODS: dict[KeyPath, tuple[str, ...]] = {
+    ("queue",): ("moco_v2",),
+    ("hidden",): ("moco_v3",),
+    ("freeze_patches",): ("moco_v3",),
+    ("momentum",): _WITH_KEY_ENCODER,
+    ("momentum_end",): _WITH_KEY_ENCODER,
+    ("symmetric",): (*_WITH_KEY_ENCODER, "programme"),
+    ("own",): _CONTRASTIVE,
+    ("programme", "weight"): _CONTRASTIVE,
+}
+"""Keys of ``method`` that some methods alone use, and which; all methods use the others."""
 
 
 class PretrainData(Section):
@@ -103,18 +119,33 @@ class Method(Section):
         return self
 
     @property
+    def has_key_encoder(self) -> bool:
+        """Whether the method has a second encoder, a moving average of the first."""
+        return self.name in _WITH_KEY_ENCODER
+
+    @property
+    def unused(self) -> dict[KeyPath, str]:
+        """The keys that the method does not use, each with the reason."""
+        reasons = {
+            key: f"method.name is {self.name}, and {' or '.join(users)} alone {'use' if users[1:] else 'uses'} it"
+            for key, users in _OF_SOME_METHODS.items()
+            if self.name not in users
+        }
+        if self.name != "programme" and self.programme.weight == 0:
+            others = [name for name in ProgrammeChoice.model_fields if name != "weight"]
+            reasons |= {("programme", name): "method.programme.weight is 0" for name in others}
+        return reasons
+
+    @property
     def programme_temperature(self) -> float:
         """τ of the programme loss."""
         alone = self.temperature if self.name == "programme" else _PROGRAMME_TEMPERATURE
         return self.programme.temperature or alone
 
 
-class PretrainConfig(Section):
+class PretrainConfig(RecipeConfig):
     """A whole pretraining recipe."""
 
-    name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
-    seed: int = 0
-    run_dir: Path = Path("runs")
     data: PretrainData
     backbone: BackboneChoice = BackboneChoice()
     method: Method = Method()
@@ -124,9 +155,14 @@ class PretrainConfig(Section):
     log: Log = Log()
     checkpoint: Checkpoint = Checkpoint()
 
+    @property
+    def unused(self) -> dict[KeyPath, str]:
+        """The keys that the method does not use, each with the reason."""
+        return {("method", *key): reason for key, reason in self.method.unused.items()}
+
     @model_validator(mode="after")
     def _attention_needs_both_keys(self) -> "PretrainConfig":
-        if self.views.attention and not (self.method.name in ("moco_v2", "moco_v3") and self.method.symmetric):
+        if self.views.attention and not (self.method.has_key_encoder and self.method.symmetric):
             raise ValueError(
                 "views.attention needs a key encoder that sees both views: method.name moco_v2 or moco_v3, and "
                 "method.symmetric true"

@@ -14,14 +14,20 @@ Rows = Sequence[dict[str, Any]]
 _POSITIVE, _NEGATIVE = "tab:green", "tab:red"
 
 
+def has_momentum(rows: Rows) -> bool:
+    """Whether the method has a moving average, and with it a momentum."""
+    return any(_has(row, "momentum") for row in rows)
+
+
 def training_curves(rows: Rows) -> Figure:
     """The loss, what drives it, and what it costs."""
     figure, (loss, rates, speed) = _row_of_axes(3)
     _lines(loss, rows, "loss")
     _lines(rates, rows, "lr")
-    momentum = _second_scale(rates, "momentum")
-    _lines(momentum, rows, "momentum", color="tab:orange")
-    momentum.set_ylim(min([0.9, *(row["momentum"] for row in rows if "momentum" in row)]), 1.0)
+    if has_momentum(rows):
+        momentum = _second_scale(rates, "momentum")
+        _lines(momentum, rows, "momentum", color="tab:orange")
+        momentum.set_ylim(min([0.9, *(row["momentum"] for row in rows if _has(row, "momentum"))]), 1.0)
     _lines(speed, rows, "images_per_second")
     wait = _second_scale(speed, "waiting for data, %")
     _lines(wait, rows, "data_wait", color="tab:orange", percent=True)
@@ -118,10 +124,15 @@ def _row_of_axes(count: int) -> tuple[Figure, Sequence[Axes]]:
 
 def _lines(axes: Axes, rows: Rows, name: str, *, percent: bool = False, **style: Any) -> None:
     """The rows that have ``name``, over steps."""
-    known = [row for row in rows if name in row]
+    known = [row for row in rows if _has(row, name)]
     if known:
         scale = 100 if percent else 1
         axes.plot([row["step"] for row in known], [scale * row[name] for row in known], **style)
+
+
+def _has(row: dict[str, Any], name: str) -> bool:
+    """Whether a row has a figure of this name; null stands for none."""
+    return row.get(name) is not None
 
 
 def _second_scale(axes: Axes, name: str) -> Axes:

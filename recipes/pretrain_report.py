@@ -10,6 +10,7 @@ from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_curves import (
     audit_curves,
     embedding_curves,
+    has_momentum,
     probe_curves,
     similarity_curves,
     training_curves,
@@ -48,9 +49,8 @@ def write_pretrain_report(
     if words := collapse(rows):
         page.warning(f"{words} Lower optim.lr, lengthen optim.warmup_epochs, or raise the temperature or the batch.")
     page.heading("Training")
-    page.figure(
-        training_curves(rows), "Loss; learning rate and momentum of the key encoder; speed and waiting for data"
-    )
+    momentum = " and momentum of the key encoder" if has_momentum(rows) else ""
+    page.figure(training_curves(rows), f"Loss; learning rate{momentum}; speed and waiting for data")
     page.heading("Embedding")
     page.figure(
         embedding_curves(rows),

@@ -30,11 +30,11 @@ class PretrainSchedule:
 
     @classmethod
     def of(cls, config: PretrainConfig, order: FrameOrder) -> "PretrainSchedule":
-        """The recipe's; its learning rate is scaled here, and only here, by the global batch."""
+        """The recipe's."""
         first = config.method.momentum
         return cls(
             lr=CosineSchedule(
-                base=config.optim.lr * config.optim.batch_size / 256,
+                base=config.optim.highest_lr,
                 total_steps=order.total_steps,
                 warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
             ),

@@ -5,14 +5,16 @@ import json
 import os
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
+
+from pydantic import ValidationError
 
 from framegate.media.errors import ProblemsError
 from framegate.media.files import append_text, open_plain, write_text
 from framegate.media.owned import MODELS, refuse_foreign
-from framegate.recipes.config import Section, dump_recipe, flat, read_values
+from framegate.recipes.config import RecipeConfig, dump_recipe, flat, read_values
 
 NEUTRAL = ("run_dir", "data.store", "data.workers", "log.", "checkpoint.")
 """Keys that change nothing about what is learnt, wherever folders stand: a run may resume with others. (Another store
@@ -36,7 +38,7 @@ class RunFolder:
         self.checkpoints = path / "checkpoints"
         self.audit = path / "audit.json"
 
-    def check(self, config: Section, *, resume: bool, force: bool = False) -> None:
+    def check(self, config: RecipeConfig, *, resume: bool, force: bool = False) -> None:
         """Whether a run may start here, or with ``resume`` continue; with nothing to continue, that starts one too.
 
         Raises:
@@ -55,7 +57,7 @@ class RunFolder:
             what = f"{self.path} was started with another config; --force continues all the same:"
             raise RunError([what, *changes])
 
-    def write_config(self, config: Section) -> None:
+    def write_config(self, config: RecipeConfig) -> None:
         """Write ``config.yaml``, once all that could refuse the run has been asked."""
         write_text(self.path / "config.yaml", dump_recipe(config))
 
@@ -114,8 +116,11 @@ def claim_export(out: Path, *, source: Path) -> None:
     refuse_foreign(out, kinds=MODELS)
 
 
-def _changes(before: dict[str, Any], config: Section) -> list[str]:
-    old, new = flat(before), flat(config.model_dump(mode="json"))
+def _changes(before: dict[str, Any], config: RecipeConfig) -> list[str]:
+    """What a run's config and another differ in; one that an older framegate wrote is read as it was meant."""
+    with suppress(ValidationError):  # what says more than a recipe may say now is compared as it stands
+        before = type(config).of(before).resolved()
+    old, new = flat(before), flat(config.resolved())
     return [
         f"  {key}: {old.get(key)!r} → {new.get(key)!r}"
         for key in sorted(old.keys() | new.keys())

@@ -44,7 +44,7 @@ class Optim(Section):
 
     name: Literal["sgd", "lars", "adamw"] = "sgd"
     lr: PositiveFloat = 0.03
-    """per 256 images: the effective rate is lr × batch_size / 256, and is logged"""
+    """per 256 images: the highest rate of the schedule is lr × batch_size / 256; the rate of each step is logged"""
     batch_size: PositiveInt = 256
     """global: processes × per process × accumulate"""
     epochs: PositiveInt = 100
@@ -54,3 +54,8 @@ class Optim(Section):
     """the largest norm of all gradients together"""
     accumulate: PositiveInt = 1
     """micro-batches per update"""
+
+    @property
+    def highest_lr(self) -> float:
+        """``lr`` scaled by the global batch, and it is scaled nowhere else: the rate that warm-up ends with."""
+        return self.lr * self.batch_size / 256

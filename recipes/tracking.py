@@ -29,7 +29,7 @@ def start_tracking(
         "settings": wandb.Settings(silent=True, console="off"),
         "mode": os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline"),
     }
-    accelerator.init_trackers(project, config=config.model_dump(mode="json"), init_kwargs={"wandb": options})
+    accelerator.init_trackers(project, config=config.resolved(), init_kwargs={"wandb": options})
     opened = _wandb_run(accelerator)
     if opened is not None and opened.offline:
         # Online, W&B writes this file itself; offline the config would only be in its binary log.

@@ -11,7 +11,7 @@ from typing import Any, NoReturn, Protocol, TypeVar
 import numpy as np
 import torch
 from accelerate import Accelerator
-from accelerate.utils import DistributedDataParallelKwargs, broadcast
+from accelerate.utils import DistributedDataParallelKwargs, broadcast_object_list
 from safetensors import SafetensorError
 from torch import nn
 from torch.utils.data import DataLoader
@@ -117,6 +117,7 @@ class TrainingRun:
         self._stop_signal: int | None = None
         self._worker_died = False
         self._modules: Mapping[str, nn.Module] = {}
+        self._records: Mapping[str, nn.Module] = {}
         self._finite = torch.ones((), dtype=torch.bool, device=self.accelerator.device)
 
     @property
@@ -134,19 +135,28 @@ class TrainingRun:
         """Whether this process is the one that writes and talks."""
         return self.accelerator.is_main_process
 
-    def restore(self, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, data: str) -> None:
+    def restore(
+        self,
+        *,
+        modules: Mapping[str, nn.Module],
+        optimizer: torch.optim.Optimizer,
+        data: str,
+        records: Mapping[str, nn.Module] | None = None,
+    ) -> None:
         """Load the checkpoint to resume from, if there is one.
 
         Args:
-            modules: the unwrapped modules whose tensors are state.
+            modules: the unwrapped modules whose tensors are state, and must be numbers whenever they are saved.
             optimizer: as prepared.
             data: a digest of what is trained on, refused if it changes.
+            records: modules that remember how the training went, such as its best score: state as well, with any
+                values in it.
 
         Raises:
             RunError: the checkpoint was written over other data or by another number of processes, and the run was not
                 forced; or its network or optimizer is another.
         """
-        self._modules, self._optimizer, self._data = modules, optimizer, data
+        self._modules, self._records, self._optimizer, self._data = modules, records or {}, optimizer, data
         # Built alike everywhere, the processes now go their own ways in what is left to chance (dropout).
         own_chance = np.random.SeedSequence([self.config.seed, self.rank, self.first_step])
         torch.manual_seed(int(own_chance.generate_state(1)[0]))
@@ -192,11 +202,12 @@ class TrainingRun:
         """Do ``work`` on the main process, while the others wait as long as it takes; if it fails, all leave."""
         self._together.attempt(lambda: work() if self.is_main else None, patient=True)
 
-    def of_main(self, work: Callable[[], float]) -> float:
-        """What ``work`` gives on the main process, on all of them."""
-        found = [0.0]
+    def of_main(self, work: Callable[[], T]) -> T:
+        """Do ``work`` on the main process, and return what it gives on all of them."""
+        found: list[T] = []
         self.on_main(lambda: found.append(work()))
-        return float(broadcast(torch.tensor(found[-1], dtype=torch.float64, device=self.accelerator.device)))
+        shared: list[Any] = [found[0] if found else None]
+        return broadcast_object_list(shared)[0]
 
     def main_first(self, work: Callable[[], T]) -> T:
         """What ``work`` gives on each process, on the main one first: the others find what it left in a cache."""
@@ -226,14 +237,15 @@ class TrainingRun:
         every = self.config.log.audit_every
         return every is not None and step % every == 0
 
-    def log(self, step: int, *, epoch: int, images: int, **values: Any) -> None:
+    def log(self, step: int, *, epoch: int, images: int, **values: torch.Tensor | float | None) -> None:
         """Write a row of metrics, and show it.
 
         Args:
             step: updates done.
             epoch: the epoch they belong to, from 0.
             images: images of all processes in one update.
-            values: ``loss``, ``lr``, ``momentum`` …, numbers or scalar tensors of this process.
+            values: ``loss``, ``lr``, ``momentum`` …, numbers or scalar tensors of this process; None, in the file
+                null, for what this training does not have.
         """
         row = {"step": step, "epoch": epoch, **{name: _number(value) for name, value in values.items()}}
         if (probed := row.get(BEST_BY)) is not None and (self._best is None or probed > self._best["value"]):
@@ -244,7 +256,8 @@ class TrainingRun:
         with self._named("metrics.jsonl"):
             self._together.attempt(lambda: self.folder.log(row) if self.is_main else None)
         if self.config.log.wandb_project:
-            self.accelerator.log({key: value for key, value in row.items() if key != "step"}, step=step)
+            there = {key: value for key, value in row.items() if key != "step" and value is not None}
+            self.accelerator.log(there, step=step)
         speed = f"{row['images_per_second']:.0f} images/s, {row['data_wait']:.0%} waiting for data"
         self._progress.update(step, f"loss {row['loss']:.3f}, {speed}")
 
@@ -281,7 +294,7 @@ class TrainingRun:
             save_checkpoint(
                 self.folder.checkpoints,
                 step=step,
-                modules=self._modules,
+                modules={**self._modules, **self._records},
                 optimizer=self._optimizer,
                 extra={
                     "data": self._data,
@@ -345,7 +358,8 @@ class TrainingRun:
         if self._state["data"] != self._data:
             self._refuse_unless_forced("was trained on other data: the store has changed since")
             self._warn("the store is another: from here on its frames are trained on, in its order")
-        load_checkpoint(self._checkpoint, modules=self._modules, optimizer=self._optimizer, rank=rank)
+        modules = {**self._modules, **self._records}
+        load_checkpoint(self._checkpoint, modules=modules, optimizer=self._optimizer, rank=rank)
         if self.accelerator.scaler is not None and self._state["scaler"] is not None:
             self.accelerator.scaler.load_state_dict(self._state["scaler"])
 
@@ -381,5 +395,7 @@ class TrainingRun:
         raise SystemExit(error.exit_code)
 
 
-def _number(value: torch.Tensor | float) -> float:
-    return value.item() if isinstance(value, torch.Tensor) else float(value)
+def _number(value: torch.Tensor | float | None) -> float | None:
+    if isinstance(value, torch.Tensor):
+        return value.item()
+    return None if value is None else float(value)

@@ -3,6 +3,7 @@
 import copy
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,21 +21,29 @@ from framegate.recipes.clips import StoreClips
 _MOST_VALUES = 20_000_000  # log-probabilities that calibration works on, in float64 and some copies
 
 
-def validate(model: GatedFusionClassifier, clips: StoreClips) -> float:
-    """How good the answers to the validation clips are: their accuracy, and of equal ones the likelier labels'.
+class Score(NamedTuple):
+    """How good answers are. Scores compare as tuples: of equal accuracies the likelier labels win."""
+
+    accuracy: float
+    """share of clips whose most probable leaf is one of their labels, 0–1"""
+    log_likelihood: float
+    """mean over clips of the mean log-probability of their labels, at most 0"""
+
+
+def validate(model: GatedFusionClassifier, clips: StoreClips) -> Score:
+    """Score the answers to the validation clips.
 
     Raises:
         MediaError: there are no labelled ones with anything in them.
     """
-    values = []
+    rights, likelihoods = [], []
     for log_probs, _, labels in _answers(model, clips, _validation_rows(clips)):
         known = labels >= 0
-        own = (log_probs.gather(1, labels.clamp(min=0)) * known).sum(dim=1) / known.sum(dim=1)
-        right = (best_leaf(log_probs, model.hierarchy).unsqueeze(1) == labels).any(dim=1)
-        values.append(right + own / 1000)
-    if not values:
+        likelihoods.append((log_probs.gather(1, labels.clamp(min=0)) * known).sum(dim=1) / known.sum(dim=1))
+        rights.append((best_leaf(log_probs, model.hierarchy).unsqueeze(1) == labels).any(dim=1))
+    if not rights:
         raise MediaError(f"{clips.store.path}: optim.patience needs labelled clips in split 'val', and there are none")
-    return float(torch.cat(values).double().mean())
+    return Score(*(float(torch.cat(values).double().mean()) for values in (rights, likelihoods)))
 
 
 def calibrate(model: GatedFusionClassifier, clips: StoreClips) -> None:

@@ -80,6 +80,7 @@ def material(
 def fresh_run(path: Path) -> RunFolder:
     path.mkdir(parents=True)
     run = RunFolder(path)
+    run.log({**METRICS, "momentum": None})
     run.log({**METRICS, "momentum": 0.99, "knn_$\\frac$": 0.5, f"knn_{HOSTILE}": 0.5})
     return run
 

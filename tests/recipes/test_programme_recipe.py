@@ -6,6 +6,7 @@ from framegate.media import MediaError
 from framegate.recipes.config import RecipeError, read_recipe
 from framegate.recipes.methods import make_method
 from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.ssl.key_encoder import KeyEncoder
 from framegate.ssl.moco import MoCo
 from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
 
@@ -39,6 +40,13 @@ def test_only_moco_v2_alone_goes_without_a_projection(others: str) -> None:
     assert config("moco_small").method.dim is None
     with pytest.raises(RecipeError, match="say a length, such as 128"):
         config("moco_small", others)
+
+
+@pytest.mark.parametrize("recipe", ["moco_small", "moco_v3_vit", "simclr", "programme"])
+def test_a_momentum_is_logged_of_the_methods_that_have_a_key_encoder(recipe: str) -> None:
+    recipe_of = config(recipe)
+    method = make_method(recipe_of, programmes=9)
+    assert recipe_of.method.has_key_encoder == any(isinstance(module, KeyEncoder) for module in method.modules())
 
 
 def test_without_a_weight_nothing_is_added() -> None:

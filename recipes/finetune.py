@@ -9,7 +9,6 @@ without any label into training.
     accelerate launch --num_processes 8 -m framegate.recipes.finetune fusion_small data.store=STORE
 """
 
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -38,6 +37,7 @@ from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.labels import store_taxonomy
 from framegate.recipes.optimizers import build_optimizer, set_lr
+from framegate.recipes.program import run_program
 from framegate.recipes.training_run import TrainingRun
 from framegate.recipes.validation import calibrate, validate
 from framegate.ssl.backbone import Backbone
@@ -275,6 +275,4 @@ def _loader(
 
 
 if __name__ == "__main__":
-    from framegate.recipes.cli import main
-
-    main(["finetune", *sys.argv[1:]])
+    run_program("finetune", FinetuneConfig, finetune)

@@ -9,7 +9,6 @@ number of processes in the middle of a run.
 """
 
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -26,6 +25,7 @@ from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretrain_watch import PretrainWatch
+from framegate.recipes.program import run_program
 from framegate.recipes.training_run import TrainingError, TrainingRun
 from framegate.ssl.data_workers import usable_workers
 from framegate.ssl.export import export_backbone
@@ -170,6 +170,4 @@ def _one_thread(_: int) -> None:
 
 
 if __name__ == "__main__":
-    from framegate.recipes.cli import main
-
-    main(["pretrain", *sys.argv[1:]])
+    run_program("pretrain", PretrainConfig, pretrain)

@@ -15,7 +15,7 @@ from quality_clips import StationLook, render_clip, write_clip
 from quality_pictures import Picture
 
 from framegate.media import ExtractOptions, FrameStore
-from framegate.recipes.audit import audit_values
+from framegate.recipes.audit_rows import audit_values
 from framegate.recipes.extract import extract_manifest
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.features import frame_features

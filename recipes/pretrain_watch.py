@@ -9,7 +9,7 @@ from torch import nn
 from framegate.media import FrameStore
 from framegate.media.files import write_text
 from framegate.media.visible import visible, visible_error
-from framegate.recipes.audit import audit_metrics, audit_values
+from framegate.recipes.audit_rows import audit_metrics, audit_values
 from framegate.recipes.labels import LabelError
 from framegate.recipes.online_probe import OnlineProbe
 from framegate.recipes.pretrain_config import PretrainConfig

@@ -9,8 +9,8 @@ import timm
 import torch
 
 from framegate.media import FrameStore
-from framegate.recipes.audit import audit_metrics
 from framegate.recipes.audit_page import add_audit, audit_card
+from framegate.recipes.audit_rows import audit_metrics
 from framegate.recipes.page import Page
 from framegate.ssl.backbone import Backbone
 from framegate.ssl.export import export_backbone

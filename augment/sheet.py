@@ -21,7 +21,7 @@ from framegate.augment.subtitles import SubtitleStyle
 from framegate.augment.tickers import ClockStyle, TickerStyle
 from framegate.augment.views import Anchor, TwoViews, ViewPolicy
 from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
-from framegate.media.jpeg import decode_jpeg
+from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.layout import Layout
 
 Attention = Callable[[np.ndarray], np.ndarray]  # views (N, S, S, 3) uint8 → activation maps (N, h, w) in [0, 1]

@@ -26,7 +26,7 @@ from framegate.augment.looks import bank_look
 from framegate.augment.masks import cover, replace
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
 from framegate.augment.plates import on_canvas
-from framegate.media.jpeg import decode_jpeg
+from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.layout import Layout
 
 if TYPE_CHECKING:  # it takes seconds to import, and few need it

@@ -10,22 +10,22 @@ import av
 import numpy as np
 from av.stream import Disposition
 
-from framegate.media.decode import ExactReader
+from framegate.media.decoding.audio_track import RATE, SoundReader, windows
+from framegate.media.decoding.decode import ExactReader
+from framegate.media.decoding.extent import measured_end, stated_end
+from framegate.media.decoding.keyframes import KeyframeReader
+from framegate.media.decoding.packets import Deadline
+from framegate.media.decoding.picture import FramePainter, encode_jpeg
+from framegate.media.decoding.picture_folder import FolderReader
+from framegate.media.decoding.readers import READERS
+from framegate.media.decoding.sampling import EvenSample, grid
+from framegate.media.decoding.shots import Deduper, ShotCounter
+from framegate.media.decoding.source import ffmpeg_words, open_media, require_decoder
 from framegate.media.errors import MediaError
-from framegate.media.extent import measured_end, stated_end
-from framegate.media.folder import FolderReader
-from framegate.media.keyframes import KeyframeReader
 from framegate.media.layout import Layout, LayoutFinder
 from framegate.media.manifest import Clip
 from framegate.media.options import ExtractOptions
-from framegate.media.packets import Deadline
 from framegate.media.part import PartWriter
-from framegate.media.picture import FramePainter, encode_jpeg
-from framegate.media.readers import READERS
-from framegate.media.sampling import EvenSample, grid
-from framegate.media.shots import Deduper, ShotCounter
-from framegate.media.sound import RATE, SoundReader, windows
-from framegate.media.source import ffmpeg_words, open_media, require_decoder
 
 _StreamReader = ExactReader | KeyframeReader
 Reader = _StreamReader | FolderReader

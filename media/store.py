@@ -10,9 +10,9 @@ from typing import Any, SupportsIndex
 import numpy as np
 import pyarrow as pa
 
+from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.errors import MediaError
 from framegate.media.index import Index, audio_index, frame_index
-from framegate.media.jpeg import decode_jpeg
 from framegate.media.json_files import read_json_object
 from framegate.media.layout import Layout
 from framegate.media.options import ExtractOptions

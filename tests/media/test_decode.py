@@ -6,10 +6,10 @@ import av
 import numpy as np
 import pytest
 
-from framegate.media.decode import ExactReader
-from framegate.media.keyframes import KeyframeReader
-from framegate.media.picture import FramePainter, upright
-from framegate.media.source import open_media
+from framegate.media.decoding.decode import ExactReader
+from framegate.media.decoding.keyframes import KeyframeReader
+from framegate.media.decoding.picture import FramePainter, upright
+from framegate.media.decoding.source import open_media
 
 
 def numbers(path: Path, times, reader=ExactReader) -> list[int]:

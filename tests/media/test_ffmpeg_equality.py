@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from framegate.media import read_frames
-from framegate.media.decode import ExactReader
-from framegate.media.source import open_media
+from framegate.media.decoding.decode import ExactReader
+from framegate.media.decoding.source import open_media
 
 CASES = {
     "h264.mp4": {"codec": "libx264"},

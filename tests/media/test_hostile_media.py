@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pytest
 
-import framegate.media.source as source
+import framegate.media.decoding.source as source
 from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, decode_jpeg, extract, read_frames
 from framegate.media.pool import limited_memory
 

@@ -6,9 +6,9 @@ import av
 import numpy as np
 import pytest
 
-from framegate.media.decode import ExactReader
-from framegate.media.packets import Deadline, PacketSource
-from framegate.media.source import open_media
+from framegate.media.decoding.decode import ExactReader
+from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.source import open_media
 
 
 def marks(source: PacketSource, count: int) -> list[tuple]:

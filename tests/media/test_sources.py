@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_frames, extract, read_frames
-from framegate.media.sampling import EvenSample, grid
-from framegate.media.shots import Deduper, ShotCounter
-from framegate.media.sound import windows
-from framegate.media.source import FORMATS
+from framegate.media.decoding.audio_track import windows
+from framegate.media.decoding.sampling import EvenSample, grid
+from framegate.media.decoding.shots import Deduper, ShotCounter
+from framegate.media.decoding.source import FORMATS
 
 
 def run(clips: list[Clip], out: Path, **options: object) -> FrameStore:

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import av
 
-from framegate.media.decode import TimedFrame
+from framegate.media.decoding.decode import TimedFrame
+from framegate.media.decoding.packets import Deadline
+from framegate.media.decoding.source import open_media
 from framegate.media.errors import MediaError
-from framegate.media.packets import Deadline
-from framegate.media.source import open_media
 
 _PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _SECONDS = re.compile(r"(?:^|[^0-9.])(\d+(?:\.\d+)?)s?$")

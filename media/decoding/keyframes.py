@@ -4,9 +4,9 @@ from collections.abc import Iterable, Iterator
 
 import av
 
-from framegate.media.clock import StreamClock
-from framegate.media.decode import TimedFrame
-from framegate.media.packets import Deadline, PacketSource
+from framegate.media.decoding.clock import StreamClock
+from framegate.media.decoding.decode import TimedFrame
+from framegate.media.decoding.packets import Deadline, PacketSource
 
 _STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
 
@@ -14,7 +14,7 @@ _STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one
 class KeyframeReader:
     """Takes keyframes from one stream of an open container, each target later than the last.
 
-    Attributes are those of `framegate.media.decode.ExactReader`.
+    Attributes are those of `framegate.media.decoding.decode.ExactReader`.
     """
 
     def __init__(

@@ -6,11 +6,11 @@ from typing import cast
 
 import av
 
-from framegate.media.clock import StreamClock
+from framegate.media.decoding.clock import StreamClock
+from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.source import open_media
 from framegate.media.errors import MediaError
 from framegate.media.options import MAX_PIXELS
-from framegate.media.packets import Deadline, PacketSource
-from framegate.media.source import open_media
 
 
 def stated_end(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:

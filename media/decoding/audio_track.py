@@ -6,8 +6,8 @@ from itertools import pairwise
 import av
 import numpy as np
 
-from framegate.media.clock import StreamClock
-from framegate.media.packets import Deadline, PacketSource
+from framegate.media.decoding.clock import StreamClock
+from framegate.media.decoding.packets import Deadline, PacketSource
 
 RATE = 16_000
 WINDOW_SECONDS = 10.0

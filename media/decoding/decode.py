@@ -20,8 +20,8 @@ from itertools import chain, pairwise
 
 import av
 
-from framegate.media.clock import FrameStamps, StreamClock
-from framegate.media.packets import Deadline, PacketQueue, PacketSource
+from framegate.media.decoding.clock import FrameStamps, StreamClock
+from framegate.media.decoding.packets import Deadline, PacketQueue, PacketSource
 
 
 @dataclass(frozen=True, slots=True)

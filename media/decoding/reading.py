@@ -36,10 +36,10 @@ def read_frames(
     # Who only reads stores does without FFmpeg, which takes longer to load than the largest store to open.
     import av
 
-    from framegate.media.packets import Deadline
-    from framegate.media.picture import FramePainter
-    from framegate.media.readers import READERS
-    from framegate.media.source import open_media, require_decoder
+    from framegate.media.decoding.packets import Deadline
+    from framegate.media.decoding.picture import FramePainter
+    from framegate.media.decoding.readers import READERS
+    from framegate.media.decoding.source import open_media, require_decoder
 
     painter, deadline = FramePainter(), Deadline(timeout)
     try:

@@ -8,7 +8,7 @@ from torch import nn
 from framegate.finetune.folder import HUB, describe_backbone
 from framegate.finetune.hub import HubEncoder
 from framegate.finetune.streams import FramesConfig, StreamsConfig
-from framegate.media.paths import final_name
+from framegate.media.manifest.paths import final_name
 from framegate.ssl.backbone import Backbone, is_timm_model
 
 

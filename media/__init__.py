@@ -5,7 +5,7 @@ from framegate.media.decoding.reading import read_frames
 from framegate.media.errors import FramegateError, MediaError
 from framegate.media.extract import extract
 from framegate.media.layout import Layout
-from framegate.media.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
+from framegate.media.manifest.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
 from framegate.media.options import ExtractOptions, Limits, Progress, Summary
 from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound
 

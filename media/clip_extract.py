@@ -23,7 +23,7 @@ from framegate.media.decoding.shots import Deduper, ShotCounter
 from framegate.media.decoding.source import ffmpeg_words, open_media, require_decoder
 from framegate.media.errors import MediaError
 from framegate.media.layout import Layout, LayoutFinder
-from framegate.media.manifest import Clip
+from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
 from framegate.media.part import PartWriter
 

@@ -14,7 +14,7 @@ from framegate.media.engines import run_in_processes, run_on_ray
 from framegate.media.errors import MediaError
 from framegate.media.files import remove_parts, write_text
 from framegate.media.layout import LayoutFinder
-from framegate.media.manifest import Clip
+from framegate.media.manifest.manifest import Clip
 from framegate.media.options import Engine, ExtractOptions, Progress, Summary
 from framegate.media.store_writer import StoreWriter
 

@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from framegate.media.errors import MediaError
 from framegate.media.files import new_file
-from framegate.media.paths import stays_inside
+from framegate.media.manifest.paths import stays_inside
 from framegate.media.schema import AUDIO, FRAMES
 from framegate.media.tables import count_rows, map_file, read_batches
 

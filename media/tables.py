@@ -17,7 +17,7 @@ from pathlib import Path
 import pyarrow as pa
 
 from framegate.media.errors import MediaError
-from framegate.media.paths import stays_inside
+from framegate.media.manifest.paths import stays_inside
 
 # Numbers of fields in Arrow's Message and RecordBatch tables (format/Message.fbs).
 _HEADER = 2

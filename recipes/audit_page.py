@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 
 from framegate.augment import plain_view
 from framegate.media import FrameStore
-from framegate.media.paths import final_name
+from framegate.media.manifest.paths import final_name
 from framegate.recipes.audit_text import audit_table, found_text
 from framegate.recipes.outputs import signed_picture, write_output
 from framegate.recipes.page import Page

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from framegate.media.paths import final_name, stays_inside
+from framegate.media.manifest.paths import final_name, stays_inside
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config import Section

@@ -14,7 +14,7 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import SetStream, TextStream
 from framegate.media import FrameStore
-from framegate.media.paths import final_name
+from framegate.media.manifest.paths import final_name
 from framegate.recipes.clips import ClipFeatures, StoreClips, spread
 from framegate.recipes.progress import WorkProgress
 from framegate.ssl.backbone import Backbone

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from framegate.media.manifest import ManifestError, clips_from_files, read_manifest
+from framegate.media.manifest.manifest import ManifestError, clips_from_files, read_manifest
 
 
 def problems(folder: Path, text: str, name: str = "clips.jsonl") -> tuple[str, ...]:

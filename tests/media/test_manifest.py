@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from framegate.media.manifest import ManifestError, clips_from_files, read_manifest, split_labels
+from framegate.media.manifest.manifest import ManifestError, clips_from_files, read_manifest, split_labels
 
 
 def write(folder: Path, text: str, name: str = "clips.csv") -> Path:

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import framegate.recipes.corpus as package
-from framegate.media.manifest import read_manifest
+from framegate.media.manifest.manifest import read_manifest
 from framegate.recipes.corpus import CorpusSummary, FolderTakenError, make_corpus
 from framegate.recipes.corpus.leaves import LEAVES
 

@@ -13,8 +13,8 @@ from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifie
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy import Taxonomy
+from framegate.media.manifest.paths import final_name
 from framegate.media.owned import MARKER, NotOursError
-from framegate.media.paths import final_name
 from framegate.recipes import demo
 from framegate.recipes.cards import backbone_card, source_card
 from framegate.recipes.checkpoints import complete_checkpoints, save_checkpoint

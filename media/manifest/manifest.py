@@ -6,10 +6,10 @@ from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from framegate.media.manifest_rows import COLUMNS, ManifestError, RowProblem, read_rows
+from framegate.media.manifest.manifest_rows import COLUMNS, ManifestError, RowProblem, read_rows
+from framegate.media.manifest.paths import PathError, local_path
+from framegate.media.manifest.splits import SPLITS, assign_splits
 from framegate.media.nearest import Nearest
-from framegate.media.paths import PathError, local_path
-from framegate.media.splits import SPLITS, assign_splits
 from framegate.media.visible import quoted, visible
 
 NO_AUDIO = "-"

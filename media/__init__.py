@@ -7,7 +7,7 @@ from framegate.media.extract import extract
 from framegate.media.layout import Layout
 from framegate.media.manifest.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
 from framegate.media.options import ExtractOptions, Limits, Progress, Summary
-from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound
+from framegate.media.store.frame_store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound
 
 __all__ = [
     "Clip",

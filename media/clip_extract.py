@@ -25,7 +25,7 @@ from framegate.media.errors import MediaError
 from framegate.media.layout import Layout, LayoutFinder
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
-from framegate.media.part import PartWriter
+from framegate.media.store.part import PartWriter
 
 _StreamReader = ExactReader | KeyframeReader
 Reader = _StreamReader | FolderReader

@@ -16,7 +16,7 @@ from framegate.media.files import remove_parts, write_text
 from framegate.media.layout import LayoutFinder
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import Engine, ExtractOptions, Progress, Summary
-from framegate.media.store_writer import StoreWriter
+from framegate.media.store.store_writer import StoreWriter
 
 
 def extract(

@@ -14,8 +14,8 @@ import pyarrow as pa
 import pytest
 
 from framegate.media import ExtractOptions, FrameStore, MediaError
-from framegate.media.index import write_indexes
-from framegate.media.schema import AUDIO, FRAMES, VIDEOS
+from framegate.media.store.frame_index import write_indexes
+from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS
 
 JPEG = cv2.imencode(".jpg", np.zeros((16, 16, 3), np.uint8))[1].tobytes()
 

@@ -11,9 +11,9 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-import framegate.media.store
+import framegate.media.store.frame_store
 from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_frames, clip_sound, decode_jpeg, extract
-from framegate.media.schema import FRAMES, VIDEOS
+from framegate.media.store.schema import FRAMES, VIDEOS
 
 
 @pytest.fixture
@@ -82,7 +82,7 @@ def test_a_picture_that_cannot_be_decoded_is_named_by_clip(store: FrameStore) ->
 
 def test_the_examples_of_the_store_are_true(store: FrameStore, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(store.path.parent)
-    done = doctest.testmod(framegate.media.store)
+    done = doctest.testmod(framegate.media.store.frame_store)
     assert done.attempted >= 5 and not done.failed
 
 

@@ -2,9 +2,9 @@ from pathlib import Path
 
 import pytest
 
-import framegate.media.store_writer as store_writer
-from framegate.media.part import PartWriter
-from framegate.media.store_writer import StoreWriter
+import framegate.media.store.store_writer as store_writer
+from framegate.media.store.part import PartWriter
+from framegate.media.store.store_writer import StoreWriter
 
 
 def write_part(folder: Path, index: int) -> None:

@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from framegate.media.errors import MediaError
 from framegate.media.files import is_plain_file, new_file, write_text
-from framegate.media.index import write_indexes
-from framegate.media.part import RowWriter
-from framegate.media.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
+from framegate.media.store.frame_index import write_indexes
+from framegate.media.store.part import RowWriter
+from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
 
 SHARD_BYTES = 256 << 20
 _BATCH_ROWS, _BATCH_BYTES = 1024, 32 << 20

@@ -15,8 +15,8 @@ import pyarrow as pa
 from framegate.media.errors import MediaError
 from framegate.media.files import new_file
 from framegate.media.manifest.paths import stays_inside
-from framegate.media.schema import AUDIO, FRAMES
-from framegate.media.tables import count_rows, map_file, read_batches
+from framegate.media.store.arrow_tables import count_rows, map_file, read_batches
+from framegate.media.store.schema import AUDIO, FRAMES
 
 _PLACE = [("video", "<i4"), ("shard", "<i4"), ("offset", "<i8"), ("length", "<i8")]
 _FRAME = np.dtype([*_PLACE, ("time", "<f8"), ("shot", "<i4"), ("width", "<i4"), ("height", "<i4")])

@@ -12,12 +12,12 @@ import pyarrow as pa
 
 from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.errors import MediaError
-from framegate.media.index import Index, audio_index, frame_index
 from framegate.media.json_files import read_json_object
 from framegate.media.layout import Layout
 from framegate.media.options import ExtractOptions
-from framegate.media.schema import VIDEOS
-from framegate.media.tables import map_file, read_table
+from framegate.media.store.arrow_tables import map_file, read_table
+from framegate.media.store.frame_index import Index, audio_index, frame_index
+from framegate.media.store.schema import VIDEOS
 
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 _MAY_BE_ABSENT = {"source", "programme", "label", "split", "title", "description", "borders", "logos", "subtitles"}

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from framegate.media.files import is_plain_file, new_file
-from framegate.media.schema import AUDIO, FRAMES
+from framegate.media.store.schema import AUDIO, FRAMES
 
 _BATCH_BYTES = 1 << 20
 

@@ -20,7 +20,7 @@ import cv2
 import numpy as np
 
 from framegate.augment import find_layout
-from framegate.media.clip_extract import extract_clip
+from framegate.media.extraction.clip_extract import extract_clip
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
 

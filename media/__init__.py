@@ -3,7 +3,7 @@
 from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.decoding.reading import read_frames
 from framegate.media.errors import FramegateError, MediaError
-from framegate.media.extract import extract
+from framegate.media.extraction.extract import extract
 from framegate.media.layout import Layout
 from framegate.media.manifest.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
 from framegate.media.options import ExtractOptions, Limits, Progress, Summary

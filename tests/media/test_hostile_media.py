@@ -15,7 +15,7 @@ import pytest
 
 import framegate.media.decoding.source as source
 from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, decode_jpeg, extract, read_frames
-from framegate.media.pool import limited_memory
+from framegate.media.extraction.pool import limited_memory
 
 SMALL = 256 * 256
 
@@ -121,7 +121,7 @@ def test_a_pipe_is_refused_without_waiting_for_its_other_end(tmp_path: Path) -> 
 
 def test_a_process_of_any_engine_gets_no_more_memory_than_it_may(tmp_path: Path) -> None:
     code = (
-        "from framegate.media.engines import task_in_worker\n"
+        "from framegate.media.extraction.engines import task_in_worker\n"
         "def greedy(number, item): bytearray(item)\n"
         "try: task_in_worker(greedy, 512, 0, 1 << 30)\n"
         "except MemoryError: print('refused')\n"

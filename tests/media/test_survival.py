@@ -15,7 +15,7 @@ import pyarrow as pa
 import pytest
 
 from framegate.media import Clip, ExtractOptions, FrameStore, Layout, extract
-from framegate.media.clip_extract import extract_clip
+from framegate.media.extraction.clip_extract import extract_clip
 
 EXACT = ExtractOptions(mode="exact", every=0.2, size=64)
 

@@ -10,8 +10,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from framegate.media.engines import run_in_processes, run_on_ray
 from framegate.media.errors import MediaError
+from framegate.media.extraction.engines import run_in_processes, run_on_ray
 from framegate.media.files import remove_parts, write_text
 from framegate.media.layout import LayoutFinder
 from framegate.media.manifest.manifest import Clip
@@ -43,7 +43,10 @@ def extract(
     Raises:
         MediaError: if ``out`` holds something else.
     """
-    from framegate.media.clip_extract import extract_clip, salvage_clip  # and FFmpeg: who reads stores does without
+    from framegate.media.extraction.clip_extract import (  # and FFmpeg: who reads stores does without
+        extract_clip,
+        salvage_clip,
+    )
 
     began = time.monotonic()
     options = options or ExtractOptions()

@@ -5,8 +5,8 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 from framegate.media.errors import MediaError
+from framegate.media.extraction.pool import GRACE, WorkerPool, limited_memory
 from framegate.media.options import ExtractOptions
-from framegate.media.pool import GRACE, WorkerPool, limited_memory
 
 Task = Callable[[int, Any], None]
 

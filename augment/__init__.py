@@ -11,7 +11,7 @@ from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.borders import BorderStyle
 from framegate.augment.hard_negatives import beside_same_look, look_numbers
 from framegate.augment.jpeg import plain_view
-from framegate.augment.layout import find_layout
+from framegate.augment.layout.find_layout import find_layout
 from framegate.augment.logos import LogoStyle
 from framegate.augment.looks import Look, bank_look
 from framegate.augment.masks import mask_layout

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from framegate.augment.boxes import iou
-from framegate.augment.layout import find_layout
+from framegate.augment.layout.find_layout import find_layout
 from framegate.media.layout import Layout
 from tests.augment.rendered_variety import render_video as render_variety
 from tests.augment.rendered_videos import Rendered, render_video

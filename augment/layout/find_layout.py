@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE
-from framegate.augment.distinct import distinct_frames, thumbnails
-from framegate.augment.find_borders import find_borders
-from framegate.augment.find_logos import find_logos
-from framegate.augment.find_subtitles import find_subtitles
+from framegate.augment.layout.distinct import distinct_frames, thumbnails
+from framegate.augment.layout.find_borders import find_borders
+from framegate.augment.layout.find_logos import find_logos
+from framegate.augment.layout.find_subtitles import find_subtitles
 from framegate.media.layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
-from framegate.augment.distinct import evenly
+from framegate.augment.layout.distinct import evenly
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
-from framegate.augment.distinct import evenly
-from framegate.augment.lasting import LastingEdges, lasting_edges
+from framegate.augment.layout.distinct import evenly
+from framegate.augment.layout.lasting import LastingEdges, lasting_edges
 
 Found = tuple[float, float, float, float, float]
 

@@ -8,23 +8,23 @@ os.environ.setdefault(
 )  # albumentations asks PyPI for its newest version at import otherwise
 
 from framegate.augment.attention_policy import AttentionPolicy
-from framegate.augment.borders import BorderStyle
 from framegate.augment.hard_negatives import beside_same_look, look_numbers
 from framegate.augment.jpeg import plain_view
 from framegate.augment.layout.find_layout import find_layout
-from framegate.augment.logos import LogoStyle
-from framegate.augment.looks import Look, bank_look
-from framegate.augment.masks import mask_layout
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.looks import Look, bank_look
+from framegate.augment.overlays.masks import mask_layout
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
+from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.augment.pairs import OverlayPolicy
-from framegate.augment.plates import Overlay
-from framegate.augment.subtitles import SubtitleStyle
-from framegate.augment.tickers import ClockStyle, TickerStyle
 from framegate.augment.views import Anchor, TwoViews, View, ViewPolicy
-from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.media.layout import Layout
 
 if TYPE_CHECKING:
-    from framegate.augment.overlays import (
+    from framegate.augment.overlays.transforms import (
         MaskBorder,
         MaskClock,
         MaskLayout,
@@ -87,7 +87,7 @@ def __getattr__(name: str) -> Any:
     """Import a transform when it is asked for: albumentations takes seconds to load, and extraction needs none."""
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    import framegate.augment.overlays as transforms
+    import framegate.augment.overlays.transforms as transforms
 
     return getattr(transforms, name)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from framegate.augment.boxes import Box
-from framegate.augment.masks import border_bars
+from framegate.augment.overlays.masks import border_bars
 from framegate.media.layout import Layout
 
 Removal = Literal["crop", "cover", "donor"]

@@ -9,18 +9,18 @@ from typing import Any, NamedTuple
 import cv2
 import numpy as np
 
-from framegate.augment.borders import BorderStyle
 from framegate.augment.boxes import WHOLE, Box, free_box
 from framegate.augment.colour import RECIPES, Recipe, jitter_matrix, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.logos import LogoStyle
-from framegate.augment.masks import cover, mask_layout, pixel_boxes, replace
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.masks import cover, mask_layout, pixel_boxes, replace
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
+from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.augment.pairs import overlay_places
-from framegate.augment.plates import Overlay
-from framegate.augment.subtitles import SubtitleStyle
-from framegate.augment.tickers import ClockStyle, TickerStyle
 from framegate.augment.views import Anchor, TwoViews, ViewPolicy
-from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.layout import Layout
 

@@ -12,7 +12,7 @@ from torch import nn
 from framegate.augment import mask_layout
 from framegate.augment.crops import centre_square
 from framegate.augment.hard_negatives import look_numbers
-from framegate.augment.masks import found_regions
+from framegate.augment.overlays.masks import found_regions
 from framegate.media import FrameStore
 from framegate.ssl.audit_frames import PaintedFeatures
 from framegate.ssl.audit_measures import (

@@ -5,11 +5,11 @@ from typing import Literal
 
 import numpy as np
 
-from framegate.augment.borders import BorderStyle
-from framegate.augment.logos import LogoStyle
-from framegate.augment.looks import Look
-from framegate.augment.plates import Overlay
-from framegate.augment.subtitles import SubtitleStyle
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.looks import Look
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
 
 OverlayKind = Literal["subtitle", "logo", "border", "all"]
 KINDS: tuple[OverlayKind, ...] = ("subtitle", "logo", "border", "all")

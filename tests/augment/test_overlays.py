@@ -12,16 +12,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import framegate.augment
-import framegate.augment.overlays as overlays
-from framegate.augment.borders import BorderStyle
-from framegate.augment.fonts import SCRIPTS, faces, invented_characters
-from framegate.augment.logos import LogoStyle
-from framegate.augment.looks import bank_look
-from framegate.augment.masks import mask_layout, pixel_boxes
-from framegate.augment.plates import Overlay
-from framegate.augment.subtitles import SubtitleStyle
-from framegate.augment.tickers import ClockStyle, TickerStyle
-from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
+import framegate.augment.overlays.transforms as overlays
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.fonts import SCRIPTS, faces, invented_characters
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.looks import bank_look
+from framegate.augment.overlays.masks import mask_layout, pixel_boxes
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
+from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.media.layout import Layout
 
 STYLES = (SubtitleStyle, LogoStyle, BorderStyle, TickerStyle, ClockStyle, WatermarkStyle, RoundedFrameStyle)
@@ -167,7 +167,7 @@ def test_mask_layout_hides_all_that_was_found_and_nothing_else():
 
 
 def test_looks_are_a_function_of_seed_and_number_in_any_process():
-    code = "from framegate.augment.looks import bank_look; print(repr([bank_look(3, n) for n in range(20)]))"
+    code = "from framegate.augment.overlays.looks import bank_look; print(repr([bank_look(3, n) for n in range(20)]))"
     elsewhere = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
     assert elsewhere == repr([bank_look(3, number) for number in range(20)])
     assert len({bank_look(3, 0), bank_look(4, 0), bank_look(3, 1)}) == 3
@@ -188,7 +188,7 @@ def test_invented_characters_are_told_apart_and_stay_the_same():
 
 _LETTERS = """
 import hashlib
-from framegate.augment.fonts import SCRIPTS, faces
+from framegate.augment.overlays.fonts import SCRIPTS, faces
 letters = b"".join(face("Hey ΩЖ 你", 26).tobytes() for script in SCRIPTS for face in faces(script))
 print(hashlib.sha256(letters).hexdigest())
 """

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import torch
 
-from framegate.augment.masks import found_regions, mask_layout
+from framegate.augment.overlays.masks import found_regions, mask_layout
 from framegate.finetune.batch import MODALITIES, collate, pad_labels
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig

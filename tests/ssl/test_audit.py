@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from framegate.augment.looks import bank_look
+from framegate.augment.overlays.looks import bank_look
 from framegate.media import Clip, FrameStore
 from framegate.ssl.audit import OVERLAYS, audit, audit_light
 from framegate.ssl.audit_found import audit_found

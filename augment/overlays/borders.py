@@ -10,8 +10,8 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box
-from framegate.augment.masks import border_bars
-from framegate.augment.plates import Colour, fill, on_canvas
+from framegate.augment.overlays.masks import border_bars
+from framegate.augment.overlays.plates import Colour, fill, on_canvas
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

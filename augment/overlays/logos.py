@@ -12,9 +12,9 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box
-from framegate.augment.fonts import SCRIPTS
-from framegate.augment.phrases import phrase
-from framegate.augment.plates import Colour, coverage, lay, scaled, text_plate
+from framegate.augment.overlays.fonts import SCRIPTS
+from framegate.augment.overlays.phrases import phrase
+from framegate.augment.overlays.plates import Colour, coverage, lay, scaled, text_plate
 
 Corner = Literal["top left", "top right", "bottom left", "bottom right"]
 CORNERS: tuple[Corner, ...] = ("top left", "top right", "bottom left", "bottom right")

@@ -19,14 +19,14 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # albumentations asks fo
 
 import albumentations as A
 
-from framegate.augment.borders import BorderStyle
 from framegate.augment.boxes import Box
-from framegate.augment.logos import LogoStyle
-from framegate.augment.masks import cover, cut_away, mask_layout, pixel_boxes
-from framegate.augment.plates import Overlay
-from framegate.augment.subtitles import SubtitleStyle
-from framegate.augment.tickers import ClockStyle, TickerStyle
-from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.masks import cover, cut_away, mask_layout, pixel_boxes
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
+from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.media.layout import Layout
 
 

@@ -9,10 +9,10 @@ from typing import Literal
 import numpy as np
 
 from framegate.augment.boxes import Box
-from framegate.augment.fonts import SCRIPTS, Script
-from framegate.augment.logos import CORNERS, Corner
-from framegate.augment.phrases import phrase
-from framegate.augment.plates import LINE, Colour, coverage, fill, lay, on_canvas, scaled, text_plate
+from framegate.augment.overlays.fonts import SCRIPTS, Script
+from framegate.augment.overlays.logos import CORNERS, Corner
+from framegate.augment.overlays.phrases import phrase
+from framegate.augment.overlays.plates import LINE, Colour, coverage, fill, lay, on_canvas, scaled, text_plate
 
 _BARS: tuple[Colour, ...] = ((190, 20, 30), (20, 40, 120), (10, 10, 10), (240, 240, 240), (250, 200, 0))
 

@@ -9,10 +9,10 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box
-from framegate.augment.fonts import SCRIPTS, Script
-from framegate.augment.masks import border_bars
-from framegate.augment.phrases import phrase
-from framegate.augment.plates import LINE, Colour, coverage, fill, lay, on_canvas, scaled, text_plate
+from framegate.augment.overlays.fonts import SCRIPTS, Script
+from framegate.augment.overlays.masks import border_bars
+from framegate.augment.overlays.phrases import phrase
+from framegate.augment.overlays.plates import LINE, Colour, coverage, fill, lay, on_canvas, scaled, text_plate
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -8,13 +8,13 @@ from functools import lru_cache
 
 import numpy as np
 
-from framegate.augment.borders import BorderStyle
 from framegate.augment.boxes import Box
-from framegate.augment.logos import LogoStyle
-from framegate.augment.plates import Overlay
-from framegate.augment.subtitles import SubtitleStyle
-from framegate.augment.tickers import ClockStyle, TickerStyle
-from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
+from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 
 # In the order of painting, with the share of looks that have one. Borders are more frequent than among stations: they
 # change the most of a small picture, and features are the slowest to let go of them.

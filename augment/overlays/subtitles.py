@@ -9,9 +9,9 @@ from typing import Literal
 import numpy as np
 
 from framegate.augment.boxes import Box
-from framegate.augment.fonts import SCRIPTS, Script
-from framegate.augment.phrases import phrase
-from framegate.augment.plates import LINE, Colour, coverage, fill, lay, outline_plate, scaled, text_plate
+from framegate.augment.overlays.fonts import SCRIPTS, Script
+from framegate.augment.overlays.phrases import phrase
+from framegate.augment.overlays.plates import LINE, Colour, coverage, fill, lay, outline_plate, scaled, text_plate
 
 Place = Literal["bottom", "top", "left", "right"]  # left and right: vertical, one character under the other
 Edge = Literal["outline", "box", "shadow", "plain"]

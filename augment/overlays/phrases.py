@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 
-from framegate.augment.fonts import Script
+from framegate.augment.overlays.fonts import Script
 
 _WORDS: dict[Script, str] = {
     "latin": "and then we will never know what the other people said about that house when it was still quiet there "

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box
-from framegate.augment.fonts import Script, faces
+from framegate.augment.overlays.fonts import Script, faces
 
 Colour = tuple[int, int, int]
 LINE = 32  # height in pixels at which lines of text are rendered and kept

@@ -21,7 +21,7 @@ from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
 from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.augment.pairs import OverlayPolicy
 from framegate.augment.views import Anchor, TwoViews, View, ViewPolicy
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 if TYPE_CHECKING:
     from framegate.augment.overlays.transforms import (

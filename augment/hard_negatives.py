@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 
 def look_numbers(programmes: Sequence[str], sources: Sequence[str], layouts: Sequence[Layout]) -> np.ndarray:

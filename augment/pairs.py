@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from framegate.augment.boxes import Box
 from framegate.augment.overlays.masks import border_bars
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 Removal = Literal["crop", "cover", "donor"]
 

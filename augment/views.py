@@ -26,8 +26,8 @@ from framegate.augment.overlays.looks import bank_look
 from framegate.augment.overlays.masks import cover, replace
 from framegate.augment.overlays.plates import on_canvas
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
+from framegate.media.clip_layout import Layout
 from framegate.media.decoding.jpeg import decode_jpeg
-from framegate.media.layout import Layout
 
 if TYPE_CHECKING:  # it takes seconds to import, and few need it
     from albumentations import BaseCompose

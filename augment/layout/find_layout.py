@@ -12,7 +12,7 @@ from framegate.augment.layout.distinct import distinct_frames, thumbnails
 from framegate.augment.layout.find_borders import find_borders
 from framegate.augment.layout.find_logos import find_logos
 from framegate.augment.layout.find_subtitles import find_subtitles
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
 _LEAST_SIDE = 16  # below it nothing can be told apart

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box, PixelBox, area, covering_pixels, free_box
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 
 def cover(image: np.ndarray, regions: Sequence[PixelBox], rng: random.Random) -> None:

@@ -10,6 +10,7 @@ import av
 import numpy as np
 from av.stream import Disposition
 
+from framegate.media.clip_layout import Layout, LayoutFinder
 from framegate.media.decoding.audio_track import RATE, SoundReader, windows
 from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.extent import measured_end, stated_end
@@ -22,7 +23,6 @@ from framegate.media.decoding.sampling import EvenSample, grid
 from framegate.media.decoding.shots import Deduper, ShotCounter
 from framegate.media.decoding.source import ffmpeg_words, open_media, require_decoder
 from framegate.media.errors import MediaError
-from framegate.media.layout import Layout, LayoutFinder
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
 from framegate.media.store.part import PartWriter

@@ -10,10 +10,10 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from framegate.media.clip_layout import LayoutFinder
 from framegate.media.errors import MediaError
 from framegate.media.extraction.engines import run_in_processes, run_on_ray
 from framegate.media.files import remove_parts, write_text
-from framegate.media.layout import LayoutFinder
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import Engine, ExtractOptions, Progress, Summary
 from framegate.media.store.store_writer import StoreWriter

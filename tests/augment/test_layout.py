@@ -5,7 +5,7 @@ import pytest
 
 from framegate.augment.boxes import iou
 from framegate.augment.layout.find_layout import find_layout
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 from tests.augment.rendered_variety import render_video as render_variety
 from tests.augment.rendered_videos import Rendered, render_video
 

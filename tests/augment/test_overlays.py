@@ -22,7 +22,7 @@ from framegate.augment.overlays.plates import Overlay
 from framegate.augment.overlays.subtitles import SubtitleStyle
 from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
 from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 STYLES = (SubtitleStyle, LogoStyle, BorderStyle, TickerStyle, ClockStyle, WatermarkStyle, RoundedFrameStyle)
 KINDS = ("Subtitles", "Logo", "Border", "Ticker", "Clock", "Watermark", "RoundedFrame")

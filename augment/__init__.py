@@ -9,7 +9,7 @@ os.environ.setdefault(
 
 from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.hard_negatives import beside_same_look, look_numbers
-from framegate.augment.jpeg import plain_view
+from framegate.augment.jpeg_view import plain_view
 from framegate.augment.layout.find_layout import find_layout
 from framegate.augment.overlays.borders import BorderStyle
 from framegate.augment.overlays.logos import LogoStyle

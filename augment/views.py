@@ -21,7 +21,7 @@ from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.boxes import WHOLE, Box, area, covering_pixels, free_box, seen_through
 from framegate.augment.colour import RECIPES, Recipe, Strength, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.jpeg import Reduction, jpeg_size, largest_reduction
+from framegate.augment.jpeg_view import Reduction, jpeg_size, largest_reduction
 from framegate.augment.overlays.looks import bank_look
 from framegate.augment.overlays.masks import cover, replace
 from framegate.augment.overlays.plates import on_canvas

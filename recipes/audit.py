@@ -23,7 +23,7 @@ def audit_backbone(
     taxonomy: str | Path | None = None,
     page: str | Path | None = None,
 ) -> Result:
-    """The audit of a backbone on a store, as `framegate.ssl.audit` defines it.
+    """The audit of a backbone on a store, as `framegate.ssl.audit.audit` defines it.
 
     Args:
         reference: a timm name, a backbone folder, or with ``arch`` a file of weights.

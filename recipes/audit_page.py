@@ -13,8 +13,8 @@ from framegate.media.manifest.paths import final_name
 from framegate.recipes.audit_text import audit_table, found_text
 from framegate.recipes.outputs import signed_picture, write_output
 from framegate.recipes.page import Page
-from framegate.ssl.audit import DEFINITION
-from framegate.ssl.audit_overlays import KINDS, paint
+from framegate.ssl.audit.audit import DEFINITION
+from framegate.ssl.audit.audit_overlays import KINDS, paint
 
 _COLOURS = {"clean": "tab:gray", "same": "tab:orange", "swapped": "tab:blue"}
 

@@ -11,11 +11,11 @@ from torch import Tensor, nn
 
 from framegate.augment.overlays.looks import bank_look
 from framegate.media import Clip, FrameStore
-from framegate.ssl.audit import OVERLAYS, audit, audit_light
-from framegate.ssl.audit_found import audit_found
-from framegate.ssl.audit_frames import PaintedFeatures, choose_frames
-from framegate.ssl.audit_measures import Groups, distances_between, interval, same_among_neighbours
-from framegate.ssl.audit_overlays import KINDS, audit_look, paint
+from framegate.ssl.audit.audit import OVERLAYS, audit, audit_light
+from framegate.ssl.audit.audit_found import audit_found
+from framegate.ssl.audit.audit_frames import PaintedFeatures, choose_frames
+from framegate.ssl.audit.audit_measures import Groups, distances_between, interval, same_among_neighbours
+from framegate.ssl.audit.audit_overlays import KINDS, audit_look, paint
 from framegate.ssl.probe_split import ProbeError, ProbeFrames
 from tests.ssl.small_stores import make_store, write_video
 

@@ -19,8 +19,8 @@ import numpy as np
 from torch import nn
 
 from framegate.media import FrameStore
-from framegate.ssl.audit_frames import AuditFrames, PaintedFeatures, choose_frames
-from framegate.ssl.audit_measures import (
+from framegate.ssl.audit.audit_frames import AuditFrames, PaintedFeatures, choose_frames
+from framegate.ssl.audit.audit_measures import (
     Groups,
     cosine_distances,
     distances_between,
@@ -29,7 +29,7 @@ from framegate.ssl.audit_measures import (
     penalty,
     same_among_neighbours,
 )
-from framegate.ssl.audit_overlays import KINDS, OverlayKind
+from framegate.ssl.audit.audit_overlays import KINDS, OverlayKind
 from framegate.ssl.probe_split import ProbeFrames
 
 DEFINITION = (

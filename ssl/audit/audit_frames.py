@@ -9,7 +9,7 @@ from torch import nn
 
 from framegate.augment import plain_view
 from framegate.media import FrameStore
-from framegate.ssl.audit_overlays import OverlayKind, paint
+from framegate.ssl.audit.audit_overlays import OverlayKind, paint
 from framegate.ssl.probe_split import UNKNOWN, ProbeError, ProbeFrames, level_splits
 
 CLASSES = 12

@@ -14,8 +14,8 @@ from framegate.augment.crops import centre_square
 from framegate.augment.hard_negatives import look_numbers
 from framegate.augment.overlays.masks import found_regions
 from framegate.media import FrameStore
-from framegate.ssl.audit_frames import PaintedFeatures
-from framegate.ssl.audit_measures import (
+from framegate.ssl.audit.audit_frames import PaintedFeatures
+from framegate.ssl.audit.audit_measures import (
     Groups,
     cosine_distances,
     distances_between,
@@ -60,7 +60,7 @@ def audit_found(
 ) -> FoundAudit | None:
     """Audit a backbone on the overlays that extraction found; None where it found none in two clips.
 
-    Arguments are those of `framegate.ssl.audit.audit`.
+    Arguments are those of `framegate.ssl.audit.audit.audit`.
     """
     layouts = [store.video(row).layout for row in range(store.videos.num_rows)]
     with_overlays = np.array([bool(found_regions(layout)) for layout in layouts])

@@ -36,7 +36,7 @@ from framegate.recipes.finetune import finetune
 from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 SAMPLING = Sampling(frames=8, audio_seconds=10.0)
 

@@ -13,8 +13,8 @@ from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.evaluation import hits, labelled_rows, run_clips
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 
 FRAMES = 2  # of a clip: a quarter of the other rows', for each goes through the backbone at every step
 

@@ -23,7 +23,7 @@ from machine import machine
 
 from framegate.recipes.optimizers import make_optimizer
 from framegate.recipes.sections import Optim
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.programme import Programme, ProgrammeLoss
 from framegate.ssl.view_pairs import ViewBatch
 

@@ -17,7 +17,7 @@ from quality_pictures import Picture
 from framegate.media import ExtractOptions, FrameStore
 from framegate.recipes.audit_rows import audit_values
 from framegate.recipes.extract import extract_manifest
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.features import frame_features
 from framegate.ssl.knn import knn_predict
 from framegate.ssl.linear import choose_c, fit_linear

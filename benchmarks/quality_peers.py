@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
 from framegate.media import FrameStore
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 
 BATCH, LR, WEIGHT_DECAY = 128, 0.06, 5e-4
 WORKERS = 2

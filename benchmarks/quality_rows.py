@@ -20,7 +20,7 @@ from safetensors.torch import save_file
 from framegate.recipes.config import RecipeError, flat, read_recipe
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 RECIPE = "moco_small"  # whose defaults are under test
 SIDE = {64: 96, 128: 176}  # pixels of the frames that views of so many pixels are cut from

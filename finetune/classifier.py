@@ -40,9 +40,9 @@ from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, S
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
-from framegate.ssl.backbone import Backbone, is_timm_model, load_backbone
-from framegate.ssl.meter import build_on_meta, build_to_be_filled
-from framegate.ssl.weights import save_tensors
+from framegate.ssl.backbones.backbone import Backbone, is_timm_model, load_backbone
+from framegate.ssl.backbones.meter import build_on_meta, build_to_be_filled
+from framegate.ssl.backbones.weights import save_tensors
 
 _LOG = logging.getLogger(__name__)
 

@@ -28,7 +28,7 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.hub import window_features
 from framegate.finetune.quality import QUALITIES
 from framegate.finetune.streams import SetStream, TextStream
-from framegate.ssl.export import TOLERANCE, ExportError
+from framegate.ssl.backbones.backbone_export import TOLERANCE, ExportError
 
 _CONTENT = {"frames": "frames", "audio": "audio", "text": "tokens"}
 INPUTS = "inputs.json"
@@ -43,7 +43,7 @@ def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
 
     Raises:
         ExportError: the extra ``framegate[onnx]`` is not installed; a part does not translate; or ONNX Runtime's
-            answers differ from the model's by more than ``framegate.ssl.export.TOLERANCE``.
+            answers differ from the model's by more than ``framegate.ssl.backbones.backbone_export.TOLERANCE``.
     """
     try:
         import onnx  # noqa: F401

@@ -18,9 +18,9 @@ from framegate.media.errors import FramegateError
 from framegate.media.files import folder_aside, write_text
 from framegate.media.json_files import read_json
 from framegate.media.owned import MODELS, put_in_place
-from framegate.ssl.backbone import Backbone, is_timm_model
-from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE
-from framegate.ssl.weights_file import read_shapes, read_state_dict
+from framegate.ssl.backbones.backbone import Backbone, is_timm_model
+from framegate.ssl.backbones.backbone_folder import MAX_IMAGE_SIZE
+from framegate.ssl.backbones.weights_file import read_shapes, read_state_dict
 
 C = TypeVar("C")
 

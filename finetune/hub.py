@@ -21,9 +21,9 @@ from framegate.finetune.encoder_trust import (
     read_object,
 )
 from framegate.finetune.feature_extractor import make_extractor
-from framegate.ssl.hub_folder import fetch_folder
-from framegate.ssl.meter import SizeError, build_on_meta
-from framegate.ssl.weights_file import read_state_dict
+from framegate.ssl.backbones.hub_folder import fetch_folder
+from framegate.ssl.backbones.meter import SizeError, build_on_meta
+from framegate.ssl.backbones.weights_file import read_state_dict
 
 __all__ = ["EncoderError", "HubEncoder", "HubSoundEncoder", "HubTextEncoder", "encoder_folder", "load_extractor"]
 

@@ -9,7 +9,7 @@ from framegate.finetune.folder import HUB, describe_backbone
 from framegate.finetune.hub import HubEncoder
 from framegate.finetune.streams import FramesConfig, StreamsConfig
 from framegate.media.manifest.paths import final_name
-from framegate.ssl.backbone import Backbone, is_timm_model
+from framegate.ssl.backbones.backbone import Backbone, is_timm_model
 
 
 def without_paths(config: StreamsConfig, streams: Mapping[str, nn.Module] | nn.ModuleDict) -> StreamsConfig:

@@ -7,7 +7,7 @@ from torch import Generator
 
 from framegate.augment import attention
 from framegate.finetune.batch import ClipBatch
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 
 
 @torch.no_grad()

@@ -7,7 +7,7 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-from framegate.ssl.backbone import is_timm_model
+from framegate.ssl.backbones.backbone import is_timm_model
 
 MAX_KERNEL = 1 << 22
 """Numbers in the filter that resamples sound: rates that share no large divisor need one for each pair of phases."""

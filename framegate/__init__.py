@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from framegate.recipes.audit import audit_backbone as audit
     from framegate.recipes.extract import extract_manifest as extract
     from framegate.recipes.probe import probe_backbone as probe
-    from framegate.ssl.backbone import load_backbone
+    from framegate.ssl.backbones.backbone import load_backbone
     from framegate.ssl.moco import MoCo
     from framegate.ssl.view_pairs import ViewPairs
 
@@ -62,7 +62,7 @@ _HOMES = {
     "audit": ("framegate.recipes.audit", "audit_backbone"),
     "extract": ("framegate.recipes.extract", "extract_manifest"),
     "find_layout": ("framegate.augment", "find_layout"),
-    "load_backbone": ("framegate.ssl.backbone", "load_backbone"),
+    "load_backbone": ("framegate.ssl.backbones.backbone", "load_backbone"),
     "probe": ("framegate.recipes.probe", "probe_backbone"),
     "read_frames": ("framegate.media", "read_frames"),
 }

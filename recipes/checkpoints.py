@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from framegate.media.files import is_plain_folder, name_aside, replace_folder, to_disk, write_text
 from framegate.recipes.run_folder import RunError
-from framegate.ssl.weights import save_tensors
+from framegate.ssl.backbones.weights import save_tensors
 
 Attempt = Callable[[Callable[[], None]], None]
 """Runs some work on every process, and raises on every process if it failed on any."""

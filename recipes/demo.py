@@ -28,7 +28,7 @@ from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.probe import probe_rows
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
-from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 _KIND = "demo"
 _MADE = ("corpus", "store", "runs", "results.json", "report.html")

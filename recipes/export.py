@@ -12,9 +12,9 @@ from framegate.recipes.plain_statistics import describe_plain_frames, training_f
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.results import Result
 from framegate.recipes.run_folder import RunError, RunFolder, claim_export
-from framegate.ssl.backbone import Backbone, load_backbone
-from framegate.ssl.export import export_backbone, export_onnx, export_torchvision
-from framegate.ssl.weights import load_weights
+from framegate.ssl.backbones.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone_export import export_backbone, export_onnx, export_torchvision
+from framegate.ssl.backbones.weights import load_weights
 
 _WRITERS: dict[str, Callable[..., None]] = {
     "timm": export_backbone,

@@ -40,7 +40,7 @@ from framegate.recipes.optimizers import build_optimizer, set_lr
 from framegate.recipes.program import run_program
 from framegate.recipes.training_run import TrainingRun
 from framegate.recipes.validation import calibrate, validate
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data_workers import usable_workers
 from framegate.ssl.frame_order import FrameOrder
 from framegate.ssl.schedule import CosineSchedule

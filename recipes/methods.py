@@ -4,7 +4,7 @@ import torch
 
 from framegate.media import MediaError
 from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.method import Method
 from framegate.ssl.moco import MoCo
 from framegate.ssl.moco_v3 import MoCoV3

@@ -6,8 +6,8 @@ import torch
 from framegate.augment import plain_view
 from framegate.media import FrameStore
 from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.recalibrate import recalibrate_batch_norm
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.recalibrate import recalibrate_batch_norm
 
 _MOST, _BATCH = 2048, 128  # frames
 

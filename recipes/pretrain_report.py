@@ -18,7 +18,7 @@ from framegate.recipes.pretrain_curves import (
 from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.run_folder import RunFolder
 from framegate.recipes.similarities import SimilarityHistograms
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import collapse
 
 

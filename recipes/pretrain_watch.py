@@ -17,7 +17,7 @@ from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.similarities import SimilarityHistograms
 from framegate.recipes.tracking import Board
 from framegate.recipes.training_run import TrainingRun
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import (
     collapse,
     embedding_diagnostics,

@@ -13,7 +13,7 @@ from framegate.media import FrameStore
 from framegate.recipes.probe_frames import probe_frames, require_labels
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result, table
-from framegate.ssl.backbone import Backbone, BackboneError, load_backbone
+from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone
 from framegate.ssl.feature_cache import cached_features
 from framegate.ssl.features import frame_features
 from framegate.ssl.fine_tune import fine_tune_probe

@@ -12,7 +12,7 @@ from framegate.augment.sheet import Attention, draw_sheet
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.outputs import claim_output, signed_picture, write_output
 from framegate.recipes.results import Result
-from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 _CELLS = 7
 """Attention takes a map of this many cells a side."""

@@ -28,10 +28,10 @@ from framegate.media.files import (
     replace_folder,
     write_text,
 )
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.weights import save_tensors
 from framegate.ssl.features import frame_features
 from framegate.ssl.user_key import user_key
-from framegate.ssl.weights import save_tensors
 
 Shape = tuple[int | None, ...]
 """Lengths of a tensor's dimensions; None: any."""

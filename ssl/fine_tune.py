@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from framegate.augment import plain_view
 from framegate.augment.crops import cut, random_crop, whole_pixels
 from framegate.media import FrameStore
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.features import frame_features
 from framegate.ssl.probe import ProbeRow, probe_row
 from framegate.ssl.probe_split import ProbeFrames, level_splits

@@ -4,7 +4,7 @@ import torch
 from lightly.models.modules.heads import MoCoProjectionHead
 from torch import nn
 
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.gather import gather_rows, own_rows
 from framegate.ssl.guided_views import encode_keys, guided_queries

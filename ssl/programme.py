@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.gather import gather_rows
 from framegate.ssl.margin_softmax import UNLABELLED, Margin, margin_softmax, sample_classes

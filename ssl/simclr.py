@@ -4,7 +4,7 @@ import torch
 from lightly.models.modules.heads import SimCLRProjectionHead
 from torch import nn
 
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.gather import gather_rows, gather_rows_with_gradient, own_rows
 from framegate.ssl.info_nce import Rows, info_nce

@@ -20,8 +20,8 @@ from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy import Node, Taxonomy
 from framegate.finetune.tokenizer import load_tokenizer
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.finetune.test_hub import SMALL, save_ast, save_bert, save_wav2vec2, save_whisper
 from tests.no_network import no_network  # noqa: F401
 

@@ -28,7 +28,7 @@ from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy import Node, Taxonomy
 from framegate.finetune.tokenizer import train_tokenizer
-from framegate.ssl.backbone import BackboneError
+from framegate.ssl.backbones.backbone import BackboneError
 
 TAXONOMY = Taxonomy((Node("a"), Node("b"), Node("c")))
 SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}

@@ -20,7 +20,7 @@ from framegate.finetune.streams import FramesConfig, FrameStream
 from framegate.finetune.taxonomy import Node, Taxonomy
 from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.training import layers, parameter_groups, set_trained
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 
 HIERARCHY = Hierarchy(Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"))))
 

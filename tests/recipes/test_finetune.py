@@ -22,8 +22,8 @@ from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.training_run import TrainingError
 from framegate.recipes.validation import calibrate, uncalibrated, validate
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.recipes.runs import checkpoints, differing, tensors
 
 EVERYTHING = (

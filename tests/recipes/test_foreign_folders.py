@@ -23,8 +23,8 @@ from framegate.recipes.export import export
 from framegate.recipes.export_classifier import export_classifier
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.run_folder import RunError, RunFolder
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 
 
 @pytest.fixture

@@ -14,8 +14,8 @@ from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig,
 from framegate.finetune.taxonomy import Taxonomy
 from framegate.media import ExtractOptions
 from framegate.recipes.extract import extract_manifest
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.recipes.hostile import media, models, stores, texts
 from tests.recipes.hostile.sandbox import Outcome, Sandbox, listening, snapshot, wait_a_moment
 

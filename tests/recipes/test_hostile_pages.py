@@ -33,7 +33,7 @@ from framegate.recipes.page import Page
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.run_folder import RunFolder
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 
 ESCAPES = "\x1b[31m \x9b \u202e \u2066 \U000e0041"
 HOSTILE = f"<script>alert(1)</script>\"'><img src=x onerror=alert(1)> \\frac $\\frac$ $_$ {ESCAPES}"

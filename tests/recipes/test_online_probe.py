@@ -8,7 +8,7 @@ import torch
 from framegate.media import Clip, FrameStore
 from framegate.recipes.online_probe import OnlineProbe, some_frames
 from framegate.recipes.pretrain_pictures import neighbour_strips
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from tests.ssl.small_stores import make_store, write_video
 
 

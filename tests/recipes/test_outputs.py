@@ -20,8 +20,8 @@ from framegate.recipes.outputs import (
     write_output,
 )
 from framegate.recipes.page import Page
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 
 LINE = {"id": "a", "path": [], "probabilities": [], "top": [], "reliabilities": {}, "present": []}
 PICTURE = np.zeros((8, 8, 3), np.uint8)

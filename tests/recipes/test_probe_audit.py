@@ -12,8 +12,8 @@ from framegate.media import FrameStore
 from framegate.recipes.audit_page import add_audit, audit_card
 from framegate.recipes.audit_rows import audit_metrics
 from framegate.recipes.page import Page
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 
 TINY = ("--image-size", "32")
 

@@ -6,9 +6,9 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from framegate.ssl.backbone import Backbone, BackboneError, load_backbone
-from framegate.ssl.export import export_backbone
-from framegate.ssl.weights import read_state_dict
+from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
+from framegate.ssl.backbones.weights import read_state_dict
 from tests.ssl.tiny_backbone import pictures
 
 NAME = "resnet10t"

@@ -11,9 +11,9 @@ import torchvision
 from safetensors.torch import load_file
 
 from framegate.media.owned import MARKER
-from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone_export import ExportError, export_backbone, export_onnx, export_torchvision
 from framegate.ssl.batch_norm import set_batch_norm
-from framegate.ssl.export import ExportError, export_backbone, export_onnx, export_torchvision
 from tests.ssl.tiny_backbone import pictures
 
 CARD = "# A backbone\n"
@@ -141,7 +141,7 @@ def test_onnx_runtime_computes_the_same_features_for_any_number_of_pictures(tmp_
 
 
 def test_features_that_differ_are_an_error_and_no_file(tmp_path: Path, monkeypatch):
-    monkeypatch.setattr("framegate.ssl.export.TOLERANCE", -1.0)
+    monkeypatch.setattr("framegate.ssl.backbones.backbone_export.TOLERANCE", -1.0)
     with pytest.raises(ExportError, match="features in torchvision's resnet18 differ"):
         export_torchvision(Backbone("resnet18", image_size=32), tmp_path / "x", card=CARD)
     assert list(tmp_path.iterdir()) == []

@@ -13,10 +13,10 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from framegate.ssl.backbone import Backbone, BackboneError, load_backbone
-from framegate.ssl.export import export_backbone
-from framegate.ssl.meter import SizeError, build_on_meta
-from framegate.ssl.weights_file import read_state_dict
+from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
+from framegate.ssl.backbones.meter import SizeError, build_on_meta
+from framegate.ssl.backbones.weights_file import read_state_dict
 from tests.no_network import no_network  # noqa: F401
 
 NAME = "test_resnet"

@@ -1,7 +1,7 @@
 import torch
 from torch import nn
 
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.moco_v3 import MoCoV3
 from tests.ssl.tiny_backbone import draws, pictures, tiny_moco_v3, view_batch
 

@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import nn
 
-from framegate.ssl.backbone import Backbone
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.recalibrate import recalibrate_batch_norm
 from framegate.ssl.batch_norm import set_batch_norm
-from framegate.ssl.recalibrate import recalibrate_batch_norm
 
 
 def rows(count: int) -> torch.Tensor:

@@ -11,8 +11,8 @@ import torchvision
 from safetensors.torch import save_file
 from torch import Tensor, nn
 
-from framegate.ssl.backbone import Backbone, BackboneError
-from framegate.ssl.weights import load_weights
+from framegate.ssl.backbones.backbone import Backbone, BackboneError
+from framegate.ssl.backbones.weights import load_weights
 
 
 def supervised(name: str) -> nn.Module:

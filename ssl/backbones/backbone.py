@@ -14,11 +14,11 @@ import torch
 from timm.data import resolve_model_data_config
 from torch import Tensor, nn
 
-from framegate.ssl.backbone_folder import MAX_IMAGE_SIZE, check_config
-from framegate.ssl.hub_folder import fetch_folder
-from framegate.ssl.meter import SizeError, build_on_meta
-from framegate.ssl.weights import BackboneError, fit_weights, read_weights
-from framegate.ssl.weights_file import count_stored
+from framegate.ssl.backbones.backbone_folder import MAX_IMAGE_SIZE, check_config
+from framegate.ssl.backbones.hub_folder import fetch_folder
+from framegate.ssl.backbones.meter import SizeError, build_on_meta
+from framegate.ssl.backbones.weights import BackboneError, fit_weights, read_weights
+from framegate.ssl.backbones.weights_file import count_stored
 
 __all__ = ["Backbone", "BackboneError", "is_timm_model", "load_backbone"]
 

@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from framegate.media.errors import FramegateError
 from framegate.media.files import folder_aside, write_text
 from framegate.media.owned import MODELS, put_in_place, refuse_foreign
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.weights import save_tensors
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.weights import save_tensors
 
 TOLERANCE = 1e-4
 """How far an exported network's features may be from the backbone's, relative to their size where that is above 1."""

@@ -16,8 +16,8 @@ from timm.layers import resample_abs_pos_embed
 from torch import Tensor, nn
 
 from framegate.media.errors import FramegateError
-from framegate.ssl.key_layouts import KeyLayout, key_layouts
-from framegate.ssl.weights_file import read_state_dict
+from framegate.ssl.backbones.key_layouts import KeyLayout, key_layouts
+from framegate.ssl.backbones.weights_file import read_state_dict
 
 __all__ = ["BackboneError", "fit_weights", "load_weights", "read_state_dict", "read_weights", "save_tensors"]
 

@@ -25,8 +25,8 @@ import torch
 from torch import Tensor, nn
 
 from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.data.view_pairs import ViewBatch, step_draws
 from framegate.ssl.moco import MoCo
-from framegate.ssl.view_pairs import ViewBatch, step_draws
 
 Step = Callable[[], None]
 ROUNDS = 15

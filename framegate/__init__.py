@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     from framegate.recipes.extract import extract_manifest as extract
     from framegate.recipes.probe import probe_backbone as probe
     from framegate.ssl.backbones.backbone import load_backbone
+    from framegate.ssl.data.view_pairs import ViewPairs
     from framegate.ssl.moco import MoCo
-    from framegate.ssl.view_pairs import ViewPairs
 
 __version__ = "0.1.0"
 
@@ -57,7 +57,7 @@ _HOMES = {
     "MoCo": ("framegate.ssl.moco", "MoCo"),
     "Taxonomy": ("framegate.finetune", "Taxonomy"),
     "TwoViews": ("framegate.augment", "TwoViews"),
-    "ViewPairs": ("framegate.ssl.view_pairs", "ViewPairs"),
+    "ViewPairs": ("framegate.ssl.data.view_pairs", "ViewPairs"),
     "ViewPolicy": ("framegate.augment", "ViewPolicy"),
     "audit": ("framegate.recipes.audit", "audit_backbone"),
     "extract": ("framegate.recipes.extract", "extract_manifest"),

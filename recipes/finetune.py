@@ -41,10 +41,10 @@ from framegate.recipes.program import run_program
 from framegate.recipes.training_run import TrainingRun
 from framegate.recipes.validation import calibrate, validate
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.data_workers import usable_workers
-from framegate.ssl.frame_order import FrameOrder
+from framegate.ssl.data.data_workers import usable_workers
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.view_pairs import MicroBatches
 from framegate.ssl.schedule import CosineSchedule
-from framegate.ssl.view_pairs import MicroBatches
 
 
 def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = False) -> Path:

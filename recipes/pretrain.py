@@ -28,9 +28,9 @@ from framegate.recipes.pretrain_watch import PretrainWatch
 from framegate.recipes.program import run_program
 from framegate.recipes.training_run import TrainingError, TrainingRun
 from framegate.ssl.backbones.backbone_export import export_backbone
-from framegate.ssl.data_workers import usable_workers
-from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
+from framegate.ssl.data.data_workers import usable_workers
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
 
 
 def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = False) -> Path:

@@ -8,8 +8,8 @@ from framegate.augment import TwoViews, plain_view
 from framegate.media import FrameStore
 from framegate.recipes.online_probe import FrameFeatures
 from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.ssl.data.view_pairs import ViewPairs, source_numbers
 from framegate.ssl.neighbours import nearest_of_other_sources
-from framegate.ssl.view_pairs import ViewPairs, source_numbers
 
 _WHITE = 255
 _GAP = 4

@@ -10,7 +10,7 @@ from torch.utils.data import DataLoader, Dataset
 from framegate.augment import mask_layout, plain_view
 from framegate.augment.crops import centre_square
 from framegate.media import FrameStore, decode_jpeg
-from framegate.ssl.data_workers import usable_workers
+from framegate.ssl.data.data_workers import usable_workers
 
 
 class PlainFrames(Dataset):

@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 
 from framegate.augment.attention import LEAST_SIDE, activation_map, crop_boxes, drop_masks, zoom
+from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.gather import own_rows, processes
 from framegate.ssl.key_encoder import KeyEncoder, encode_shuffled
 from framegate.ssl.method import AttentionShares, unit
-from framegate.ssl.view_pairs import ViewBatch
 
 DROP_THRESHOLDS, CROP_THRESHOLDS = (0.2, 0.5), (0.4, 0.6)  # θ_d and θ_c, shares of a map's maximum
 LEAST_LEFT = 0.5  # share of a view's pixels that a drop leaves

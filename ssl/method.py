@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.view_pairs import ViewBatch
+from framegate.ssl.data.view_pairs import ViewBatch
 
 
 class AttentionShares(NamedTuple):

@@ -8,10 +8,10 @@ from torch import Tensor, nn
 
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
+from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.gather import gather_rows
 from framegate.ssl.margin_softmax import UNLABELLED, Margin, margin_softmax, sample_classes
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
-from framegate.ssl.view_pairs import ViewBatch
 
 
 class ProgrammeTerm(NamedTuple):

@@ -6,10 +6,10 @@ from torch import nn
 
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
+from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.gather import gather_rows, gather_rows_with_gradient, own_rows
 from framegate.ssl.info_nce import Rows, info_nce
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
-from framegate.ssl.view_pairs import ViewBatch
 
 
 class SimCLR(Method):

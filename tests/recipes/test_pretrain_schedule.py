@@ -13,7 +13,7 @@ from framegate.recipes.config import read_recipe
 from framegate.recipes.optimizers import decay_groups
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_schedule import PretrainSchedule
-from framegate.ssl.frame_order import FrameOrder
+from framegate.ssl.data.frame_order import FrameOrder
 
 RECIPES = ["moco_efficientnet_b0", "moco_small", "moco_v3_vit", "programme", "simclr"]
 

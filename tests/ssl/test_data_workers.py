@@ -12,7 +12,7 @@ import pytest
 _FILLING = "x" * 200
 
 _BIND = "from multiprocessing.connection import Listener; Listener(family='AF_UNIX')"
-_ASK = "from framegate.ssl.data_workers import usable_workers; print(usable_workers({}))"
+_ASK = "from framegate.ssl.data.data_workers import usable_workers; print(usable_workers({}))"
 
 
 @pytest.fixture

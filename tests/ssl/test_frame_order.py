@@ -3,8 +3,8 @@ from itertools import islice
 import numpy as np
 import pytest
 
-from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.view_pairs import MicroBatches
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.view_pairs import MicroBatches
 
 VIDEOS = [5, 1, 9, 3, 12]  # frames of each video
 EPOCHS = 3

@@ -5,10 +5,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.margin_softmax import margin_softmax
 from framegate.ssl.method import Method
 from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
-from framegate.ssl.view_pairs import ViewBatch
 from tests.ssl.tiny_backbone import TinyBackbone, draws, pictures, tiny_moco, tiny_simclr, view_batch
 
 

@@ -4,8 +4,8 @@ from torch.utils.data import DataLoader
 
 from framegate.augment import Anchor, AttentionPolicy, OverlayPolicy, TwoViews, View, ViewPolicy
 from framegate.media import Clip, FrameStore
-from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, source_numbers, step_draws
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, source_numbers, step_draws
 from tests.ssl.small_stores import make_store
 
 SIDE = 32

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from framegate.augment import Anchor, TwoViews, View, look_numbers
 from framegate.media import FrameStore
-from framegate.ssl.frame_order import FrameOrder
+from framegate.ssl.data.frame_order import FrameOrder
 
 Identity = Literal["source", "frame"]
 _NEIGHBOUR, _DONOR, _STEP = range(3)  # what a random stream is for; streams of different use never coincide

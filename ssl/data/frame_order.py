@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from framegate.augment import beside_same_look
-from framegate.ssl.epoch_batches import epoch_batches
+from framegate.ssl.data.epoch_batches import epoch_batches
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,8 +9,8 @@ from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.gather import gather_rows, own_rows
 from framegate.ssl.guided_views import encode_keys, guided_queries
-from framegate.ssl.info_nce import Rows, info_nce
 from framegate.ssl.key_encoder import KeyEncoder
+from framegate.ssl.losses.info_nce import Rows, info_nce
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
 
 

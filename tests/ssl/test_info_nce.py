@@ -3,8 +3,8 @@ import math
 import pytest
 import torch
 
-import framegate.ssl.info_nce as module
-from framegate.ssl.info_nce import Rows, info_nce, same_source
+import framegate.ssl.losses.info_nce as module
+from framegate.ssl.losses.info_nce import Rows, info_nce, same_source
 from framegate.ssl.queue import EMPTY
 from tests.ssl.tiny_backbone import unit_rows
 

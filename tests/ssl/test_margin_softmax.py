@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from framegate.ssl.margin_softmax import Margin, margin_softmax, sample_classes
+from framegate.ssl.losses.margin_softmax import Margin, margin_softmax, sample_classes
 from tests.ssl.tiny_backbone import unit_rows
 
 

@@ -14,7 +14,7 @@ import torch
 from torch import Generator, Tensor, nn
 
 from framegate.finetune.batch import MODALITIES, ClipBatch
-from framegate.ssl.gather import gather_rows
+from framegate.ssl.modules.gather import gather_rows
 
 _ROUNDING = 1e-6  # of chances that add up to 1
 

@@ -25,8 +25,8 @@ from framegate.ssl.diagnostics import (
     sample_similarities,
 )
 from framegate.ssl.method import MethodOutput
+from framegate.ssl.modules.key_queue import EMPTY, KeyQueue
 from framegate.ssl.probe_split import ProbeError
-from framegate.ssl.queue import EMPTY, KeyQueue
 
 
 class PretrainWatch:

@@ -11,9 +11,9 @@ from torch import Tensor
 
 from framegate.augment.attention import LEAST_SIDE, activation_map, crop_boxes, drop_masks, zoom
 from framegate.ssl.data.view_pairs import ViewBatch
-from framegate.ssl.gather import own_rows, processes
-from framegate.ssl.key_encoder import KeyEncoder, encode_shuffled
 from framegate.ssl.method import AttentionShares, unit
+from framegate.ssl.modules.gather import own_rows, processes
+from framegate.ssl.modules.key_encoder import KeyEncoder, encode_shuffled
 
 DROP_THRESHOLDS, CROP_THRESHOLDS = (0.2, 0.5), (0.4, 0.6)  # θ_d and θ_c, shares of a map's maximum
 LEAST_LEFT = 0.5  # share of a view's pixels that a drop leaves
@@ -28,7 +28,7 @@ def encode_keys(
     Args:
         encoder: its encoder is a `Backbone` and a head in sequence.
         views: this process's share (B, 3, S, S) of each view.
-        draws: see `framegate.ssl.key_encoder.encode_shuffled`.
+        draws: see `framegate.ssl.modules.key_encoder.encode_shuffled`.
         with_maps: whether maps are wanted.
 
     Returns:

@@ -5,14 +5,14 @@ from lightly.models.modules.heads import MoCoProjectionHead
 from torch import nn
 
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.data.view_pairs import ViewBatch
-from framegate.ssl.gather import gather_rows, own_rows
 from framegate.ssl.guided_views import encode_keys, guided_queries
-from framegate.ssl.key_encoder import KeyEncoder
 from framegate.ssl.losses.info_nce import Rows, info_nce
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
-from framegate.ssl.queue import KeyQueue
+from framegate.ssl.modules.batch_norm import BatchNorm, set_batch_norm
+from framegate.ssl.modules.gather import gather_rows, own_rows
+from framegate.ssl.modules.key_encoder import KeyEncoder
+from framegate.ssl.modules.key_queue import KeyQueue
 
 
 class MoCo(Method):
@@ -30,7 +30,7 @@ class MoCo(Method):
         temperature: τ.
         queue: capacity in keys.
         symmetric: each view is once the query and once the key; twice the query images a step.
-        batch_norm: see `framegate.ssl.batch_norm`.
+        batch_norm: see `framegate.ssl.modules.batch_norm`.
     """
 
     def __init__(

@@ -5,13 +5,13 @@ from lightly.models.modules.heads import MoCoProjectionHead
 from torch import nn
 
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.data.view_pairs import ViewBatch
-from framegate.ssl.gather import gather_rows, own_rows
 from framegate.ssl.guided_views import encode_keys, guided_queries
-from framegate.ssl.key_encoder import KeyEncoder
 from framegate.ssl.losses.info_nce import Rows, info_nce
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
+from framegate.ssl.modules.batch_norm import BatchNorm, set_batch_norm
+from framegate.ssl.modules.gather import gather_rows, own_rows
+from framegate.ssl.modules.key_encoder import KeyEncoder
 
 
 class MoCoV3(Method):
@@ -28,7 +28,7 @@ class MoCoV3(Method):
         hidden: width of the heads.
         temperature: τ.
         symmetric: each view is once the query and once the key.
-        batch_norm: see `framegate.ssl.batch_norm`; the paper synchronises.
+        batch_norm: see `framegate.ssl.modules.batch_norm`; the paper synchronises.
         freeze_patches: of a transformer; others have none.
     """
 

@@ -7,11 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.data.view_pairs import ViewBatch
-from framegate.ssl.gather import gather_rows
 from framegate.ssl.losses.margin_softmax import UNLABELLED, Margin, margin_softmax, sample_classes
 from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
+from framegate.ssl.modules.batch_norm import BatchNorm, set_batch_norm
+from framegate.ssl.modules.gather import gather_rows
 
 
 class ProgrammeTerm(NamedTuple):
@@ -101,7 +101,7 @@ class Programme(Method):
         backbone: what training changes.
         loss: the classifier on its features.
         symmetric: both views are classified, not the first alone; twice the images a step.
-        batch_norm: see `framegate.ssl.batch_norm`.
+        batch_norm: see `framegate.ssl.modules.batch_norm`.
     """
 
     def __init__(

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 from torch.autograd import Function
 
-from framegate.ssl.queue import EMPTY
+from framegate.ssl.modules.key_queue import EMPTY
 
 CHUNK = 4096  # keys whose similarities are in memory, and on a CPU in its cache, at a time
 

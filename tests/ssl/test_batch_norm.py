@@ -7,7 +7,7 @@ from timm.layers import BatchNormAct2d
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
 
-from framegate.ssl.batch_norm import GROUP, LEAST, set_batch_norm
+from framegate.ssl.modules.batch_norm import GROUP, LEAST, set_batch_norm
 
 
 def split_norm(channels: int = 4) -> nn.BatchNorm2d:

@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 from framegate.media.owned import MARKER
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 from framegate.ssl.backbones.backbone_export import ExportError, export_backbone, export_onnx, export_torchvision
-from framegate.ssl.batch_norm import set_batch_norm
+from framegate.ssl.modules.batch_norm import set_batch_norm
 from tests.ssl.tiny_backbone import pictures
 
 CARD = "# A backbone\n"

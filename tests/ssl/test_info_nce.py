@@ -5,7 +5,7 @@ import torch
 
 import framegate.ssl.losses.info_nce as module
 from framegate.ssl.losses.info_nce import Rows, info_nce, same_source
-from framegate.ssl.queue import EMPTY
+from framegate.ssl.modules.key_queue import EMPTY
 from tests.ssl.tiny_backbone import unit_rows
 
 TAU = 0.2

@@ -3,7 +3,7 @@ import timm
 import torch
 from torch import nn
 
-from framegate.ssl.key_encoder import KeyEncoder
+from framegate.ssl.modules.key_encoder import KeyEncoder
 from tests.ssl.tiny_backbone import TinyBackbone, pictures
 
 

@@ -1,6 +1,6 @@
 import torch
 
-from framegate.ssl.queue import EMPTY, KeyQueue
+from framegate.ssl.modules.key_queue import EMPTY, KeyQueue
 
 
 def keys_named(*names: int) -> tuple[torch.Tensor, torch.Tensor]:

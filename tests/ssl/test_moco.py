@@ -2,9 +2,9 @@ import pytest
 import torch
 from torch import nn
 
-from framegate.ssl.batch_norm import GROUP
 from framegate.ssl.moco import MoCo
-from framegate.ssl.queue import EMPTY
+from framegate.ssl.modules.batch_norm import GROUP
+from framegate.ssl.modules.key_queue import EMPTY
 from tests.ssl.tiny_backbone import TinyBackbone, draws, pictures, tiny_moco, unit_rows, view_batch
 
 SOURCES = torch.tensor([0, 1, 0, 2, 3, 1])

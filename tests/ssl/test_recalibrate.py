@@ -8,7 +8,7 @@ from torch import nn
 
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.recalibrate import recalibrate_batch_norm
-from framegate.ssl.batch_norm import set_batch_norm
+from framegate.ssl.modules.batch_norm import set_batch_norm
 
 
 def rows(count: int) -> torch.Tensor:

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from framegate.ssl.gather import gather_rows, processes, rank
+from framegate.ssl.modules.gather import gather_rows, processes, rank
 
 
 class KeyEncoder(nn.Module):
@@ -59,7 +59,7 @@ def encode_shuffled(
 ) -> tuple[Tensor, ...]:
     """Encode all processes' views in an order drawn anew, so that batch norm groups them otherwise than the queries.
 
-    This is shuffled batch norm (He et al. 2020, §3.3) over the groups of `framegate.ssl.batch_norm`, too: the order is
+    This is shuffled batch norm (He et al. 2020, §3.3) over the groups of `framegate.ssl.modules.batch_norm`, too: the order is
     drawn over all views of all processes, each encodes its share of it, and the results are put back in order. With it
     statistics say nothing of which key belongs to which query, whether they are of a process or of a group in it.
 

@@ -25,7 +25,7 @@ from framegate.recipes.optimizers import make_optimizer
 from framegate.recipes.sections import Optim
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch
-from framegate.ssl.programme import Programme, ProgrammeLoss
+from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss
 
 MANY, FEW = 60_000, 1_000
 BATCH, SIDE = 128, 64

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch, step_draws
-from framegate.ssl.moco import MoCo
+from framegate.ssl.methods.moco import MoCo
 
 Step = Callable[[], None]
 ROUNDS = 15

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from framegate.recipes.probe import probe_backbone as probe
     from framegate.ssl.backbones.backbone import load_backbone
     from framegate.ssl.data.view_pairs import ViewPairs
-    from framegate.ssl.moco import MoCo
+    from framegate.ssl.methods.moco import MoCo
 
 __version__ = "0.1.0"
 
@@ -54,7 +54,7 @@ _HOMES = {
     "FrameStore": ("framegate.media", "FrameStore"),
     "FramegateError": ("framegate.media", "FramegateError"),
     "GatedFusionClassifier": ("framegate.finetune", "GatedFusionClassifier"),
-    "MoCo": ("framegate.ssl.moco", "MoCo"),
+    "MoCo": ("framegate.ssl.methods.moco", "MoCo"),
     "Taxonomy": ("framegate.finetune", "Taxonomy"),
     "TwoViews": ("framegate.augment", "TwoViews"),
     "ViewPairs": ("framegate.ssl.data.view_pairs", "ViewPairs"),

@@ -5,11 +5,11 @@ import torch
 from framegate.media import MediaError
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.method import Method
-from framegate.ssl.moco import MoCo
-from framegate.ssl.moco_v3 import MoCoV3
-from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
-from framegate.ssl.simclr import SimCLR
+from framegate.ssl.methods.method import Method
+from framegate.ssl.methods.moco import MoCo
+from framegate.ssl.methods.moco_v3 import MoCoV3
+from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss, WithProgramme
+from framegate.ssl.methods.simclr import SimCLR
 
 
 def make_method(config: PretrainConfig, *, programmes: int) -> Method:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from framegate.augment import AttentionPolicy
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.ssl.data.frame_order import FrameOrder
-from framegate.ssl.method import AttentionShares
+from framegate.ssl.methods.method import AttentionShares
 from framegate.ssl.schedule import CosineSchedule
 
 

@@ -24,7 +24,7 @@ from framegate.ssl.diagnostics import (
     queue_age,
     sample_similarities,
 )
-from framegate.ssl.method import MethodOutput
+from framegate.ssl.methods.method import MethodOutput
 from framegate.ssl.modules.key_queue import EMPTY, KeyQueue
 from framegate.ssl.probe_split import ProbeError
 

@@ -93,7 +93,7 @@ def test_batch_norm_is_the_methods_own_where_nothing_is_said():
 
 def test_the_moving_average_moves_once_an_update_and_not_once_a_micro_batch(store: Path, tmp_path: Path, monkeypatch):
     from framegate.recipes.pretrain import pretrain
-    from framegate.ssl.moco import MoCo
+    from framegate.ssl.methods.moco import MoCo
 
     moves, forwards = [], []
     update, forward = MoCo.update_key_encoder, MoCo.forward

@@ -6,9 +6,9 @@ from framegate.media import MediaError
 from framegate.recipes.config import RecipeError, read_recipe
 from framegate.recipes.methods import make_method
 from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.ssl.moco import MoCo
+from framegate.ssl.methods.moco import MoCo
+from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss, WithProgramme
 from framegate.ssl.modules.key_encoder import KeyEncoder
-from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
 
 SMALL = ["backbone.name=test_resnet", "backbone.image_size=32", "method.batch_norm=plain"]
 

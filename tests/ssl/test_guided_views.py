@@ -2,8 +2,8 @@ import pytest
 import torch
 
 from framegate.augment.attention import activation_map, drop_masks
-from framegate.ssl.guided_views import LEAST_LEFT, encode_keys, guided_queries
-from framegate.ssl.method import AttentionShares
+from framegate.ssl.methods.guided_views import LEAST_LEFT, encode_keys, guided_queries
+from framegate.ssl.methods.method import AttentionShares
 from tests.ssl.tiny_backbone import draws, pictures, tiny_moco, view_batch
 
 SIDE = 24

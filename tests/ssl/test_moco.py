@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from framegate.ssl.moco import MoCo
+from framegate.ssl.methods.moco import MoCo
 from framegate.ssl.modules.batch_norm import GROUP
 from framegate.ssl.modules.key_queue import EMPTY
 from tests.ssl.tiny_backbone import TinyBackbone, draws, pictures, tiny_moco, unit_rows, view_batch

@@ -9,8 +9,8 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method
-from framegate.ssl.moco import MoCo
+from framegate.ssl.methods.method import NO_ATTENTION, AttentionShares, Method
+from framegate.ssl.methods.moco import MoCo
 from framegate.ssl.modules.batch_norm import GROUP
 from framegate.ssl.modules.gather import gather_rows, gather_rows_with_gradient, own_rows
 from tests.ssl.processes import in_processes

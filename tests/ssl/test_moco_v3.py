@@ -2,7 +2,7 @@ import torch
 from torch import nn
 
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.moco_v3 import MoCoV3
+from framegate.ssl.methods.moco_v3 import MoCoV3
 from tests.ssl.tiny_backbone import draws, pictures, tiny_moco_v3, view_batch
 
 SOURCES = torch.tensor([0, 1, 0, 2, 3, 1])

@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.losses.margin_softmax import margin_softmax
-from framegate.ssl.method import Method
-from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
+from framegate.ssl.methods.method import Method
+from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss, WithProgramme
 from tests.ssl.tiny_backbone import TinyBackbone, draws, pictures, tiny_moco, tiny_simclr, view_batch
 
 

@@ -8,7 +8,7 @@ import torch
 import torch.distributed as dist
 from torch import Tensor, nn
 
-from framegate.ssl.programme import Programme, ProgrammeLoss
+from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss
 from tests.ssl.processes import in_processes
 from tests.ssl.tiny_backbone import TinyBackbone, draws, pictures, view_batch
 

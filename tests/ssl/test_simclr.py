@@ -2,7 +2,7 @@ import pytest
 import torch
 from torch import nn
 
-from framegate.ssl.simclr import SimCLR
+from framegate.ssl.methods.simclr import SimCLR
 from tests.ssl.tiny_backbone import TinyBackbone, draws, pictures, tiny_simclr, view_batch
 
 FIRST, SECOND = pictures(6, seed=1), pictures(6, seed=2)

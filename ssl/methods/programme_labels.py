@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.losses.margin_softmax import UNLABELLED, Margin, margin_softmax, sample_classes
-from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
+from framegate.ssl.methods.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
 from framegate.ssl.modules.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.modules.gather import gather_rows
 

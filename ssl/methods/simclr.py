@@ -7,7 +7,7 @@ from torch import nn
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.losses.info_nce import Rows, info_nce
-from framegate.ssl.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
+from framegate.ssl.methods.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
 from framegate.ssl.modules.batch_norm import BatchNorm, set_batch_norm
 from framegate.ssl.modules.gather import gather_rows, gather_rows_with_gradient, own_rows
 

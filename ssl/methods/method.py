@@ -10,7 +10,7 @@ from framegate.ssl.data.view_pairs import ViewBatch
 
 
 class AttentionShares(NamedTuple):
-    """How likely the query's view is changed where the key encoder looked; see `framegate.ssl.guided_views`."""
+    """How likely the query's view is changed where the key encoder looked; see `framegate.ssl.methods.guided_views`."""
 
     drop: float = 0.0
     crop: float = 0.0

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from framegate.augment.attention import LEAST_SIDE, activation_map, crop_boxes, drop_masks, zoom
 from framegate.ssl.data.view_pairs import ViewBatch
-from framegate.ssl.method import AttentionShares, unit
+from framegate.ssl.methods.method import AttentionShares, unit
 from framegate.ssl.modules.gather import own_rows, processes
 from framegate.ssl.modules.key_encoder import KeyEncoder, encode_shuffled
 

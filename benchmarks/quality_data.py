@@ -18,9 +18,9 @@ from framegate.media import ExtractOptions, FrameStore
 from framegate.recipes.audit_rows import audit_values
 from framegate.recipes.extract import extract_manifest
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.features import frame_features
-from framegate.ssl.knn import knn_predict
-from framegate.ssl.linear import choose_c, fit_linear
+from framegate.ssl.probes.features import frame_features
+from framegate.ssl.probes.knn import knn_predict
+from framegate.ssl.probes.linear_probe import choose_c, fit_linear
 
 K, TAU = 20, 0.1
 CORRELATION = 0.9  # share of a category's training clips that have its station's look; the others have another's

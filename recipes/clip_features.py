@@ -18,7 +18,7 @@ from framegate.media.manifest.paths import final_name
 from framegate.recipes.clips import ClipFeatures, StoreClips, spread
 from framegate.recipes.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.feature_cache import Shape, add_tensors, cached_features, kept_tensors, store_digest
+from framegate.ssl.probes.feature_cache import Shape, add_tensors, cached_features, kept_tensors, store_digest
 
 
 def frozen_features(
@@ -31,7 +31,7 @@ def frozen_features(
 ) -> dict[str, ClipFeatures]:
     """By modality whose encoder is frozen, its features of all labelled clips: of millions few are labelled.
 
-    What is in the store already is read; see :func:`~framegate.ssl.feature_cache.kept_tensors`.
+    What is in the store already is read; see :func:`~framegate.ssl.probes.feature_cache.kept_tensors`.
     """
     rows = np.array([row for row, nodes in enumerate(labels) if nodes], dtype=np.int64)
     clips = StoreClips(store, model.prepare, sampling, labels=labels)

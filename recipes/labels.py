@@ -8,7 +8,7 @@ from framegate.finetune.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import FrameStore, split_labels
 from framegate.media.errors import ProblemsError
 from framegate.media.visible import quoted
-from framegate.ssl.probe import UNKNOWN
+from framegate.ssl.probes.probe import UNKNOWN
 
 
 class LabelError(ProblemsError):

@@ -11,8 +11,8 @@ from framegate.recipes.labels import LabelError
 from framegate.recipes.probe_frames import probe_frames, video_levels
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import effective_rank, spread
-from framegate.ssl.features import frame_features
-from framegate.ssl.probe import UNKNOWN, ProbeError, knn_probe
+from framegate.ssl.probes.features import frame_features
+from framegate.ssl.probes.probe import UNKNOWN, ProbeError, knn_probe
 
 _MOST = {"train": 8192, "val": 2048}
 """frames of a split that are looked at; of more, an even choice, so that a probe's time has a bound"""

@@ -9,7 +9,7 @@ from framegate.media import FrameStore
 from framegate.recipes.online_probe import FrameFeatures
 from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.ssl.data.view_pairs import ViewPairs, source_numbers
-from framegate.ssl.neighbours import nearest_of_other_sources
+from framegate.ssl.probes.neighbours import nearest_of_other_sources
 
 _WHITE = 255
 _GAP = 4

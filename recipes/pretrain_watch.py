@@ -26,7 +26,7 @@ from framegate.ssl.diagnostics import (
 )
 from framegate.ssl.methods.method import MethodOutput
 from framegate.ssl.modules.key_queue import EMPTY, KeyQueue
-from framegate.ssl.probe_split import ProbeError
+from framegate.ssl.probes.probe_split import ProbeError
 
 
 class PretrainWatch:

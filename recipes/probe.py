@@ -14,11 +14,11 @@ from framegate.recipes.probe_frames import probe_frames, require_labels
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result, table
 from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone
-from framegate.ssl.feature_cache import cached_features
-from framegate.ssl.features import frame_features
-from framegate.ssl.fine_tune import fine_tune_probe
-from framegate.ssl.probe import ProbeRow, few_shot_probe, knn_probe, linear_probe
-from framegate.ssl.probe_split import level_splits
+from framegate.ssl.probes.feature_cache import cached_features
+from framegate.ssl.probes.features import frame_features
+from framegate.ssl.probes.fine_tune_probe import fine_tune_probe
+from framegate.ssl.probes.probe import ProbeRow, few_shot_probe, knn_probe, linear_probe
+from framegate.ssl.probes.probe_split import level_splits
 
 
 def probe_backbone(

@@ -7,7 +7,7 @@ import numpy as np
 from framegate.finetune.taxonomy import TAXONOMY_FILE
 from framegate.media import FrameStore, split_labels
 from framegate.recipes.labels import level_classes, store_taxonomy
-from framegate.ssl.probe_split import UNKNOWN, ProbeError, ProbeFrames
+from framegate.ssl.probes.probe_split import UNKNOWN, ProbeError, ProbeFrames
 
 
 def probe_frames(store: FrameStore, frames: np.ndarray, *, taxonomy: str | Path | None = None) -> ProbeFrames:

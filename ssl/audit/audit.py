@@ -30,7 +30,7 @@ from framegate.ssl.audit.audit_measures import (
     same_among_neighbours,
 )
 from framegate.ssl.audit.audit_overlays import KINDS, OverlayKind
-from framegate.ssl.probe_split import ProbeFrames
+from framegate.ssl.probes.probe_split import ProbeFrames
 
 DEFINITION = (
     "The score of a kind of overlay is 1 − (read + pull + mislead) / 3, where",

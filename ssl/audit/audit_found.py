@@ -24,7 +24,7 @@ from framegate.ssl.audit.audit_measures import (
     penalty,
     same_among_neighbours,
 )
-from framegate.ssl.probe_split import ProbeError, ProbeFrames, level_splits
+from framegate.ssl.probes.probe_split import ProbeError, ProbeFrames, level_splits
 
 
 @dataclass(frozen=True, kw_only=True)

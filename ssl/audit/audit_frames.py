@@ -10,7 +10,7 @@ from torch import nn
 from framegate.augment import plain_view
 from framegate.media import FrameStore
 from framegate.ssl.audit.audit_overlays import OverlayKind, paint
-from framegate.ssl.probe_split import UNKNOWN, ProbeError, ProbeFrames, level_splits
+from framegate.ssl.probes.probe_split import UNKNOWN, ProbeError, ProbeFrames, level_splits
 
 CLASSES = 12
 """at most so many classes, those with the most frames, take part"""

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from framegate.ssl.linear import choose_c, fit_linear
+from framegate.ssl.probes.linear_probe import choose_c, fit_linear
 
 NEIGHBOURS = 10
 C_GRID = (1e-3, 1e-2, 1e-1, 1.0)

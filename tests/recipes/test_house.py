@@ -69,7 +69,7 @@ def test_importing_the_libraries_opens_no_connection() -> None:
         "def refuse(*a, **k): sys.stderr.write('CONNECTED'); raise OSError('no network here')\n"
         "socket.socket.connect = socket.socket.connect_ex = refuse\n"
         "socket.getaddrinfo = refuse\n"
-        "import framegate.media, framegate.augment, framegate.ssl.methods.moco, framegate.ssl.probe\n"
+        "import framegate.media, framegate.augment, framegate.ssl.methods.moco, framegate.ssl.probes.probe\n"
         "import framegate.finetune.classifier, framegate.recipes.pretrain, framegate.recipes.finetune\n"
         "import time; time.sleep(0.5)\n"
         "print('IMPORTED')"

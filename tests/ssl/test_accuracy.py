@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.metrics import accuracy_score, balanced_accuracy_score
 
-from framegate.ssl.accuracy import grouped_accuracy
+from framegate.ssl.probes.accuracy import grouped_accuracy
 
 
 def answers(seed: int, *, rows: int = 200, right: float = 0.7) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

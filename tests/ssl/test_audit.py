@@ -16,7 +16,7 @@ from framegate.ssl.audit.audit_found import audit_found
 from framegate.ssl.audit.audit_frames import PaintedFeatures, choose_frames
 from framegate.ssl.audit.audit_measures import Groups, distances_between, interval, same_among_neighbours
 from framegate.ssl.audit.audit_overlays import KINDS, audit_look, paint
-from framegate.ssl.probe_split import ProbeError, ProbeFrames
+from framegate.ssl.probes.probe_split import ProbeError, ProbeFrames
 from tests.ssl.small_stores import make_store, write_video
 
 SIZE = 32

@@ -16,8 +16,8 @@ from framegate.augment.crops import centre_square
 from framegate.media import FrameStore, Layout, clips_from_files, decode_jpeg
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
-from framegate.ssl.feature_cache import cached_features, kept_tensors
-from framegate.ssl.features import frame_features
+from framegate.ssl.probes.feature_cache import cached_features, kept_tensors
+from framegate.ssl.probes.features import frame_features
 from tests.ssl.small_stores import make_store
 
 

@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framegate.ssl.knn import knn_predict
+from framegate.ssl.probes.knn import knn_predict
 
 
 def slow_knn(memory, labels, queries, *, k, temperature):

@@ -1,6 +1,6 @@
 import torch
 
-from framegate.ssl.neighbours import nearest_of_other_sources
+from framegate.ssl.probes.neighbours import nearest_of_other_sources
 from tests.ssl.tiny_backbone import unit_rows
 
 

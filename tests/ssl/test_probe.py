@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from framegate.ssl.linear import GRID, centred_unit, choose_c, fit_linear, nearest_mean
-from framegate.ssl.probe import ProbeFrames, few_shot_probe, knn_probe, linear_probe
-from framegate.ssl.probe_split import ProbeError, level_splits
+from framegate.ssl.probes.linear_probe import GRID, centred_unit, choose_c, fit_linear, nearest_mean
+from framegate.ssl.probes.probe import ProbeFrames, few_shot_probe, knn_probe, linear_probe
+from framegate.ssl.probes.probe_split import ProbeError, level_splits
 
 
 def labelled(classes: int = 4, clips: int = 9) -> ProbeFrames:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from framegate.ssl.user_key import user_key
+from framegate.ssl.probes.user_key import user_key
 
 
 @pytest.fixture(autouse=True)

@@ -13,9 +13,9 @@ from framegate.augment import plain_view
 from framegate.augment.crops import cut, random_crop, whole_pixels
 from framegate.media import FrameStore
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.features import frame_features
-from framegate.ssl.probe import ProbeRow, probe_row
-from framegate.ssl.probe_split import ProbeFrames, level_splits
+from framegate.ssl.probes.features import frame_features
+from framegate.ssl.probes.probe import ProbeRow, probe_row
+from framegate.ssl.probes.probe_split import ProbeFrames, level_splits
 
 
 def fine_tune_probe(

@@ -8,10 +8,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framegate.ssl.accuracy import grouped_accuracy
-from framegate.ssl.knn import knn_predict
-from framegate.ssl.linear import centred_unit, choose_c, fit_linear, nearest_mean
-from framegate.ssl.probe_split import UNKNOWN, LevelSplit, ProbeError, ProbeFrames, level_splits
+from framegate.ssl.probes.accuracy import grouped_accuracy
+from framegate.ssl.probes.knn import knn_predict
+from framegate.ssl.probes.linear_probe import centred_unit, choose_c, fit_linear, nearest_mean
+from framegate.ssl.probes.probe_split import UNKNOWN, LevelSplit, ProbeError, ProbeFrames, level_splits
 
 __all__ = ["UNKNOWN", "ProbeError", "ProbeFrames", "ProbeRow", "few_shot_probe", "knn_probe", "linear_probe"]
 

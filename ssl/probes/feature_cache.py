@@ -30,8 +30,8 @@ from framegate.media.files import (
 )
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.weights import save_tensors
-from framegate.ssl.features import frame_features
-from framegate.ssl.user_key import user_key
+from framegate.ssl.probes.features import frame_features
+from framegate.ssl.probes.user_key import user_key
 
 Shape = tuple[int | None, ...]
 """Lengths of a tensor's dimensions; None: any."""

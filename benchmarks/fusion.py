@@ -33,7 +33,7 @@ from fusion_training import measure, train
 from fusion_whole import right_of_whole
 from machine import machine
 
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 SEEDS = [0, 1, 2, 3, 4]
 VARIANTS = ("clean", "hard")

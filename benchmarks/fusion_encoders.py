@@ -24,7 +24,7 @@ from framegate.finetune.batch import ClipBatch, ClipSample, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import StreamsConfig
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore
 from framegate.media.files import folder_aside, replace_folder
 from framegate.recipes.clips import StoreClips, clip_text, label_nodes, noise_input

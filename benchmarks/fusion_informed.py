@@ -21,7 +21,7 @@ from torch import Tensor
 
 from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.calibration import fit_temperature
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.recipes.corpus.leaves import LEAVES
 
 SHOWS = {"frames": "pictures", "audio": "sound", "text": "text"}  # what of a leaf each modality shows

@@ -15,12 +15,12 @@ from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.criterion import training_loss
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
-from framegate.finetune.hierarchy import Hierarchy, best_leaf
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams import Aggregation, SetStream, TextConfig, TextStream
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.finetune.training import parameter_groups
 from framegate.ssl.schedule import CosineSchedule
 

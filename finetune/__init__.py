@@ -3,7 +3,7 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from framegate.finetune.taxonomy import Taxonomy, TaxonomyError, UnknownLabelError
+from framegate.finetune.taxonomy.taxonomy import Taxonomy, TaxonomyError, UnknownLabelError
 
 if TYPE_CHECKING:
     from framegate.finetune.alterations import SwapRates, alter

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.losses import LossConfig, path_terms
 from framegate.finetune.multilabel import Questions
 from framegate.finetune.multilabel_loss import multilabel_loss
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
 
 def calibrated(log_probs: Tensor, temperature: Tensor, hierarchy: Hierarchy) -> Tensor:

@@ -29,7 +29,6 @@ from framegate.finetune.folder import (
 )
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.local_paths import without_paths
 from framegate.finetune.network import FusionNetwork
@@ -37,7 +36,8 @@ from framegate.finetune.output import Prediction, predictions
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.sampling import SAMPLING, Sampling
 from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
 from framegate.ssl.backbones.backbone import Backbone, is_timm_model, load_backbone

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import LossConfig, hierarchical_loss
 from framegate.finetune.mixup import Mixup
 from framegate.finetune.multilabel_loss import multilabel_loss
 from framegate.finetune.output import ClassifierOutput
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
 @dataclass(frozen=True, kw_only=True)

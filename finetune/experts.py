@@ -4,7 +4,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from framegate.finetune.hierarchy import Hierarchy, Part
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
 class PathHead(nn.Module):

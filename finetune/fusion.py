@@ -12,8 +12,8 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from framegate.finetune.alterations import Alterations
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.quality import QUALITIES
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
 _Share = Annotated[float, Field(ge=0, le=1)]
 _SMALL = 1e-6  # the least trust whose logarithm is told apart

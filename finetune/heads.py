@@ -10,8 +10,8 @@ from typing import ClassVar, Literal
 from pydantic import PositiveInt
 
 from framegate.finetune.experts import PathExperts, PathHead
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.multilabel import MultiLabelExperts
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ import torch
 from pydantic import Field, NonNegativeFloat
 from torch import Tensor
 
-from framegate.finetune.hierarchy import Hierarchy, Part
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -10,7 +10,7 @@ from sklearn.metrics import average_precision_score, recall_score
 from torchmetrics.functional.classification import binary_calibration_error
 
 from framegate.finetune.batch import pad_labels
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from framegate.finetune.experts import node_scores, start_low_rank
-from framegate.finetune.hierarchy import Hierarchy, Part
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
 @dataclass(frozen=True)

@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
-from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.multilabel import Questions, known_answers
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
 def multilabel_loss(

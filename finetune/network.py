@@ -12,12 +12,12 @@ from framegate.finetune.experts import PathHead
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.gates import ContextGate
 from framegate.finetune.heads import HeadConfig, make_head
-from framegate.finetune.hierarchy import Hierarchy, Part
 from framegate.finetune.losses import count_labels, log_prior
 from framegate.finetune.mixup import Mixup
 from framegate.finetune.multilabel import MultiLabelExperts, Questions
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.quality import QUALITIES
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
 class FusionNetwork(nn.Module):

@@ -8,9 +8,9 @@ import numpy as np
 from torch import Tensor
 
 from framegate.finetune.batch import MODALITIES
-from framegate.finetune.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
 from framegate.finetune.multilabel import Questions
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, kw_only=True)

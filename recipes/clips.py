@@ -10,7 +10,7 @@ from torch.utils.data import Dataset
 from framegate.finetune.batch import ClipSample
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.sampling import Sampling
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore, clip_sound, split_labels
 
 

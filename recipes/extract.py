@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Literal
 
 from framegate.augment import find_layout
-from framegate.finetune.taxonomy import TAXONOMY_FILE, Taxonomy
+from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import ExtractOptions, Progress, extract, read_manifest
 from framegate.media.files import write_bytes
 from framegate.recipes.progress import WorkProgress

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
 from framegate.recipes.clips import StoreClips, spread
 from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips

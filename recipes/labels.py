@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 
-from framegate.finetune.taxonomy import TAXONOMY_FILE, Taxonomy
+from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import FrameStore, split_labels
 from framegate.media.errors import ProblemsError
 from framegate.media.visible import quoted

@@ -13,8 +13,8 @@ from torch.utils.data import DataLoader, Subset
 from framegate.finetune.batch import collate
 from framegate.finetune.calibration import fit_temperature
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.hierarchy import best_leaf
 from framegate.finetune.multilabel import Questions
+from framegate.finetune.taxonomy.hierarchy import best_leaf
 from framegate.media import MediaError
 from framegate.recipes.clips import StoreClips
 

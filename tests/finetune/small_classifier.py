@@ -11,7 +11,7 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 TAXONOMY = Taxonomy(
     (Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"), Node("b1", "b"), Node("b2", "b"), Node("x", "a1"))

@@ -1,9 +1,9 @@
 import torch
 
 from framegate.finetune.calibration import calibrated, fit_temperature
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.losses import path_terms
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 TAXONOMY = Taxonomy((*(Node(f"r{i}") for i in range(3)), *(Node(f"x{i}", f"r{i % 3}") for i in range(12))))
 HIERARCHY = Hierarchy(TAXONOMY)

@@ -13,7 +13,7 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import FolderError, push_classifier
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.sampling import Sampling
-from framegate.finetune.taxonomy import TaxonomyError
+from framegate.finetune.taxonomy.taxonomy import TaxonomyError
 from framegate.media import ExtractOptions
 from tests.finetune.small_classifier import TAXONOMY, clip, make_batch, make_model
 

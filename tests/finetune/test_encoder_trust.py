@@ -18,7 +18,7 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.finetune.tokenizer import load_tokenizer
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone

@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from framegate.finetune.fusion import FusionConfig, ReliabilityFusion, StreamStates, make_fusion, present_softmax
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.quality import QUALITIES, quality
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 HIERARCHY = Hierarchy(Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"))))
 NAMES = ["reliability", "gmu", "concat", "mean", "attention"]

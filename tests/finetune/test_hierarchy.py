@@ -6,9 +6,9 @@ import torch
 from torch.nn import functional as F
 
 from framegate.finetune.experts import PathExperts, PathHead
-from framegate.finetune.hierarchy import Hierarchy, best_leaf, most_specific, top_leaves
 from framegate.finetune.losses import LossConfig, class_balanced_weights, count_labels, hierarchical_loss, log_prior
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf, most_specific, top_leaves
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 # Children before parents, leaves on two levels, an only child: nothing that a tidy file would have.
 PARENTS = {"x3": "a2", "a": "", "b": "", "a1": "a", "a2": "a", "x1": "a1", "x2": "a1", "b1": "b", "b2": "b", "x4": "b2"}

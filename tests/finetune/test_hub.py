@@ -26,7 +26,7 @@ from framegate.finetune.hub import EncoderError, HubTextEncoder
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.finetune.tokenizer import train_tokenizer
 from framegate.ssl.backbones.backbone import BackboneError
 

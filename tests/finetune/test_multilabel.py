@@ -6,11 +6,11 @@ import pytest
 import torch
 
 from framegate.finetune.calibration import fit_temperature
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.multilabel import MultiLabelExperts, Questions, answers, known_answers
 from framegate.finetune.multilabel_loss import multilabel_loss
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 PARENTS = {"x3": "a2", "a": "", "b": "", "a1": "a", "a2": "a", "x1": "a1", "x2": "a1", "b1": "b", "b2": "b", "c": ""}
 TAXONOMY = Taxonomy(tuple(Node(id_, parent) for id_, parent in PARENTS.items()))

@@ -1,6 +1,6 @@
 import pytest
 
-from framegate.finetune.taxonomy import Node, Taxonomy, TaxonomyError, UnknownLabelError
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy, TaxonomyError, UnknownLabelError
 
 ROWS = """id,parent,name,definition
 n,,News,what happened today

@@ -11,13 +11,13 @@ from framegate.finetune.alterations import Alterations, NoiseBank, alter
 from framegate.finetune.batch import ClipBatch
 from framegate.finetune.clip_order import BalancedOrder
 from framegate.finetune.criterion import laziness, training_loss
-from framegate.finetune.hierarchy import Hierarchy
 from framegate.finetune.looking import look_again
 from framegate.finetune.losses import LossConfig, hierarchical_loss
 from framegate.finetune.mixup import Mixup, draw_mixup
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams import FramesConfig, FrameStream
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.training import layers, parameter_groups, set_trained
 from framegate.ssl.backbones.backbone import Backbone

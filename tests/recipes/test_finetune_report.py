@@ -5,7 +5,7 @@ import io
 import numpy as np
 from matplotlib.figure import Figure
 
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.recipes.finetune_report import confusion_matrix, most_confused
 
 

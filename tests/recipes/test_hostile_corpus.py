@@ -11,7 +11,7 @@ import torch
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions
 from framegate.recipes.extract import extract_manifest
 from framegate.ssl.backbones.backbone import Backbone

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import framegate.recipes.class_table as class_table
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
 from framegate.recipes.outputs import (
     CLASS_COLUMNS,

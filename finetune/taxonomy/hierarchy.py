@@ -14,7 +14,7 @@ from typing import Self
 import torch
 from torch import Tensor, nn
 
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 
 class Hierarchy(nn.Module):

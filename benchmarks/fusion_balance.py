@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from framegate.finetune.batch import ClipBatch
+from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.losses import LossConfig, hierarchical_loss
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput

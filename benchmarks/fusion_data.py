@@ -9,8 +9,8 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from framegate.finetune.alterations import NoiseBank
-from framegate.finetune.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.corruption import NoiseBank
 
 NOISY, SWAPPED = 1 / 6, 1 / 6  # of the hard variant's modalities, each clip's by itself
 HARD_TRAIN, HARD_TEST = 1000, 2000  # seeds of what breaks, plus the training's own seed

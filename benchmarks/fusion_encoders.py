@@ -20,8 +20,8 @@ from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
-from framegate.finetune.batch import ClipBatch, ClipSample, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import ClipBatch, ClipSample, collate
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy

@@ -7,7 +7,7 @@ from typing import Literal
 
 from fusion_training import Kind
 
-from framegate.finetune.batch import MODALITIES
+from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.losses import LossConfig
 

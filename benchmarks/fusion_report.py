@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from scipy.stats import spearmanr
 
-from framegate.finetune.batch import MODALITIES
+from framegate.finetune.data.batch import MODALITIES
 
 Rows = dict[tuple[str, str, int], dict[str, Any]]
 OURS = "reliability"

@@ -10,9 +10,9 @@ from fusion_balance import GradientBlending, GradientModulation
 from fusion_data import Clips, chosen, rows_of, swapped
 from torch import Tensor, nn
 
-from framegate.finetune.alterations import NoiseBank, SwapRates, alter
-from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.criterion import training_loss
+from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.corruption import NoiseBank, SwapRates, alter
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig

@@ -6,10 +6,10 @@ from typing import TYPE_CHECKING, Any
 from framegate.finetune.taxonomy.taxonomy import Taxonomy, TaxonomyError, UnknownLabelError
 
 if TYPE_CHECKING:
-    from framegate.finetune.alterations import SwapRates, alter
-    from framegate.finetune.batch import MODALITIES, ClipBatch, ClipSample, collate
     from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
     from framegate.finetune.criterion import training_loss
+    from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, collate
+    from framegate.finetune.data.corruption import SwapRates, alter
     from framegate.finetune.losses import LossConfig
     from framegate.finetune.metrics import evaluate
     from framegate.finetune.output import ClassifierOutput, Prediction
@@ -18,18 +18,18 @@ if TYPE_CHECKING:
 
 # Checking a manifest's labels takes the taxonomy alone: torch, timm and transformers are loaded where they are used.
 _HOMES = {
-    "MODALITIES": "framegate.finetune.batch",
+    "MODALITIES": "framegate.finetune.data.batch",
     "ClassifierConfig": "framegate.finetune.classifier",
     "ClassifierOutput": "framegate.finetune.output",
-    "ClipBatch": "framegate.finetune.batch",
+    "ClipBatch": "framegate.finetune.data.batch",
     "ClipInput": "framegate.finetune.prepare",
-    "ClipSample": "framegate.finetune.batch",
+    "ClipSample": "framegate.finetune.data.batch",
     "GatedFusionClassifier": "framegate.finetune.classifier",
     "LossConfig": "framegate.finetune.losses",
     "Prediction": "framegate.finetune.output",
-    "SwapRates": "framegate.finetune.alterations",
-    "alter": "framegate.finetune.alterations",
-    "collate": "framegate.finetune.batch",
+    "SwapRates": "framegate.finetune.data.corruption",
+    "alter": "framegate.finetune.data.corruption",
+    "collate": "framegate.finetune.data.batch",
     "evaluate": "framegate.finetune.metrics",
     "training_loss": "framegate.finetune.criterion",
     "parameter_groups": "framegate.finetune.training",

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
-from framegate.finetune.batch import ClipBatch, collate
+from framegate.finetune.data.batch import ClipBatch, collate
 from framegate.finetune.encoder_trust import EncoderError, in_a_line
 from framegate.finetune.folder import (
     Description,

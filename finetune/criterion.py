@@ -6,8 +6,8 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
+from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.losses import LossConfig, hierarchical_loss
-from framegate.finetune.mixup import Mixup
 from framegate.finetune.multilabel_loss import multilabel_loss
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
@@ -18,7 +18,7 @@ class TrainingLoss:
     """``total`` is what to minimise; the others are its parts, unweighted: scalars, and ``streams`` (3,).
 
     ``altered``, no part: by modality, the sum of ``fused`` over the clips of which it alone was altered, and their
-    number, (2, 3), for :class:`~framegate.finetune.alterations.SwapRates`.
+    number, (2, 3), for :class:`~framegate.finetune.data.corruption.SwapRates`.
     """
 
     total: Tensor
@@ -43,7 +43,7 @@ def training_loss(
     w_m is 1, or with ``config.adaptive`` :func:`laziness` of stream m.
 
     Args:
-        output: of a batch from :func:`~framegate.finetune.alterations.alter`.
+        output: of a batch from :func:`~framegate.finetune.data.corruption.alter`.
         labels: nodes (B, K), -1 where a clip has fewer.
         own: (B, 3) bool, True where a modality is present and the clip's own; streams learn from these alone.
         hierarchy: the tree.

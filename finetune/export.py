@@ -23,8 +23,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.finetune.hub import window_features
 from framegate.finetune.quality import QUALITIES
 from framegate.finetune.streams import SetStream, TextStream

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from framegate.finetune.alterations import Alterations
+from framegate.finetune.data.corruption import Alterations
 from framegate.finetune.quality import QUALITIES
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 

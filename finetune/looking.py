@@ -6,7 +6,7 @@ import torch
 from torch import Generator
 
 from framegate.augment import attention
-from framegate.finetune.batch import ClipBatch
+from framegate.finetune.data.batch import ClipBatch
 from framegate.ssl.backbones.backbone import Backbone
 
 

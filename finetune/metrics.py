@@ -9,7 +9,7 @@ import torch
 from sklearn.metrics import average_precision_score, recall_score
 from torchmetrics.functional.classification import binary_calibration_error
 
-from framegate.finetune.batch import pad_labels
+from framegate.finetune.data.batch import pad_labels
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 

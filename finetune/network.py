@@ -5,15 +5,15 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from framegate.finetune.alterations import Alterations
-from framegate.finetune.batch import MODALITIES, ClipBatch
 from framegate.finetune.calibration import calibrated
+from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.corruption import Alterations
+from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.experts import PathHead
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.gates import ContextGate
 from framegate.finetune.heads import HeadConfig, make_head
 from framegate.finetune.losses import count_labels, log_prior
-from framegate.finetune.mixup import Mixup
 from framegate.finetune.multilabel import MultiLabelExperts, Questions
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.quality import QUALITIES
@@ -57,7 +57,7 @@ class FusionNetwork(nn.Module):
 
     @property
     def alterations(self) -> Alterations:
-        """What :func:`~framegate.finetune.alterations.alter` does to this model's training batches."""
+        """What :func:`~framegate.finetune.data.corruption.alter` does to this model's training batches."""
         return self.fusion_config.alterations
 
     def count_labels(self, labels: Tensor) -> None:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 from sklearn.metrics import average_precision_score, precision_recall_fscore_support
 
-from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.data.batch import MODALITIES
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.csv_cell import text_cell
 from framegate.recipes.evaluation import ClipOutputs

@@ -8,9 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from framegate.finetune.alterations import NoiseBank, noise_for
-from framegate.finetune.batch import MODALITIES, Modality
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.data.batch import MODALITIES, Modality
+from framegate.finetune.data.corruption import NoiseBank, noise_for
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import SetStream, TextStream
 from framegate.media import FrameStore

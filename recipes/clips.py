@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from framegate.finetune.batch import ClipSample
+from framegate.finetune.data.batch import ClipSample
 from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.taxonomy.taxonomy import Taxonomy

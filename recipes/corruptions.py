@@ -12,7 +12,7 @@ from torch import Tensor
 
 from framegate.augment.overlays.masks import found_regions, mask_layout, pixel_boxes
 from framegate.augment.overlays.masks import replace as paste
-from framegate.finetune.batch import MODALITIES, ClipSample, Modality
+from framegate.finetune.data.batch import MODALITIES, ClipSample, Modality
 from framegate.media import Layout
 from framegate.recipes.clips import StoreClips, clip_text, noise_input, spread
 

@@ -8,8 +8,8 @@ from typing import Any, Literal, Self
 
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
-from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import ClassifierConfig
+from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 from matplotlib.figure import Figure
 
-from framegate.finetune.batch import MODALITIES
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
 from framegate.recipes.clips import StoreClips, spread

@@ -15,8 +15,8 @@ import torch
 from torch.utils.data import DataLoader, Subset
 
 from framegate.augment import find_layout
-from framegate.finetune.batch import collate
 from framegate.finetune.classifier import GatedFusionClassifier
+from framegate.finetune.data.batch import collate
 from framegate.media import (
     Clip,
     ExtractOptions,

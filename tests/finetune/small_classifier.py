@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import torch
 
-from framegate.finetune.batch import ClipSample, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import ClipSample, collate
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.prepare import ClipInput

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from framegate.finetune.alterations import Alterations, alter
+from framegate.finetune.data.corruption import Alterations, alter
 from tests.finetune.small_classifier import make_batch, make_model
 
 

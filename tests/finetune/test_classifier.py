@@ -5,11 +5,11 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.criterion import training_loss
+from framegate.finetune.data.batch import MODALITIES, collate
+from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.losses import LossConfig
-from framegate.finetune.mixup import Mixup
 from framegate.finetune.output import predictions
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.training import parameter_groups

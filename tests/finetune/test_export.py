@@ -8,8 +8,8 @@ import onnxruntime
 import pytest
 import torch
 
-from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import MODALITIES, collate
 from framegate.finetune.export import export_onnx, run_onnx
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig

@@ -18,9 +18,9 @@ from transformers import (
     WhisperModel,
 )
 
-from framegate.finetune.batch import collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.criterion import training_loss
+from framegate.finetune.data.batch import collate
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.hub import EncoderError, HubTextEncoder
 from framegate.finetune.losses import LossConfig

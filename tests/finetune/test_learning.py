@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from framegate.finetune.alterations import Alterations, alter
-from framegate.finetune.batch import ClipBatch
 from framegate.finetune.criterion import training_loss
+from framegate.finetune.data.batch import ClipBatch
+from framegate.finetune.data.corruption import Alterations, alter
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig

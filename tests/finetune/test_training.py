@@ -7,13 +7,13 @@ import pytest
 import timm
 import torch
 
-from framegate.finetune.alterations import Alterations, NoiseBank, alter
-from framegate.finetune.batch import ClipBatch
-from framegate.finetune.clip_order import BalancedOrder
 from framegate.finetune.criterion import laziness, training_loss
+from framegate.finetune.data.batch import ClipBatch
+from framegate.finetune.data.clip_order import BalancedOrder
+from framegate.finetune.data.corruption import Alterations, NoiseBank, alter
+from framegate.finetune.data.mixup import Mixup, draw_mixup
 from framegate.finetune.looking import look_again
 from framegate.finetune.losses import LossConfig, hierarchical_loss
-from framegate.finetune.mixup import Mixup, draw_mixup
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams import FramesConfig, FrameStream
 from framegate.finetune.taxonomy.hierarchy import Hierarchy

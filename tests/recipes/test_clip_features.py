@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import MODALITIES, collate
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig

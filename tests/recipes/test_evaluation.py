@@ -12,8 +12,8 @@ import pytest
 import torch
 
 from framegate.augment.overlays.masks import found_regions, mask_layout
-from framegate.finetune.batch import MODALITIES, collate, pad_labels
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import MODALITIES, collate, pad_labels
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.sampling import Sampling

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 import torch
 
-from framegate.finetune.batch import pad_labels
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import pad_labels
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig

@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from framegate.augment import find_layout
-from framegate.finetune.batch import collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import collate
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams import FramesConfig, StreamsConfig

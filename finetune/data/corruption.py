@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Generator, Tensor, nn
 
-from framegate.finetune.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.ssl.modules.gather import gather_rows
 
 _ROUNDING = 1e-6  # of chances that add up to 1

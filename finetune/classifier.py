@@ -12,7 +12,8 @@ from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.finetune.data.batch import ClipBatch, collate
-from framegate.finetune.encoder_trust import EncoderError, in_a_line
+from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line
+from framegate.finetune.encoders.hub import HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.folder import (
     Description,
     FolderError,
@@ -29,7 +30,6 @@ from framegate.finetune.folder import (
 )
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
-from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.local_paths import without_paths
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import Prediction, predictions

@@ -25,7 +25,7 @@ from torch import Tensor, nn
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
-from framegate.finetune.hub import window_features
+from framegate.finetune.encoders.hub import window_features
 from framegate.finetune.quality import QUALITIES
 from framegate.finetune.streams import SetStream, TextStream
 from framegate.ssl.backbones.backbone_export import TOLERANCE, ExportError

@@ -13,7 +13,7 @@ from huggingface_hub import HfApi, snapshot_download
 from pydantic import Field, TypeAdapter, ValidationError
 from torch import nn
 
-from framegate.finetune.encoder_trust import in_a_line
+from framegate.finetune.encoders.encoder_trust import in_a_line
 from framegate.media.errors import FramegateError
 from framegate.media.files import folder_aside, write_text
 from framegate.media.json_files import read_json

@@ -11,7 +11,7 @@ from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 from framegate.augment import find_layout, mask_layout
 from framegate.augment.crops import centre_square
 from framegate.finetune.data.batch import ClipSample
-from framegate.finetune.hub import window_features
+from framegate.finetune.encoders.hub import window_features
 from framegate.finetune.sound import split_windows
 from framegate.finetune.tokenizer import encode
 from framegate.media import Layout

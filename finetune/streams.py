@@ -12,8 +12,8 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
+from framegate.finetune.encoders.hub import HubSoundEncoder
 from framegate.finetune.gates import ContextGate
-from framegate.finetune.hub import HubSoundEncoder
 from framegate.finetune.nextvlad import NeXtVLAD
 from framegate.finetune.norm import MaskedBatchNorm
 from framegate.finetune.quality import quality

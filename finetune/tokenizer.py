@@ -7,8 +7,8 @@ from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers,
 from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
-from framegate.finetune.encoder_trust import EncoderError, check_tokenizer, make_config, read_object
-from framegate.finetune.hub import encoder_folder, own_errors
+from framegate.finetune.encoders.encoder_trust import EncoderError, check_tokenizer, make_config, read_object
+from framegate.finetune.encoders.hub import encoder_folder, own_errors
 
 PAD, START = "[PAD]", "[START]"
 

@@ -12,10 +12,10 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.encoder_trust import MODELS, describe, make_config
+from framegate.finetune.encoders.encoder_trust import MODELS, describe, make_config
+from framegate.finetune.encoders.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.folder import FolderError
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
@@ -406,7 +406,7 @@ def test_a_path_in_an_older_folder_does_not_go_on(copy, tmp_path):
 
 
 def test_names_of_the_hub_stay(made, tmp_path, monkeypatch):
-    monkeypatch.setattr("framegate.finetune.hub.fetch_folder", lambda name, files: made / "bert")
+    monkeypatch.setattr("framegate.finetune.encoders.hub.fetch_folder", lambda name, files: made / "bert")
     model = create(text=TextConfig(backbone="someone/words"))
     model.save_pretrained(tmp_path / "classifier")
     assert GatedFusionClassifier.from_pretrained(tmp_path / "classifier").config == model.config

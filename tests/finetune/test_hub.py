@@ -21,8 +21,8 @@ from transformers import (
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.criterion import training_loss
 from framegate.finetune.data.batch import collate
+from framegate.finetune.encoders.hub import EncoderError, HubTextEncoder
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.hub import EncoderError, HubTextEncoder
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.prepare import ClipInput
 from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig

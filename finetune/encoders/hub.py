@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from transformers import FeatureExtractionMixin, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
-from framegate.finetune.encoder_trust import (
+from framegate.finetune.encoders.encoder_trust import (
     EncoderError,
     Kind,
     describe,
@@ -20,7 +20,7 @@ from framegate.finetune.encoder_trust import (
     make_config,
     read_object,
 )
-from framegate.finetune.feature_extractor import make_extractor
+from framegate.finetune.encoders.feature_extractor import make_extractor
 from framegate.ssl.backbones.hub_folder import fetch_folder
 from framegate.ssl.backbones.meter import SizeError, build_on_meta
 from framegate.ssl.backbones.weights_file import read_state_dict

@@ -12,7 +12,7 @@ from transformers import (
     WhisperFeatureExtractor,
 )
 
-from framegate.finetune.encoder_trust import EncoderError, in_a_line, read_object, refuse_foreign
+from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line, read_object, refuse_foreign
 
 _EXTRACTORS: dict[str, type[FeatureExtractionMixin]] = {
     extractor.__name__: extractor

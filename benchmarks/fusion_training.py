@@ -18,7 +18,7 @@ from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput
-from framegate.finetune.streams import Aggregation, SetStream, TextConfig, TextStream
+from framegate.finetune.streams.streams import Aggregation, SetStream, TextConfig, TextStream
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.finetune.training import parameter_groups

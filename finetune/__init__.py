@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from framegate.finetune.losses import LossConfig
     from framegate.finetune.metrics import evaluate
     from framegate.finetune.output import ClassifierOutput, Prediction
-    from framegate.finetune.prepare import ClipInput
+    from framegate.finetune.streams.prepare import ClipInput
     from framegate.finetune.training import parameter_groups
 
 # Checking a manifest's labels takes the taxonomy alone: torch, timm and transformers are loaded where they are used.
@@ -22,7 +22,7 @@ _HOMES = {
     "ClassifierConfig": "framegate.finetune.classifier",
     "ClassifierOutput": "framegate.finetune.output",
     "ClipBatch": "framegate.finetune.data.batch",
-    "ClipInput": "framegate.finetune.prepare",
+    "ClipInput": "framegate.finetune.streams.prepare",
     "ClipSample": "framegate.finetune.data.batch",
     "GatedFusionClassifier": "framegate.finetune.classifier",
     "LossConfig": "framegate.finetune.losses",

@@ -33,13 +33,13 @@ from framegate.finetune.heads import HeadConfig
 from framegate.finetune.local_paths import without_paths
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import Prediction, predictions
-from framegate.finetune.prepare import ClipInput, Preparation
 from framegate.finetune.sampling import SAMPLING, Sampling
-from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
+from framegate.finetune.streams.prepare import ClipInput, Preparation
+from framegate.finetune.streams.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
+from framegate.finetune.streams.text import SmallTextEncoder
+from framegate.finetune.streams.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
-from framegate.finetune.text import SmallTextEncoder
-from framegate.finetune.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
 from framegate.ssl.backbones.backbone import Backbone, is_timm_model, load_backbone
 from framegate.ssl.backbones.meter import build_on_meta, build_to_be_filled
 from framegate.ssl.backbones.weights import save_tensors

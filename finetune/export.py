@@ -26,8 +26,8 @@ from torch import Tensor, nn
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.finetune.encoders.hub import window_features
-from framegate.finetune.quality import QUALITIES
-from framegate.finetune.streams import SetStream, TextStream
+from framegate.finetune.streams.quality import QUALITIES
+from framegate.finetune.streams.streams import SetStream, TextStream
 from framegate.ssl.backbones.backbone_export import TOLERANCE, ExportError
 
 _CONTENT = {"frames": "frames", "audio": "audio", "text": "tokens"}

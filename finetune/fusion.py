@@ -12,7 +12,7 @@ from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
 from framegate.finetune.data.corruption import Alterations
-from framegate.finetune.quality import QUALITIES
+from framegate.finetune.streams.quality import QUALITIES
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
 _Share = Annotated[float, Field(ge=0, le=1)]

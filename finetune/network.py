@@ -11,12 +11,12 @@ from framegate.finetune.data.corruption import Alterations
 from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.experts import PathHead
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
-from framegate.finetune.gates import ContextGate
 from framegate.finetune.heads import HeadConfig, make_head
 from framegate.finetune.losses import count_labels, log_prior
 from framegate.finetune.multilabel import MultiLabelExperts, Questions
 from framegate.finetune.output import ClassifierOutput
-from framegate.finetune.quality import QUALITIES
+from framegate.finetune.streams.gates import ContextGate
+from framegate.finetune.streams.quality import QUALITIES
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
@@ -31,7 +31,7 @@ class FusionNetwork(nn.Module):
     no experts: its answer is the mean of the present streams' own logits.
 
     Args:
-        streams: by modality, each (content, mask) -> :class:`~framegate.finetune.streams.StreamState`.
+        streams: by modality, each (content, mask) -> :class:`~framegate.finetune.streams.streams.StreamState`.
         hierarchy: the tree of categories.
         fusion: how the streams become one.
         head: how one vector becomes log-probabilities.

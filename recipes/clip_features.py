@@ -12,7 +12,7 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, Modality
 from framegate.finetune.data.corruption import NoiseBank, noise_for
 from framegate.finetune.sampling import Sampling
-from framegate.finetune.streams import SetStream, TextStream
+from framegate.finetune.streams.streams import SetStream, TextStream
 from framegate.media import FrameStore
 from framegate.media.manifest.paths import final_name
 from framegate.recipes.clips import ClipFeatures, StoreClips, spread

@@ -13,7 +13,7 @@ from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig
-from framegate.finetune.streams import StreamsConfig
+from framegate.finetune.streams.streams import StreamsConfig
 from framegate.recipes.config import RecipeConfig, Section
 from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
 

@@ -11,7 +11,7 @@ from framegate.finetune.data.batch import MODALITIES, collate
 from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.output import predictions
-from framegate.finetune.prepare import ClipInput
+from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.training import parameter_groups
 from tests.finetune.small_classifier import SUBSETS, TAXONOMY, clip, make_batch, make_model
 

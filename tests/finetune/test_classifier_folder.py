@@ -11,8 +11,8 @@ from huggingface_hub.utils import filter_repo_objects
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import FolderError, push_classifier
-from framegate.finetune.prepare import ClipInput
 from framegate.finetune.sampling import Sampling
+from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.taxonomy.taxonomy import TaxonomyError
 from framegate.media import ExtractOptions
 from tests.finetune.small_classifier import TAXONOMY, clip, make_batch, make_model

@@ -16,10 +16,10 @@ from framegate.finetune.encoders.encoder_trust import MODELS, describe, make_con
 from framegate.finetune.encoders.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.folder import FolderError
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.prepare import ClipInput
-from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.prepare import ClipInput
+from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.tokenizer import load_tokenizer
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
-from framegate.finetune.tokenizer import load_tokenizer
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.finetune.test_hub import SMALL, save_ast, save_bert, save_wav2vec2, save_whisper

@@ -13,8 +13,8 @@ from framegate.finetune.data.batch import MODALITIES, collate
 from framegate.finetune.export import export_onnx, run_onnx
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
-from framegate.finetune.prepare import ClipInput
-from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.prepare import ClipInput
+from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.ssl.backbones.backbone_export import ExportError
 

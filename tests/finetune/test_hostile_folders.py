@@ -11,7 +11,7 @@ import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folder import FolderError
-from framegate.finetune.sound import split_windows
+from framegate.finetune.streams.audio import split_windows
 from tests.finetune.small_classifier import make_model
 from tests.no_network import no_network  # noqa: F401
 

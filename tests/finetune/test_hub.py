@@ -24,10 +24,10 @@ from framegate.finetune.data.batch import collate
 from framegate.finetune.encoders.hub import EncoderError, HubTextEncoder
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.losses import LossConfig
-from framegate.finetune.prepare import ClipInput
-from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.prepare import ClipInput
+from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.tokenizer import train_tokenizer
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
-from framegate.finetune.tokenizer import train_tokenizer
 from framegate.ssl.backbones.backbone import BackboneError
 
 TAXONOMY = Taxonomy((Node("a"), Node("b"), Node("c")))

@@ -13,11 +13,11 @@ from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
 from framegate.finetune.losses import LossConfig
 from framegate.finetune.network import FusionNetwork
-from framegate.finetune.nextvlad import NeXtVLAD
-from framegate.finetune.norm import MaskedBatchNorm
 from framegate.finetune.output import ClassifierOutput
-from framegate.finetune.quality import quality
-from framegate.finetune.streams import StreamState
+from framegate.finetune.streams.nextvlad import NeXtVLAD
+from framegate.finetune.streams.norm import MaskedBatchNorm
+from framegate.finetune.streams.quality import quality
+from framegate.finetune.streams.streams import StreamState
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 

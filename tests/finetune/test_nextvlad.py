@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from framegate.finetune.gates import ContextGate, SqueezeExciteGate
-from framegate.finetune.nextvlad import NeXtVLAD
-from framegate.finetune.norm import MaskedBatchNorm
+from framegate.finetune.streams.gates import ContextGate, SqueezeExciteGate
+from framegate.finetune.streams.nextvlad import NeXtVLAD
+from framegate.finetune.streams.norm import MaskedBatchNorm
 
 
 @pytest.fixture

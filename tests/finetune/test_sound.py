@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framegate.finetune.sound import LogMel, SoundEncoder, split_windows
+from framegate.finetune.streams.audio import LogMel, SoundEncoder, split_windows
 
 
 def test_silence_and_full_scale_are_finite():

@@ -1,7 +1,7 @@
 import torch
 
-from framegate.finetune.text import SmallTextEncoder, masked_mean
-from framegate.finetune.tokenizer import encode, load_tokenizer, train_tokenizer
+from framegate.finetune.streams.text import SmallTextEncoder, masked_mean
+from framegate.finetune.streams.tokenizer import encode, load_tokenizer, train_tokenizer
 
 TEXTS = [
     "Evening news: storms",

@@ -12,13 +12,13 @@ from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.data.clip_order import BalancedOrder
 from framegate.finetune.data.corruption import Alterations, NoiseBank, alter
 from framegate.finetune.data.mixup import Mixup, draw_mixup
-from framegate.finetune.looking import look_again
 from framegate.finetune.losses import LossConfig, hierarchical_loss
 from framegate.finetune.output import ClassifierOutput
-from framegate.finetune.streams import FramesConfig, FrameStream
+from framegate.finetune.streams.attention_views import look_again
+from framegate.finetune.streams.streams import FramesConfig, FrameStream
+from framegate.finetune.streams.text import SmallTextEncoder
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
-from framegate.finetune.text import SmallTextEncoder
 from framegate.finetune.training import layers, parameter_groups, set_trained
 from framegate.ssl.backbones.backbone import Backbone
 

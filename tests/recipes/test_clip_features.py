@@ -10,7 +10,7 @@ from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifie
 from framegate.finetune.data.batch import MODALITIES, collate
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.sampling import Sampling
-from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.clip_features import frozen_features, noise_features
 from framegate.recipes.clips import StoreClips, label_nodes, spread

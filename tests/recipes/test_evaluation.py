@@ -15,9 +15,9 @@ from framegate.augment.overlays.masks import found_regions, mask_layout
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, collate, pad_labels
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.prepare import ClipInput
 from framegate.finetune.sampling import Sampling
-from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.prepare import ClipInput
+from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clip_features import frozen_features

@@ -11,7 +11,7 @@ from torch import nn
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media.manifest.paths import final_name
 from framegate.media.owned import MARKER, NotOursError

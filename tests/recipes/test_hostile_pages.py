@@ -15,7 +15,7 @@ from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifie
 from framegate.finetune.data.batch import pad_labels
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.sampling import Sampling
-from framegate.finetune.streams import FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.audit_page import write_audit_page
 from framegate.recipes.class_table import write_class_table

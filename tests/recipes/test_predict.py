@@ -11,7 +11,7 @@ from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifie
 from framegate.finetune.data.batch import collate
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.sampling import Sampling
-from framegate.finetune.streams import FramesConfig, StreamsConfig
+from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract
 from framegate.recipes.clips import StoreClips, spread

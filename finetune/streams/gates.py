@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor, nn
 
-from framegate.finetune.norm import MaskedBatchNorm
+from framegate.finetune.streams.norm import MaskedBatchNorm
 
 
 class ContextGate(nn.Module):

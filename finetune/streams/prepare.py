@@ -12,8 +12,8 @@ from framegate.augment import find_layout, mask_layout
 from framegate.augment.crops import centre_square
 from framegate.finetune.data.batch import ClipSample
 from framegate.finetune.encoders.hub import window_features
-from framegate.finetune.sound import split_windows
-from framegate.finetune.tokenizer import encode
+from framegate.finetune.streams.audio import split_windows
+from framegate.finetune.streams.tokenizer import encode
 from framegate.media import Layout
 
 

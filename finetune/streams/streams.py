@@ -13,12 +13,12 @@ from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
 from framegate.finetune.encoders.hub import HubSoundEncoder
-from framegate.finetune.gates import ContextGate
-from framegate.finetune.nextvlad import NeXtVLAD
-from framegate.finetune.norm import MaskedBatchNorm
-from framegate.finetune.quality import quality
-from framegate.finetune.sound import MAX_KERNEL, SoundEncoder, kernel_size
-from framegate.finetune.text import masked_mean
+from framegate.finetune.streams.audio import MAX_KERNEL, SoundEncoder, kernel_size
+from framegate.finetune.streams.gates import ContextGate
+from framegate.finetune.streams.nextvlad import NeXtVLAD
+from framegate.finetune.streams.norm import MaskedBatchNorm
+from framegate.finetune.streams.quality import quality
+from framegate.finetune.streams.text import masked_mean
 from framegate.finetune.training import Trained, hold_still, set_trained
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}

@@ -4,8 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from framegate.finetune.gates import SqueezeExciteGate
-from framegate.finetune.norm import MaskedBatchNorm
+from framegate.finetune.streams.gates import SqueezeExciteGate
+from framegate.finetune.streams.norm import MaskedBatchNorm
 
 
 class NeXtVLAD(nn.Module):

@@ -9,7 +9,7 @@ from fusion_training import Kind
 
 from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.losses import LossConfig
+from framegate.finetune.losses.path_losses import LossConfig
 
 OURS = LossConfig(label_smoothing=0.05)
 BOTH, CLEAN = ("clean", "hard"), ("clean",)

@@ -10,12 +10,12 @@ from fusion_balance import GradientBlending, GradientModulation
 from fusion_data import Clips, chosen, rows_of, swapped
 from torch import Tensor, nn
 
-from framegate.finetune.criterion import training_loss
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.finetune.data.corruption import NoiseBank, SwapRates, alter
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
-from framegate.finetune.losses import LossConfig
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.streams import Aggregation, SetStream, TextConfig, TextStream

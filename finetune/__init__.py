@@ -7,10 +7,10 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy, TaxonomyError, Unknow
 
 if TYPE_CHECKING:
     from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-    from framegate.finetune.criterion import training_loss
     from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, collate
     from framegate.finetune.data.corruption import SwapRates, alter
-    from framegate.finetune.losses import LossConfig
+    from framegate.finetune.losses.criterion import training_loss
+    from framegate.finetune.losses.path_losses import LossConfig
     from framegate.finetune.metrics import evaluate
     from framegate.finetune.output import ClassifierOutput, Prediction
     from framegate.finetune.streams.prepare import ClipInput
@@ -25,13 +25,13 @@ _HOMES = {
     "ClipInput": "framegate.finetune.streams.prepare",
     "ClipSample": "framegate.finetune.data.batch",
     "GatedFusionClassifier": "framegate.finetune.classifier",
-    "LossConfig": "framegate.finetune.losses",
+    "LossConfig": "framegate.finetune.losses.path_losses",
     "Prediction": "framegate.finetune.output",
     "SwapRates": "framegate.finetune.data.corruption",
     "alter": "framegate.finetune.data.corruption",
     "collate": "framegate.finetune.data.batch",
     "evaluate": "framegate.finetune.metrics",
-    "training_loss": "framegate.finetune.criterion",
+    "training_loss": "framegate.finetune.losses.criterion",
     "parameter_groups": "framegate.finetune.training",
 }
 

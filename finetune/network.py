@@ -12,7 +12,7 @@ from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.experts import PathHead
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.heads import HeadConfig, make_head
-from framegate.finetune.losses import count_labels, log_prior
+from framegate.finetune.losses.path_losses import count_labels, log_prior
 from framegate.finetune.multilabel import MultiLabelExperts, Questions
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.gates import ContextGate

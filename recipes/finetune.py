@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.criterion import training_loss
 from framegate.finetune.data.batch import MODALITIES, ClipBatch, collate, pad_labels
 from framegate.finetune.data.clip_order import BalancedOrder
 from framegate.finetune.data.corruption import SwapRates, alter
 from framegate.finetune.data.mixup import Mixup, draw_mixup
 from framegate.finetune.folder import replace_classifier_folder
+from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams.attention_views import look_again
 from framegate.finetune.training import parameter_groups

@@ -6,10 +6,10 @@ import pytest
 import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.criterion import training_loss
 from framegate.finetune.data.batch import MODALITIES, collate
 from framegate.finetune.data.mixup import Mixup
-from framegate.finetune.losses import LossConfig
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.output import predictions
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.training import parameter_groups

@@ -6,7 +6,13 @@ import torch
 from torch.nn import functional as F
 
 from framegate.finetune.experts import PathExperts, PathHead
-from framegate.finetune.losses import LossConfig, class_balanced_weights, count_labels, hierarchical_loss, log_prior
+from framegate.finetune.losses.path_losses import (
+    LossConfig,
+    class_balanced_weights,
+    count_labels,
+    hierarchical_loss,
+    log_prior,
+)
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf, most_specific, top_leaves
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 

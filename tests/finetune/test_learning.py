@@ -6,12 +6,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from framegate.finetune.criterion import training_loss
 from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.data.corruption import Alterations, alter
 from framegate.finetune.fusion import FusionConfig
 from framegate.finetune.heads import HeadConfig
-from framegate.finetune.losses import LossConfig
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.nextvlad import NeXtVLAD

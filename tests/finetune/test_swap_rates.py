@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from framegate.finetune.criterion import training_loss
 from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.data.corruption import Alterations, SwapRates, alter
-from framegate.finetune.losses import LossConfig, hierarchical_loss
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
 from tests.finetune.test_learning import make_batch, make_network
 from tests.ssl.processes import in_processes
 

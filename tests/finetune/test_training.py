@@ -7,12 +7,12 @@ import pytest
 import timm
 import torch
 
-from framegate.finetune.criterion import laziness, training_loss
 from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.data.clip_order import BalancedOrder
 from framegate.finetune.data.corruption import Alterations, NoiseBank, alter
 from framegate.finetune.data.mixup import Mixup, draw_mixup
-from framegate.finetune.losses import LossConfig, hierarchical_loss
+from framegate.finetune.losses.criterion import laziness, training_loss
+from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.attention_views import look_again
 from framegate.finetune.streams.streams import FramesConfig, FrameStream

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from framegate.finetune.losses import LossConfig
+from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.multilabel import Questions, known_answers
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from framegate.finetune.data.mixup import Mixup
-from framegate.finetune.losses import LossConfig, hierarchical_loss
-from framegate.finetune.multilabel_loss import multilabel_loss
+from framegate.finetune.losses.multilabel_loss import multilabel_loss
+from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.finetune.data.corruption import NoiseBank, SwapRates, alter
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
+from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.network import FusionNetwork

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from framegate.finetune.experts import PathExperts
+from framegate.finetune.heads.experts import PathExperts
 from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy

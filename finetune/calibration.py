@@ -3,9 +3,9 @@
 import torch
 from torch import Tensor
 
+from framegate.finetune.heads.multilabel import Questions
 from framegate.finetune.losses.multilabel_loss import multilabel_loss
 from framegate.finetune.losses.path_losses import LossConfig, path_terms
-from framegate.finetune.multilabel import Questions
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
 

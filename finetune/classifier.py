@@ -29,7 +29,7 @@ from framegate.finetune.folder import (
     write_config,
 )
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
+from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.local_paths import without_paths
 from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import Prediction, predictions

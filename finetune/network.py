@@ -9,11 +9,11 @@ from framegate.finetune.calibration import calibrated
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.finetune.data.corruption import Alterations
 from framegate.finetune.data.mixup import Mixup
-from framegate.finetune.experts import PathHead
 from framegate.finetune.fusion import FusionConfig, StreamStates, make_fusion
-from framegate.finetune.heads import HeadConfig, make_head
+from framegate.finetune.heads.experts import PathHead
+from framegate.finetune.heads.heads import HeadConfig, make_head
+from framegate.finetune.heads.multilabel import MultiLabelExperts, Questions
 from framegate.finetune.losses.path_losses import count_labels, log_prior
-from framegate.finetune.multilabel import MultiLabelExperts, Questions
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.gates import ContextGate
 from framegate.finetune.streams.quality import QUALITIES

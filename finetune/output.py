@@ -8,7 +8,7 @@ import numpy as np
 from torch import Tensor
 
 from framegate.finetune.data.batch import MODALITIES
-from framegate.finetune.multilabel import Questions
+from framegate.finetune.heads.multilabel import Questions
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 

@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Subset
 from framegate.finetune.calibration import fit_temperature
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import collate
-from framegate.finetune.multilabel import Questions
+from framegate.finetune.heads.multilabel import Questions
 from framegate.finetune.taxonomy.hierarchy import best_leaf
 from framegate.media import MediaError
 from framegate.recipes.clips import StoreClips

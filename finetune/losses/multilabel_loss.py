@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from framegate.finetune.heads.multilabel import Questions, known_answers
 from framegate.finetune.losses.path_losses import LossConfig
-from framegate.finetune.multilabel import Questions, known_answers
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 

@@ -12,7 +12,7 @@ from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifie
 from framegate.finetune.data.batch import MODALITIES, collate
 from framegate.finetune.export import export_onnx, run_onnx
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
+from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy

@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from framegate.finetune.experts import PathExperts, PathHead
+from framegate.finetune.heads.experts import PathExperts, PathHead
 from framegate.finetune.losses.path_losses import (
     LossConfig,
     class_balanced_weights,

@@ -9,7 +9,7 @@ from torch import Tensor
 from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.data.corruption import Alterations, alter
 from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
+from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.network import FusionNetwork

@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from framegate.finetune.calibration import fit_temperature
+from framegate.finetune.heads.multilabel import MultiLabelExperts, Questions, answers, known_answers
 from framegate.finetune.losses.multilabel_loss import multilabel_loss
 from framegate.finetune.losses.path_losses import LossConfig
-from framegate.finetune.multilabel import MultiLabelExperts, Questions, answers, known_answers
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 

@@ -9,8 +9,8 @@ from typing import ClassVar, Literal
 
 from pydantic import PositiveInt
 
-from framegate.finetune.experts import PathExperts, PathHead
-from framegate.finetune.multilabel import MultiLabelExperts
+from framegate.finetune.heads.experts import PathExperts, PathHead
+from framegate.finetune.heads.multilabel import MultiLabelExperts
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
 

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from framegate.finetune.data.batch import ClipBatch
+from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
-from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput
 
 

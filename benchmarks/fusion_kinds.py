@@ -8,7 +8,7 @@ from typing import Literal
 from fusion_training import Kind
 
 from framegate.finetune.data.batch import MODALITIES
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.losses.path_losses import LossConfig
 
 OURS = LossConfig(label_smoothing=0.05)

@@ -12,11 +12,11 @@ from torch import Tensor, nn
 
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.finetune.data.corruption import NoiseBank, SwapRates, alter
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.losses.path_losses import LossConfig
-from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.streams import Aggregation, SetStream, TextConfig, TextStream
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf

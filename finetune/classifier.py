@@ -28,10 +28,10 @@ from framegate.finetune.folder import (
     read_weight_shapes,
     write_config,
 )
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.local_paths import without_paths
-from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import Prediction, predictions
 from framegate.finetune.sampling import SAMPLING, Sampling
 from framegate.finetune.streams.prepare import ClipInput, Preparation

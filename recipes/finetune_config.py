@@ -10,7 +10,7 @@ from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from framegate.finetune.classifier import ClassifierConfig
 from framegate.finetune.data.batch import MODALITIES
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.streams.streams import StreamsConfig

@@ -7,7 +7,7 @@ import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import ClipSample, collate
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig

@@ -15,7 +15,7 @@ from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifie
 from framegate.finetune.encoders.encoder_trust import MODELS, describe, make_config
 from framegate.finetune.encoders.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.folder import FolderError
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.streams.tokenizer import load_tokenizer

@@ -4,7 +4,7 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framegate.finetune.fusion import FusionConfig, ReliabilityFusion, StreamStates, make_fusion, present_softmax
+from framegate.finetune.fusion.fusion import FusionConfig, ReliabilityFusion, StreamStates, make_fusion, present_softmax
 from framegate.finetune.streams.quality import QUALITIES, quality
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy

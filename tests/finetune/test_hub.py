@@ -21,7 +21,7 @@ from transformers import (
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import collate
 from framegate.finetune.encoders.hub import EncoderError, HubTextEncoder
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.streams.prepare import ClipInput

@@ -8,11 +8,11 @@ from torch import Tensor
 
 from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.data.corruption import Alterations, alter
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.losses.path_losses import LossConfig
-from framegate.finetune.network import FusionNetwork
 from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.nextvlad import NeXtVLAD
 from framegate.finetune.streams.norm import MaskedBatchNorm

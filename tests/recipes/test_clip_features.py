@@ -8,7 +8,7 @@ import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, collate
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore

@@ -10,7 +10,7 @@ from huggingface_hub import HfApi
 from torch import nn
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.fusion import FusionConfig
+from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media.manifest.paths import final_name

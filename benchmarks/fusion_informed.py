@@ -19,8 +19,8 @@ from fusion_data import HARD_TEST, NOISY, SWAPPED, Clips, draw_broken, hard, loa
 from fusion_training import Kind, train
 from torch import Tensor
 
-from framegate.finetune.calibration import fit_temperature
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.evaluation.calibration import fit_temperature
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.recipes.corpus.leaves import LEAVES
 

@@ -9,9 +9,9 @@ if TYPE_CHECKING:
     from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
     from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, collate
     from framegate.finetune.data.corruption import SwapRates, alter
+    from framegate.finetune.evaluation.metrics import evaluate
     from framegate.finetune.losses.criterion import training_loss
     from framegate.finetune.losses.path_losses import LossConfig
-    from framegate.finetune.metrics import evaluate
     from framegate.finetune.output import ClassifierOutput, Prediction
     from framegate.finetune.streams.prepare import ClipInput
     from framegate.finetune.training import parameter_groups
@@ -30,7 +30,7 @@ _HOMES = {
     "SwapRates": "framegate.finetune.data.corruption",
     "alter": "framegate.finetune.data.corruption",
     "collate": "framegate.finetune.data.batch",
-    "evaluate": "framegate.finetune.metrics",
+    "evaluate": "framegate.finetune.evaluation.metrics",
     "training_loss": "framegate.finetune.losses.criterion",
     "parameter_groups": "framegate.finetune.training",
 }

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from framegate.finetune.bootstrap import ratio_interval
+from framegate.finetune.evaluation.bootstrap import ratio_interval
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from framegate.finetune.metrics import Metrics
+from framegate.finetune.evaluation.metrics import Metrics
 from framegate.recipes.results import table
 
 CLASSIFIERS: dict[str, tuple[str, ...]] = {

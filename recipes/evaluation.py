@@ -9,10 +9,10 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
-from framegate.finetune.bootstrap import ratio_interval
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, ClipSample, Modality, collate
-from framegate.finetune.metrics import Metrics, ancestor_table, evaluate, nearest_labels, path_counts
+from framegate.finetune.evaluation.bootstrap import ratio_interval
+from framegate.finetune.evaluation.metrics import Metrics, ancestor_table, evaluate, nearest_labels, path_counts
 from framegate.recipes.clips import StoreClips
 from framegate.recipes.corruptions import CORRUPTIONS, Change, corrupt, swap_overlays
 from framegate.recipes.labels import LabelError

@@ -10,9 +10,9 @@ from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 from torch.utils.data import DataLoader, Subset
 
-from framegate.finetune.calibration import fit_temperature
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import collate
+from framegate.finetune.evaluation.calibration import fit_temperature
 from framegate.finetune.heads.multilabel import Questions
 from framegate.finetune.taxonomy.hierarchy import best_leaf
 from framegate.media import MediaError

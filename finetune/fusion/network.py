@@ -5,10 +5,10 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from framegate.finetune.calibration import calibrated
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
 from framegate.finetune.data.corruption import Alterations
 from framegate.finetune.data.mixup import Mixup
+from framegate.finetune.evaluation.calibration import calibrated
 from framegate.finetune.fusion.fusion import FusionConfig, StreamStates, make_fusion
 from framegate.finetune.heads.experts import PathHead
 from framegate.finetune.heads.heads import HeadConfig, make_head

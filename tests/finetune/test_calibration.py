@@ -1,6 +1,6 @@
 import torch
 
-from framegate.finetune.calibration import calibrated, fit_temperature
+from framegate.finetune.evaluation.calibration import calibrated, fit_temperature
 from framegate.finetune.losses.path_losses import path_terms
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy

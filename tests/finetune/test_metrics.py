@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from framegate.finetune.bootstrap import ratio_interval
-from framegate.finetune.metrics import calibration_error, evaluate, global_average_precision, nearest_labels
+from framegate.finetune.evaluation.bootstrap import ratio_interval
+from framegate.finetune.evaluation.metrics import calibration_error, evaluate, global_average_precision, nearest_labels
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 TAXONOMY = Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"), Node("b1", "b"), Node("b2", "b")))

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from framegate.finetune.calibration import fit_temperature
+from framegate.finetune.evaluation.calibration import fit_temperature
 from framegate.finetune.heads.multilabel import MultiLabelExperts, Questions, answers, known_answers
 from framegate.finetune.losses.multilabel_loss import multilabel_loss
 from framegate.finetune.losses.path_losses import LossConfig

@@ -22,7 +22,7 @@ from torch.nn.utils.rnn import pad_sequence
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import ClipBatch, ClipSample, collate
-from framegate.finetune.sampling import Sampling
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.streams import StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore

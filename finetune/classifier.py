@@ -14,7 +14,7 @@ from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 from framegate.finetune.data.batch import ClipBatch, collate
 from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line
 from framegate.finetune.encoders.hub import HubSoundEncoder, HubTextEncoder, load_extractor
-from framegate.finetune.folder import (
+from framegate.finetune.folders.classifier_folder import (
     Description,
     FolderError,
     build_backbone,
@@ -28,12 +28,12 @@ from framegate.finetune.folder import (
     read_weight_shapes,
     write_config,
 )
+from framegate.finetune.folders.clip_sampling import SAMPLING, Sampling
+from framegate.finetune.folders.local_paths import without_paths
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
-from framegate.finetune.local_paths import without_paths
 from framegate.finetune.output import Prediction, predictions
-from framegate.finetune.sampling import SAMPLING, Sampling
 from framegate.finetune.streams.prepare import ClipInput, Preparation
 from framegate.finetune.streams.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
 from framegate.finetune.streams.text import SmallTextEncoder

@@ -11,7 +11,7 @@ from torch import Tensor
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, Modality
 from framegate.finetune.data.corruption import NoiseBank, noise_for
-from framegate.finetune.sampling import Sampling
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.streams import SetStream, TextStream
 from framegate.media import FrameStore
 from framegate.media.manifest.paths import final_name

@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.utils.data import Dataset
 
 from framegate.finetune.data.batch import ClipSample
-from framegate.finetune.sampling import Sampling
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore, clip_sound, split_labels

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.export import export_onnx
-from framegate.finetune.folder import known_files, push_classifier, replace_classifier_folder
+from framegate.finetune.folders.classifier_folder import known_files, push_classifier, replace_classifier_folder
 from framegate.media.manifest.paths import stays_inside
 from framegate.media.visible import visible
 from framegate.recipes.cards import source_card, with_usage

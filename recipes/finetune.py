@@ -22,9 +22,9 @@ from framegate.finetune.data.batch import MODALITIES, ClipBatch, collate, pad_la
 from framegate.finetune.data.clip_order import BalancedOrder
 from framegate.finetune.data.corruption import SwapRates, alter
 from framegate.finetune.data.mixup import Mixup, draw_mixup
-from framegate.finetune.folder import replace_classifier_folder
+from framegate.finetune.folders.classifier_folder import replace_classifier_folder
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.losses.criterion import training_loss
-from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams.attention_views import look_again
 from framegate.finetune.training import parameter_groups
 from framegate.media import FrameStore, MediaError

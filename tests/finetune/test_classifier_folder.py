@@ -10,8 +10,8 @@ from huggingface_hub import HfApi, snapshot_download
 from huggingface_hub.utils import filter_repo_objects
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.folder import FolderError, push_classifier
-from framegate.finetune.sampling import Sampling
+from framegate.finetune.folders.classifier_folder import FolderError, push_classifier
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.taxonomy.taxonomy import TaxonomyError
 from framegate.media import ExtractOptions
@@ -85,7 +85,7 @@ def test_a_classifier_goes_to_the_hub_and_comes_back(tmp_path, monkeypatch):
     monkeypatch.setattr(HfApi, "repo_exists", lambda self, name: False)
     monkeypatch.setattr(HfApi, "upload_folder", upload_folder)
     offline = partial(snapshot_download, cache_dir=cache, local_files_only=True)
-    monkeypatch.setattr("framegate.finetune.folder.snapshot_download", offline)
+    monkeypatch.setattr("framegate.finetune.folders.classifier_folder.snapshot_download", offline)
     model = make_model(streams=(2,))
     model.eval().save_pretrained(tmp_path / "classifier")
     (tmp_path / "classifier" / ".env").write_text("SECRET=1")

@@ -14,7 +14,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.encoders.encoder_trust import MODELS, describe, make_config
 from framegate.finetune.encoders.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
-from framegate.finetune.folder import FolderError
+from framegate.finetune.folders.classifier_folder import FolderError
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig

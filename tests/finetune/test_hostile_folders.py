@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.folder import FolderError
+from framegate.finetune.folders.classifier_folder import FolderError
 from framegate.finetune.streams.audio import split_windows
 from tests.finetune.small_classifier import make_model
 from tests.no_network import no_network  # noqa: F401

@@ -14,8 +14,8 @@ import torch
 from framegate.augment.overlays.masks import found_regions, mask_layout
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, collate, pad_labels
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
-from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore

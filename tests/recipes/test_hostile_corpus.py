@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.sampling import Sampling
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions

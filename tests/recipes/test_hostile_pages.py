@@ -13,8 +13,8 @@ import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import pad_labels
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
-from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.audit_page import write_audit_page

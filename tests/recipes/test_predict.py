@@ -9,8 +9,8 @@ import torch
 from framegate.augment import find_layout
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.data.batch import collate
+from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
-from framegate.finetune.sampling import Sampling
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract

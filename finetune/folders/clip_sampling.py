@@ -8,7 +8,7 @@ from typing import Annotated, Self
 from pydantic import ConfigDict, Field
 from pydantic.dataclasses import dataclass
 
-from framegate.finetune.folder import FolderError, need
+from framegate.finetune.folders.classifier_folder import FolderError, need
 from framegate.media import ExtractOptions, MediaError
 from framegate.media.files import write_text
 from framegate.media.json_files import read_json_object

@@ -6,7 +6,7 @@ from dataclasses import replace
 from torch import nn
 
 from framegate.finetune.encoders.hub import HubEncoder
-from framegate.finetune.folder import HUB, describe_backbone
+from framegate.finetune.folders.classifier_folder import HUB, describe_backbone
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.media.manifest.paths import final_name
 from framegate.ssl.backbones.backbone import Backbone, is_timm_model

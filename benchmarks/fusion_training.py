@@ -21,7 +21,7 @@ from framegate.finetune.output import ClassifierOutput
 from framegate.finetune.streams.streams import Aggregation, SetStream, TextConfig, TextStream
 from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
-from framegate.finetune.training import parameter_groups
+from framegate.finetune.trainable import parameter_groups
 from framegate.ssl.schedule import CosineSchedule
 
 BATCH, LR, WIDTH = 64, 2e-3, 192

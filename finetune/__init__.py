@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from framegate.finetune.losses.path_losses import LossConfig
     from framegate.finetune.output import ClassifierOutput, Prediction
     from framegate.finetune.streams.prepare import ClipInput
-    from framegate.finetune.training import parameter_groups
+    from framegate.finetune.trainable import parameter_groups
 
 # Checking a manifest's labels takes the taxonomy alone: torch, timm and transformers are loaded where they are used.
 _HOMES = {
@@ -32,7 +32,7 @@ _HOMES = {
     "collate": "framegate.finetune.data.batch",
     "evaluate": "framegate.finetune.evaluation.metrics",
     "training_loss": "framegate.finetune.losses.criterion",
-    "parameter_groups": "framegate.finetune.training",
+    "parameter_groups": "framegate.finetune.trainable",
 }
 
 __all__ = [

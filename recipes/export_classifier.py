@@ -5,7 +5,7 @@ from functools import partial
 from pathlib import Path
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.export import export_onnx
+from framegate.finetune.classifier_export import export_onnx
 from framegate.finetune.folders.classifier_folder import known_files, push_classifier, replace_classifier_folder
 from framegate.media.manifest.paths import stays_inside
 from framegate.media.visible import visible
@@ -40,7 +40,7 @@ def export_classifier(
         source: a classifier folder.
         out: the folder to write.
         format: ``framegate``: what `GatedFusionClassifier.from_pretrained` opens; ``onnx``: see
-            `framegate.finetune.export`.
+            `framegate.finetune.classifier_export`.
         push: ``OWNER/NAME`` on the Hugging Face hub to upload the folder to, private; opens as ``hf-hub:OWNER/NAME``.
         confirm: see `push_classifier`.
 

@@ -26,7 +26,7 @@ from framegate.finetune.folders.classifier_folder import replace_classifier_fold
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.streams.attention_views import look_again
-from framegate.finetune.training import parameter_groups
+from framegate.finetune.trainable import parameter_groups
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import classifier_card
 from framegate.recipes.clip_features import frozen_features, noise_features

@@ -19,7 +19,7 @@ from framegate.finetune.streams.nextvlad import NeXtVLAD
 from framegate.finetune.streams.norm import MaskedBatchNorm
 from framegate.finetune.streams.quality import quality
 from framegate.finetune.streams.text import masked_mean
-from framegate.finetune.training import Trained, hold_still, set_trained
+from framegate.finetune.trainable import Trained, hold_still, set_trained
 
 _STRICT: dict[str, Any] = {"extra": "forbid"}
 

@@ -12,7 +12,7 @@ from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.output import predictions
 from framegate.finetune.streams.prepare import ClipInput
-from framegate.finetune.training import parameter_groups
+from framegate.finetune.trainable import parameter_groups
 from tests.finetune.small_classifier import SUBSETS, TAXONOMY, clip, make_batch, make_model
 
 

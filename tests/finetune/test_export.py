@@ -9,8 +9,8 @@ import pytest
 import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.classifier_export import export_onnx, run_onnx
 from framegate.finetune.data.batch import MODALITIES, collate
-from framegate.finetune.export import export_onnx, run_onnx
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.streams.prepare import ClipInput

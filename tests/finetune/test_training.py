@@ -19,7 +19,7 @@ from framegate.finetune.streams.streams import FramesConfig, FrameStream
 from framegate.finetune.streams.text import SmallTextEncoder
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
-from framegate.finetune.training import layers, parameter_groups, set_trained
+from framegate.finetune.trainable import layers, parameter_groups, set_trained
 from framegate.ssl.backbones.backbone import Backbone
 
 HIERARCHY = Hierarchy(Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"))))

@@ -21,8 +21,8 @@ from typing import Any
 import torch
 from machine import machine
 
+from framegate.recipes.config.sections import Optim
 from framegate.recipes.optimizers import make_optimizer
-from framegate.recipes.sections import Optim
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss

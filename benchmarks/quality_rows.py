@@ -17,9 +17,9 @@ from quality_data import Stores
 from quality_peers import query_images, train_lightly, train_supervised
 from safetensors.torch import save_file
 
-from framegate.recipes.config import RecipeError, flat, read_recipe
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import RecipeError, flat, read_recipe
 from framegate.recipes.pretrain import pretrain
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 RECIPE = "moco_small"  # whose defaults are under test

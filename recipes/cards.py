@@ -11,11 +11,11 @@ import yaml
 from framegate.media.manifest.paths import final_name, stays_inside
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.audit_page import audit_card
-from framegate.recipes.config import Section
+from framegate.recipes.config.recipe import Section
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
-    from framegate.recipes.finetune_config import FinetuneConfig
-    from framegate.recipes.pretrain_config import PretrainConfig
+    from framegate.recipes.config.finetune_config import FinetuneConfig
+    from framegate.recipes.config.pretrain_config import PretrainConfig
 
 BACKBONE_USAGE = 'import timm\nmodel = timm.create_model("local-dir:PATH", pretrained=True, num_classes=0)'
 """How a backbone folder in timm's layout is opened."""

@@ -155,7 +155,7 @@ def pretrain(
     json_file: JsonFile = None,
 ) -> None:
     """Pretrain a backbone on a store's frames, without labels."""
-    from framegate.recipes.pretrain_config import PretrainConfig
+    from framegate.recipes.config.pretrain_config import PretrainConfig
     from framegate.recipes.program import train
 
     def run(config: PretrainConfig, *, resume: bool, force: bool) -> None:
@@ -269,7 +269,7 @@ def finetune(
     json_file: JsonFile = None,
 ) -> None:
     """Train the gated-fusion classifier on a store's labelled clips."""
-    from framegate.recipes.finetune_config import FinetuneConfig
+    from framegate.recipes.config.finetune_config import FinetuneConfig
     from framegate.recipes.program import train
 
     def run(config: FinetuneConfig, *, resume: bool, force: bool) -> None:

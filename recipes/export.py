@@ -7,9 +7,9 @@ from pathlib import Path
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import BACKBONE_USAGE, backbone_card, source_card, with_usage
 from framegate.recipes.checkpoints import choose_checkpoint
-from framegate.recipes.config import read_recipe, read_values
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe, read_values
 from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.results import Result
 from framegate.recipes.run_folder import RunError, RunFolder, claim_export
 from framegate.ssl.backbones.backbone import Backbone, load_backbone

@@ -31,8 +31,8 @@ from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import classifier_card
 from framegate.recipes.clip_features import frozen_features, noise_features
 from framegate.recipes.clips import StoreClips, clip_text, label_nodes, present_modalities
+from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.data_digest import data_digest
-from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.labels import store_taxonomy

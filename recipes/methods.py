@@ -3,7 +3,7 @@
 import torch
 
 from framegate.media import MediaError
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.methods.method import Method
 from framegate.ssl.methods.moco import MoCo

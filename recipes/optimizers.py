@@ -4,7 +4,7 @@ import torch
 from timm.optim import Lars
 from torch import nn
 
-from framegate.recipes.sections import Optim
+from framegate.recipes.config.sections import Optim
 
 
 def make_optimizer(config: Optim, model: nn.Module) -> torch.optim.Optimizer:

@@ -5,7 +5,7 @@ import torch
 
 from framegate.augment import plain_view
 from framegate.media import FrameStore
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.recalibrate import recalibrate_batch_norm
 

@@ -6,8 +6,8 @@ import torch
 
 from framegate.augment import TwoViews, plain_view
 from framegate.media import FrameStore
+from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.online_probe import FrameFeatures
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.ssl.data.view_pairs import ViewPairs, source_numbers
 from framegate.ssl.probes.neighbours import nearest_of_other_sources
 

@@ -4,9 +4,9 @@ from typing import Any
 
 from framegate.media import FrameStore
 from framegate.recipes.audit_page import add_audit
+from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.online_probe import some_frames
 from framegate.recipes.page import Page
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_curves import (
     audit_curves,
     embedding_curves,

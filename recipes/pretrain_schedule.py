@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from framegate.augment import AttentionPolicy
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.data.frame_order import FrameOrder
 from framegate.ssl.methods.method import AttentionShares
 from framegate.ssl.schedule import CosineSchedule

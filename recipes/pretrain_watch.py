@@ -10,9 +10,9 @@ from framegate.media import FrameStore
 from framegate.media.files import write_text
 from framegate.media.visible import visible, visible_error
 from framegate.recipes.audit_rows import audit_metrics, audit_values
+from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.labels import LabelError
 from framegate.recipes.online_probe import OnlineProbe
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.similarities import SimilarityHistograms
 from framegate.recipes.tracking import Board

@@ -38,7 +38,7 @@ def train(
         processes: of this machine.
         json_file: also write there what is printed.
     """
-    from framegate.recipes.config import read_recipe
+    from framegate.recipes.config.recipe import read_recipe
     from framegate.recipes.launch import launch
     from framegate.recipes.results import give, run_result
 

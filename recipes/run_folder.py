@@ -14,7 +14,7 @@ from pydantic import ValidationError
 from framegate.media.errors import ProblemsError
 from framegate.media.files import append_text, open_plain, write_text
 from framegate.media.owned import MODELS, refuse_foreign
-from framegate.recipes.config import RecipeConfig, dump_recipe, flat, read_values
+from framegate.recipes.config.recipe import RecipeConfig, dump_recipe, flat, read_values
 
 NEUTRAL = ("run_dir", "data.store", "data.workers", "log.", "checkpoint.")
 """Keys that change nothing about what is learnt, wherever folders stand: a run may resume with others. (Another store

@@ -12,7 +12,7 @@ from accelerate import Accelerator
 
 from framegate.media.files import write_text
 from framegate.media.visible import visible, visible_lines
-from framegate.recipes.config import Section, dump_recipe
+from framegate.recipes.config.recipe import Section, dump_recipe
 
 
 def start_tracking(

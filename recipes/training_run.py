@@ -25,12 +25,12 @@ from framegate.recipes.checkpoints import (
     read_state,
     save_checkpoint,
 )
+from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim
 from framegate.recipes.dead_workers import batches_despite_deaths
 from framegate.recipes.launch import STOPPED, asked_processes, join_launched
 from framegate.recipes.pace import Interval, Waiting
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.run_folder import RunError, RunFolder
-from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
 from framegate.recipes.together import Together
 from framegate.recipes.tracking import start_tracking
 

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.export import export, find_classifier
 from framegate.recipes.pretrain import pretrain
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.run_folder import RunError
 from tests.recipes.runs import TINY
 

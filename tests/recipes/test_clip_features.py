@@ -14,11 +14,11 @@ from framegate.finetune.streams.streams import AudioConfig, FramesConfig, Stream
 from framegate.media import FrameStore
 from framegate.recipes.clip_features import frozen_features, noise_features
 from framegate.recipes.clips import StoreClips, label_nodes, spread
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.evaluation import evaluation, labelled_rows
 from framegate.recipes.finetune import finetune
-from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.labels import store_taxonomy
 
 SAMPLING = Sampling(frames=3, audio_seconds=3.0)

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from framegate.recipes.config import RecipeError, dump_recipe, read_recipe
-from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import RecipeError, dump_recipe, read_recipe
 
 
 def write(path: Path, text: str) -> Path:

@@ -16,8 +16,8 @@ from pydantic import BaseModel
 
 import framegate
 from framegate.recipes.cli import app
-from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("benchmarks", "docs", "examples", "framegate", "media", "augment", "ssl", "finetune", "recipes")

@@ -14,11 +14,11 @@ import framegate.recipes.validation as validation
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import Clip, FrameStore, MediaError, extract
 from framegate.recipes import finetune as recipe
-from framegate.recipes.config import RecipeError, read_recipe
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.recipe import RecipeError, read_recipe
 from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.evaluation import evaluation, labelled_rows
 from framegate.recipes.finetune import finetune
-from framegate.recipes.finetune_config import FinetuneConfig
 from framegate.recipes.kept_weights import BestWeights, moving_average
 from framegate.recipes.training_run import TrainingError
 from framegate.recipes.validation import calibrate, uncalibrated, validate

@@ -18,10 +18,10 @@ from framegate.media.owned import MARKER, NotOursError
 from framegate.recipes import demo
 from framegate.recipes.cards import backbone_card, source_card
 from framegate.recipes.checkpoints import complete_checkpoints, save_checkpoint
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.export import export
 from framegate.recipes.export_classifier import export_classifier
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.run_folder import RunError, RunFolder
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from framegate.recipes.cards import backbone_card, with_usage
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.csv_cell import text_cell
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result, give, table
 

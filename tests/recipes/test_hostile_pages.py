@@ -21,7 +21,8 @@ from framegate.recipes.audit_page import write_audit_page
 from framegate.recipes.class_table import write_class_table
 from framegate.recipes.clips import StoreClips, label_nodes
 from framegate.recipes.compare import Comparison
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.demo_report import write_demo_report
 from framegate.recipes.demo_results import CLASSIFIERS, DemoResults
 from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
@@ -30,7 +31,6 @@ from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.labels import store_taxonomy
 from framegate.recipes.page import Page
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.run_folder import RunFolder
 from framegate.ssl.backbones.backbone import Backbone

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from framegate.recipes.config import RecipeError, dump_recipe, read_recipe
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import RecipeError, dump_recipe, read_recipe
+from framegate.recipes.config.yaml_text import YamlError, read_yaml
 from framegate.recipes.run_folder import RunFolder
-from framegate.recipes.yaml_text import YamlError, read_yaml
 
 
 def chain(link: str, *, first: str = "a: &a [x, x, x, x, x, x, x, x, x]", length: int = 9) -> str:
@@ -120,8 +120,8 @@ def test_a_recipe_of_aliases_ends_soon_and_in_little_memory(tmp_path: Path) -> N
     recipe.write_text(LAUGHS)
     code = (
         "import resource; resource.setrlimit(resource.RLIMIT_AS, (4 * 1024**3,) * 2)\n"
-        "from framegate.recipes.config import RecipeError, read_recipe\n"
-        "from framegate.recipes.pretrain_config import PretrainConfig\n"
+        "from framegate.recipes.config.recipe import RecipeError, read_recipe\n"
+        "from framegate.recipes.config.pretrain_config import PretrainConfig\n"
         f"try: read_recipe(PretrainConfig, {str(recipe)!r})\nexcept RecipeError as error: print(error)"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60)

@@ -100,7 +100,7 @@ def test_the_wheel_works_outside_the_repository(tmp_path: Path) -> None:
     code = (
         f"import sys; sys.path.insert(0, {str(site)!r})\n"
         "import ssl, framegate, framegate.media, framegate.ssl.schedule, framegate.recipes\n"
-        "from framegate.recipes.config import find_recipe\n"
+        "from framegate.recipes.config.recipe import find_recipe\n"
         "typed = framegate.ssl.schedule.__file__.replace('schedule.py', 'py.typed')\n"
         "assert framegate.FrameStore is framegate.media.FrameStore and framegate.__version__\n"
         "print(framegate.__file__, framegate.media.__file__, find_recipe('moco_small'), typed, sep='\\n')"

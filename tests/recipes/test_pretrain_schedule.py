@@ -9,9 +9,9 @@ import pytest
 import torch
 from torch import nn
 
-from framegate.recipes.config import read_recipe
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.optimizers import decay_groups
-from framegate.recipes.pretrain_config import PretrainConfig
 from framegate.recipes.pretrain_schedule import PretrainSchedule
 from framegate.ssl.data.frame_order import FrameOrder
 

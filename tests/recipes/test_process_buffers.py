@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from framegate.recipes.config import read_recipe
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.training_run import TrainingRun
 
 

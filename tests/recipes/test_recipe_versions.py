@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from framegate.recipes.config import RecipeConfig, RecipeError, dump_recipe, read_recipe
-from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.recipes.pretrain_config import PretrainConfig
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import RecipeConfig, RecipeError, dump_recipe, read_recipe
 from framegate.recipes.run_folder import RunError, RunFolder
 
 HIGHEST_RATES = {  # as they were before recipes had versions

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from accelerate import Accelerator
 
-from framegate.recipes.config import Section
+from framegate.recipes.config.recipe import Section
 from framegate.recipes.tracking import Board, logged_in, start_tracking
 
 

@@ -6,9 +6,9 @@ from typing import Any, Literal
 from pydantic import Field, PositiveFloat, PositiveInt, model_validator
 
 from framegate.augment import ViewPolicy
-from framegate.recipes.config import RecipeConfig, Section
-from framegate.recipes.sections import Checkpoint, Compute, Log, Optim
-from framegate.recipes.yaml_text import KeyPath
+from framegate.recipes.config.recipe import RecipeConfig, Section
+from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim
+from framegate.recipes.config.yaml_text import KeyPath
 
 _PROGRAMME_TEMPERATURE = 0.03  # tens of thousands of classes need a scale of 16 and more; see `margin_softmax`
 

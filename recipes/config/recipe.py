@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from framegate.media.errors import ProblemsError
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
-from framegate.recipes.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
+from framegate.recipes.config.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
 
 _LOG = logging.getLogger(__name__)
 

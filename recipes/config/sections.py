@@ -4,7 +4,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from framegate.recipes.config import Section
+from framegate.recipes.config.recipe import Section
 
 
 class Compute(Section):

@@ -22,7 +22,7 @@ import torch
 from machine import machine
 
 from framegate.recipes.config.sections import Optim
-from framegate.recipes.optimizers import make_optimizer
+from framegate.recipes.training.optimizers import make_optimizer
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss

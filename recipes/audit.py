@@ -9,7 +9,7 @@ from framegate.recipes.audit_text import audit_text
 from framegate.recipes.outputs import claim_output
 from framegate.recipes.probe import open_backbone
 from framegate.recipes.results import Result
-from framegate.recipes.run_folder import RunError
+from framegate.recipes.training.run_folder import RunError
 
 
 def audit_backbone(

@@ -72,8 +72,8 @@ def corpus(
 ) -> None:
     """Make the embedded corpus: real videos with sound and titles, from a seed."""
     from framegate.recipes.corpus import make_corpus
-    from framegate.recipes.progress import WorkProgress
     from framegate.recipes.results import Result, give
+    from framegate.recipes.training.progress import WorkProgress
 
     with WorkProgress("corpus", total=clips) as progress:
         summary = make_corpus(

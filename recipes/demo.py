@@ -26,8 +26,8 @@ from framegate.recipes.finetune import finetune
 from framegate.recipes.outputs import json_bytes
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.probe import probe_rows
-from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
+from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 _KIND = "demo"

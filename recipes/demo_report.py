@@ -13,7 +13,7 @@ from framegate.recipes.evaluation import ClipOutputs
 from framegate.recipes.finetune_report import add_outcomes, loss_curve
 from framegate.recipes.page import Page
 from framegate.recipes.pretrain_report import training_curves, view_pairs
-from framegate.recipes.run_folder import RunFolder
+from framegate.recipes.training.run_folder import RunFolder
 
 
 def write_demo_report(

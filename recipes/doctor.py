@@ -20,7 +20,7 @@ def examine(path: Path) -> Result:
     import av
     import torch
 
-    from framegate.recipes.tracking import logged_in
+    from framegate.recipes.training.tracking import logged_in
 
     versions = {name: _version(name) for name in PACKAGES}
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]

@@ -6,12 +6,12 @@ from pathlib import Path
 
 from framegate.media import FrameStore, MediaError
 from framegate.recipes.cards import BACKBONE_USAGE, backbone_card, source_card, with_usage
-from framegate.recipes.checkpoints import choose_checkpoint
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe, read_values
 from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.results import Result
-from framegate.recipes.run_folder import RunError, RunFolder, claim_export
+from framegate.recipes.training.checkpoints import choose_checkpoint
+from framegate.recipes.training.run_folder import RunError, RunFolder, claim_export
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 from framegate.ssl.backbones.backbone_export import export_backbone, export_onnx, export_torchvision
 from framegate.ssl.backbones.weights import load_weights

@@ -11,7 +11,7 @@ from framegate.media.manifest.paths import stays_inside
 from framegate.media.visible import visible
 from framegate.recipes.cards import source_card, with_usage
 from framegate.recipes.results import Result
-from framegate.recipes.run_folder import RunError, claim_export
+from framegate.recipes.training.run_folder import RunError, claim_export
 
 FORMATS = ("framegate", "onnx")
 

@@ -8,8 +8,8 @@ from framegate.augment import find_layout
 from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import ExtractOptions, Progress, extract, read_manifest
 from framegate.media.files import write_bytes
-from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
+from framegate.recipes.training.progress import WorkProgress
 
 
 def extract_manifest(

@@ -30,8 +30,8 @@ from framegate.media import (
 from framegate.media.visible import visible, visible_json
 from framegate.recipes.clips import StoreClips, spread
 from framegate.recipes.outputs import claim_output, output_file
-from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result
+from framegate.recipes.training.progress import WorkProgress
 
 MANIFESTS = (".csv", ".jsonl")
 

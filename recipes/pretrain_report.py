@@ -16,8 +16,8 @@ from framegate.recipes.pretrain_curves import (
     training_curves,
 )
 from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
-from framegate.recipes.run_folder import RunFolder
 from framegate.recipes.similarities import SimilarityHistograms
+from framegate.recipes.training.run_folder import RunFolder
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import collapse
 

@@ -15,8 +15,8 @@ from framegate.recipes.labels import LabelError
 from framegate.recipes.online_probe import OnlineProbe
 from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.similarities import SimilarityHistograms
-from framegate.recipes.tracking import Board
-from framegate.recipes.training_run import TrainingRun
+from framegate.recipes.training.tracking import Board
+from framegate.recipes.training.training_run import TrainingRun
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import (
     collapse,

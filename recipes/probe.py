@@ -11,8 +11,8 @@ from torch import Tensor
 
 from framegate.media import FrameStore
 from framegate.recipes.probe_frames import probe_frames, require_labels
-from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result, table
+from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone
 from framegate.ssl.probes.feature_cache import cached_features
 from framegate.ssl.probes.features import frame_features

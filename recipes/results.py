@@ -8,7 +8,7 @@ import typer
 
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.outputs import claim_output, json_bytes, write_output
-from framegate.recipes.run_folder import RunFolder
+from framegate.recipes.training.run_folder import RunFolder
 
 
 @dataclass(frozen=True)

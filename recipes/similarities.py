@@ -4,7 +4,7 @@ import json
 from dataclasses import asdict, dataclass
 
 from framegate.media.files import write_text
-from framegate.recipes.run_folder import RunFolder
+from framegate.recipes.training.run_folder import RunFolder
 from framegate.ssl.diagnostics import Similarities, similarity_histogram
 
 _FILE = "similarities.json"

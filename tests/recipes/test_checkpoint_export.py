@@ -10,7 +10,7 @@ from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.export import export, find_classifier
 from framegate.recipes.pretrain import pretrain
-from framegate.recipes.run_folder import RunError
+from framegate.recipes.training.run_folder import RunError
 from tests.recipes.runs import TINY
 
 GUIDED = ["optim.epochs=1", "views.attention.drop=0.5", "views.attention.from_epoch=0", "backbone.image_size=64"]

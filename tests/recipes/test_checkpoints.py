@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import nn
 
-from framegate.recipes.checkpoints import complete_checkpoints, load_checkpoint, read_state, save_checkpoint
+from framegate.recipes.training.checkpoints import complete_checkpoints, load_checkpoint, read_state, save_checkpoint
 
 
 def network(seed: int) -> nn.Module:

@@ -9,8 +9,8 @@ import pytest
 
 from framegate.media.errors import FramegateError, MediaError, exit_code_of
 from framegate.recipes import cli
-from framegate.recipes.launch import LaunchError
-from framegate.recipes.training_run import StoppedError, TrainingError
+from framegate.recipes.training.launch import LaunchError
+from framegate.recipes.training.training_run import StoppedError, TrainingError
 
 ROOT = Path(__file__).parents[2]
 PARTS = ("media", "augment", "ssl", "finetune", "recipes")

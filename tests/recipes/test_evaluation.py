@@ -27,7 +27,7 @@ from framegate.recipes.corruptions import CORRUPTIONS, corrupt, donor_rows, swap
 from framegate.recipes.evaluation import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
 from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.labels import store_taxonomy
-from framegate.recipes.run_folder import RunFolder
+from framegate.recipes.training.run_folder import RunFolder
 
 FIELDS = {"frames": "frames", "audio": "audio", "text": "tokens"}
 

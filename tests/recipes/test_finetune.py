@@ -20,7 +20,7 @@ from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.evaluation import evaluation, labelled_rows
 from framegate.recipes.finetune import finetune
 from framegate.recipes.kept_weights import BestWeights, moving_average
-from framegate.recipes.training_run import TrainingError
+from framegate.recipes.training.training_run import TrainingError
 from framegate.recipes.validation import calibrate, uncalibrated, validate
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone

@@ -16,8 +16,8 @@ from framegate.recipes.cards import backbone_card, with_usage
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.csv_cell import text_cell
-from framegate.recipes.progress import WorkProgress
 from framegate.recipes.results import Result, give, table
+from framegate.recipes.training.progress import WorkProgress
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"
 
@@ -93,7 +93,7 @@ def test_a_progress_line_shows_escapes_and_keeps_brackets(capsys, monkeypatch) -
 def test_a_progress_bar_shows_escapes_and_keeps_brackets() -> None:
     """On a terminal, where `rich` draws it."""
     code = (
-        "from framegate.recipes.progress import WorkProgress\n"
+        "from framegate.recipes.training.progress import WorkProgress\n"
         f"with WorkProgress('[red]x[/red][/none]' + {ESCAPES!r}, total=1) as progress:\n"
         f"    progress.update(1, '[b]' + {ESCAPES!r})\n"
     )

@@ -32,7 +32,7 @@ from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.labels import store_taxonomy
 from framegate.recipes.page import Page
 from framegate.recipes.pretrain_report import write_pretrain_report
-from framegate.recipes.run_folder import RunFolder
+from framegate.recipes.training.run_folder import RunFolder
 from framegate.ssl.backbones.backbone import Backbone
 
 ESCAPES = "\x1b[31m \x9b \u202e \u2066 \U000e0041"

@@ -9,7 +9,7 @@ import pytest
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import RecipeError, dump_recipe, read_recipe
 from framegate.recipes.config.yaml_text import YamlError, read_yaml
-from framegate.recipes.run_folder import RunFolder
+from framegate.recipes.training.run_folder import RunFolder
 
 
 def chain(link: str, *, first: str = "a: &a [x, x, x, x, x, x, x, x, x]", length: int = 9) -> str:

@@ -11,8 +11,8 @@ from torch import nn
 
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.optimizers import decay_groups
 from framegate.recipes.pretrain_schedule import PretrainSchedule
+from framegate.recipes.training.optimizers import decay_groups
 from framegate.ssl.data.frame_order import FrameOrder
 
 RECIPES = ["moco_efficientnet_b0", "moco_small", "moco_v3_vit", "programme", "simclr"]

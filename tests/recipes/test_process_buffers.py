@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.training_run import TrainingRun
+from framegate.recipes.training.training_run import TrainingRun
 
 
 class _Remembering(nn.Module):

@@ -10,7 +10,7 @@ import yaml
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import RecipeConfig, RecipeError, dump_recipe, read_recipe
-from framegate.recipes.run_folder import RunError, RunFolder
+from framegate.recipes.training.run_folder import RunError, RunFolder
 
 HIGHEST_RATES = {  # as they were before recipes had versions
     "fusion_small": 2e-3,

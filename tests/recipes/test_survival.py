@@ -12,7 +12,7 @@ import torch
 from safetensors import SafetensorError
 from torch import nn
 
-from framegate.recipes.checkpoints import complete_checkpoints, save_checkpoint
+from framegate.recipes.training.checkpoints import complete_checkpoints, save_checkpoint
 from tests.recipes.runs import (
     checkpoints,
     differing,

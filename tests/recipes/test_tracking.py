@@ -7,7 +7,7 @@ import pytest
 from accelerate import Accelerator
 
 from framegate.recipes.config.recipe import Section
-from framegate.recipes.tracking import Board, logged_in, start_tracking
+from framegate.recipes.training.tracking import Board, logged_in, start_tracking
 
 
 class Recipe(Section):

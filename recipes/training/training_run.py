@@ -18,21 +18,21 @@ from torch.utils.data import DataLoader
 
 from framegate.media.errors import FramegateError
 from framegate.media.visible import visible
-from framegate.recipes.checkpoints import (
+from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim
+from framegate.recipes.training.checkpoints import (
     checkpoint_name,
     complete_checkpoints,
     load_checkpoint,
     read_state,
     save_checkpoint,
 )
-from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim
-from framegate.recipes.dead_workers import batches_despite_deaths
-from framegate.recipes.launch import STOPPED, asked_processes, join_launched
-from framegate.recipes.pace import Interval, Waiting
-from framegate.recipes.progress import WorkProgress
-from framegate.recipes.run_folder import RunError, RunFolder
-from framegate.recipes.together import Together
-from framegate.recipes.tracking import start_tracking
+from framegate.recipes.training.collectives import Together
+from framegate.recipes.training.dead_workers import batches_despite_deaths
+from framegate.recipes.training.launch import STOPPED, asked_processes, join_launched
+from framegate.recipes.training.progress import WorkProgress
+from framegate.recipes.training.run_folder import RunError, RunFolder
+from framegate.recipes.training.throughput import Interval, Waiting
+from framegate.recipes.training.tracking import start_tracking
 
 T = TypeVar("T")
 

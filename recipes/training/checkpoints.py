@@ -12,7 +12,7 @@ from safetensors.torch import load_file
 from torch import Tensor, nn
 
 from framegate.media.files import is_plain_folder, name_aside, replace_folder, to_disk, write_text
-from framegate.recipes.run_folder import RunError
+from framegate.recipes.training.run_folder import RunError
 from framegate.ssl.backbones.weights import save_tensors
 
 Attempt = Callable[[Callable[[], None]], None]

@@ -18,7 +18,7 @@ from framegate.recipes.config.recipe import RecipeConfig, dump_recipe, flat, rea
 
 NEUTRAL = ("run_dir", "data.store", "data.workers", "log.", "checkpoint.")
 """Keys that change nothing about what is learnt, wherever folders stand: a run may resume with others. (Another store
-is told by its rows, see `framegate.recipes.data_digest`.)"""
+is told by its rows, see `framegate.recipes.training.data_digest`.)"""
 
 
 class RunError(ProblemsError):

@@ -7,7 +7,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from framegate.recipes.similarities import SimilarityHistograms
+from framegate.recipes.pretraining.similarities import SimilarityHistograms
 
 Rows = Sequence[dict[str, Any]]
 

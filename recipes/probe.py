@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from framegate.media import FrameStore
-from framegate.recipes.probe_frames import probe_frames, require_labels
+from framegate.recipes.pretraining.probe_frames import probe_frames, require_labels
 from framegate.recipes.results import Result, table
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone

@@ -6,8 +6,8 @@ import pytest
 import torch
 
 from framegate.media import Clip, FrameStore
-from framegate.recipes.online_probe import OnlineProbe, some_frames
-from framegate.recipes.pretrain_pictures import neighbour_strips
+from framegate.recipes.pretraining.online_probe import OnlineProbe, some_frames
+from framegate.recipes.pretraining.pretrain_pictures import neighbour_strips
 from framegate.ssl.backbones.backbone import Backbone
 from tests.ssl.small_stores import make_store, write_video
 

@@ -11,7 +11,7 @@ from torch import nn
 
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.pretrain_schedule import PretrainSchedule
+from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
 from framegate.recipes.training.optimizers import decay_groups
 from framegate.ssl.data.frame_order import FrameOrder
 

@@ -5,7 +5,7 @@ import pytest
 from framegate.media import MediaError
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import RecipeError, read_recipe
-from framegate.recipes.methods import make_method
+from framegate.recipes.pretraining.build_method import make_method
 from framegate.ssl.methods.moco import MoCo
 from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss, WithProgramme
 from framegate.ssl.modules.key_encoder import KeyEncoder

@@ -8,7 +8,7 @@ from torch import Tensor
 
 from framegate.media import FrameStore
 from framegate.recipes.labels import LabelError
-from framegate.recipes.probe_frames import probe_frames, video_levels
+from framegate.recipes.pretraining.probe_frames import probe_frames, video_levels
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import effective_rank, spread
 from framegate.ssl.probes.features import frame_features

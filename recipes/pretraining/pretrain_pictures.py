@@ -7,7 +7,7 @@ import torch
 from framegate.augment import TwoViews, plain_view
 from framegate.media import FrameStore
 from framegate.recipes.config.pretrain_config import PretrainConfig
-from framegate.recipes.online_probe import FrameFeatures
+from framegate.recipes.pretraining.online_probe import FrameFeatures
 from framegate.ssl.data.view_pairs import ViewPairs, source_numbers
 from framegate.ssl.probes.neighbours import nearest_of_other_sources
 

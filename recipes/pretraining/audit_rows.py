@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from framegate.media import FrameStore
-from framegate.recipes.probe_frames import probe_frames
+from framegate.recipes.pretraining.probe_frames import probe_frames
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.audit.audit import DEFINITION, Audit, audit, audit_light, pictures_to_do
 from framegate.ssl.audit.audit_found import FoundAudit, audit_found

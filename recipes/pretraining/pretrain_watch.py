@@ -9,12 +9,12 @@ from torch import nn
 from framegate.media import FrameStore
 from framegate.media.files import write_text
 from framegate.media.visible import visible, visible_error
-from framegate.recipes.audit_rows import audit_metrics, audit_values
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.labels import LabelError
-from framegate.recipes.online_probe import OnlineProbe
-from framegate.recipes.pretrain_pictures import neighbour_strips, view_pairs
-from framegate.recipes.similarities import SimilarityHistograms
+from framegate.recipes.pretraining.audit_rows import audit_metrics, audit_values
+from framegate.recipes.pretraining.online_probe import OnlineProbe
+from framegate.recipes.pretraining.pretrain_pictures import neighbour_strips, view_pairs
+from framegate.recipes.pretraining.similarities import SimilarityHistograms
 from framegate.recipes.training.tracking import Board
 from framegate.recipes.training.training_run import TrainingRun
 from framegate.ssl.backbones.backbone import Backbone

@@ -11,8 +11,8 @@ from framegate.media import FrameStore
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.evaluate import open_classifier
-from framegate.recipes.evaluation import hits, labelled_rows, run_clips
 from framegate.recipes.finetune import finetune
+from framegate.recipes.finetuning.measure import hits, labelled_rows, run_clips
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.recipes.clips import StoreClips
-from framegate.recipes.compare import Comparison
-from framegate.recipes.evaluation import ClipOutputs
 from framegate.recipes.finetune_report import clip_cards
+from framegate.recipes.finetuning.clips import StoreClips
+from framegate.recipes.finetuning.compare import Comparison
+from framegate.recipes.finetuning.measure import ClipOutputs
 from framegate.recipes.page import Page
 
 _PAIRS, _EACH, _CHANGED = 12, 4, 40

@@ -9,8 +9,8 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
-from framegate.recipes.clips import StoreClips, spread
-from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
+from framegate.recipes.finetuning.clips import StoreClips, spread
+from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.page import ClipCard, Page, drawn_name, strip_of
 from framegate.recipes.training.run_folder import RunFolder
 

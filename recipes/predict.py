@@ -28,7 +28,7 @@ from framegate.media import (
     read_manifest,
 )
 from framegate.media.visible import visible, visible_json
-from framegate.recipes.clips import StoreClips, spread
+from framegate.recipes.finetuning.clips import StoreClips, spread
 from framegate.recipes.outputs import claim_output, output_file
 from framegate.recipes.results import Result
 from framegate.recipes.training.progress import WorkProgress

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from framegate.media import FrameStore
-from framegate.recipes.labels import LabelError
+from framegate.recipes.finetuning.labels import LabelError
 from framegate.recipes.pretraining.probe_frames import probe_frames, video_levels
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import effective_rank, spread

@@ -10,7 +10,7 @@ from framegate.media import FrameStore
 from framegate.media.files import write_text
 from framegate.media.visible import visible, visible_error
 from framegate.recipes.config.pretrain_config import PretrainConfig
-from framegate.recipes.labels import LabelError
+from framegate.recipes.finetuning.labels import LabelError
 from framegate.recipes.pretraining.audit_rows import audit_metrics, audit_values
 from framegate.recipes.pretraining.online_probe import OnlineProbe
 from framegate.recipes.pretraining.pretrain_pictures import neighbour_strips, view_pairs

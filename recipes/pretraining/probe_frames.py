@@ -6,7 +6,7 @@ import numpy as np
 
 from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE
 from framegate.media import FrameStore, split_labels
-from framegate.recipes.labels import level_classes, store_taxonomy
+from framegate.recipes.finetuning.labels import level_classes, store_taxonomy
 from framegate.ssl.probes.probe_split import UNKNOWN, ProbeError, ProbeFrames
 
 

@@ -20,13 +20,13 @@ from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.class_table import write_class_table
-from framegate.recipes.clip_features import frozen_features
-from framegate.recipes.clips import StoreClips, label_nodes, spread
-from framegate.recipes.compare import compare
-from framegate.recipes.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
-from framegate.recipes.evaluation import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
 from framegate.recipes.finetune_report import write_finetune_report
-from framegate.recipes.labels import store_taxonomy
+from framegate.recipes.finetuning.clip_features import frozen_features
+from framegate.recipes.finetuning.clips import StoreClips, label_nodes, spread
+from framegate.recipes.finetuning.compare import compare
+from framegate.recipes.finetuning.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
+from framegate.recipes.finetuning.labels import store_taxonomy
+from framegate.recipes.finetuning.measure import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
 from framegate.recipes.training.run_folder import RunFolder
 
 FIELDS = {"frames": "frames", "audio": "audio", "text": "tokens"}

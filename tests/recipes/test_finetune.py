@@ -10,18 +10,18 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-import framegate.recipes.validation as validation
+import framegate.recipes.finetuning.validation as validation
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import Clip, FrameStore, MediaError, extract
 from framegate.recipes import finetune as recipe
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.recipe import RecipeError, read_recipe
 from framegate.recipes.evaluate import open_classifier
-from framegate.recipes.evaluation import evaluation, labelled_rows
 from framegate.recipes.finetune import finetune
-from framegate.recipes.kept_weights import BestWeights, moving_average
+from framegate.recipes.finetuning.best_weights import BestWeights, moving_average
+from framegate.recipes.finetuning.measure import evaluation, labelled_rows
+from framegate.recipes.finetuning.validation import calibrate, uncalibrated, validate
 from framegate.recipes.training.training_run import TrainingError
-from framegate.recipes.validation import calibrate, uncalibrated, validate
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.recipes.runs import checkpoints, differing, tensors

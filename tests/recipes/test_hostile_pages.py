@@ -19,17 +19,17 @@ from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, Text
 from framegate.media import FrameStore
 from framegate.recipes.audit_page import write_audit_page
 from framegate.recipes.class_table import write_class_table
-from framegate.recipes.clips import StoreClips, label_nodes
-from framegate.recipes.compare import Comparison
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.demo_report import write_demo_report
 from framegate.recipes.demo_results import CLASSIFIERS, DemoResults
-from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.evaluation_page import write_evaluation_page
 from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetune_report import write_finetune_report
-from framegate.recipes.labels import store_taxonomy
+from framegate.recipes.finetuning.clips import StoreClips, label_nodes
+from framegate.recipes.finetuning.compare import Comparison
+from framegate.recipes.finetuning.labels import store_taxonomy
+from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.page import Page
 from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.training.run_folder import RunFolder

@@ -14,7 +14,7 @@ from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract
-from framegate.recipes.clips import StoreClips, spread
+from framegate.recipes.finetuning.clips import StoreClips, spread
 from framegate.recipes.predict import predict_inputs, read_ahead
 
 

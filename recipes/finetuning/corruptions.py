@@ -14,7 +14,7 @@ from framegate.augment.overlays.masks import found_regions, mask_layout, pixel_b
 from framegate.augment.overlays.masks import replace as paste
 from framegate.finetune.data.batch import MODALITIES, ClipSample, Modality
 from framegate.media import Layout
-from framegate.recipes.clips import StoreClips, clip_text, noise_input, spread
+from framegate.recipes.finetuning.clips import StoreClips, clip_text, noise_input, spread
 
 Change = Callable[[int, ClipSample], ClipSample]
 """From a clip's row and its sample to the sample that the classifier gets instead."""

@@ -16,7 +16,7 @@ from framegate.finetune.evaluation.calibration import fit_temperature
 from framegate.finetune.heads.multilabel import Questions
 from framegate.finetune.taxonomy.hierarchy import best_leaf
 from framegate.media import MediaError
-from framegate.recipes.clips import StoreClips
+from framegate.recipes.finetuning.clips import StoreClips
 
 _MOST_VALUES = 20_000_000  # log-probabilities that calibration works on, in float64 and some copies
 

@@ -13,10 +13,10 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, ClipSample, Modality, collate
 from framegate.finetune.evaluation.bootstrap import ratio_interval
 from framegate.finetune.evaluation.metrics import Metrics, ancestor_table, evaluate, nearest_labels, path_counts
-from framegate.recipes.clips import StoreClips
-from framegate.recipes.corruptions import CORRUPTIONS, Change, corrupt, swap_overlays
-from framegate.recipes.labels import LabelError
-from framegate.recipes.validation import uncalibrated
+from framegate.recipes.finetuning.clips import StoreClips
+from framegate.recipes.finetuning.corruptions import CORRUPTIONS, Change, corrupt, swap_overlays
+from framegate.recipes.finetuning.labels import LabelError
+from framegate.recipes.finetuning.validation import uncalibrated
 
 
 @dataclass(frozen=True)

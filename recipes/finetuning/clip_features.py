@@ -15,7 +15,7 @@ from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.streams import SetStream, TextStream
 from framegate.media import FrameStore
 from framegate.media.manifest.paths import final_name
-from framegate.recipes.clips import ClipFeatures, StoreClips, spread
+from framegate.recipes.finetuning.clips import ClipFeatures, StoreClips, spread
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.probes.feature_cache import Shape, add_tensors, cached_features, kept_tensors, store_digest

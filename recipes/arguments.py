@@ -9,7 +9,7 @@ import typer
 def _claim_json(file: Path | None) -> Path | None:
     if file is None:
         return None
-    from framegate.recipes.results import claim_json
+    from framegate.recipes.reports.results import claim_json
 
     return claim_json(file)
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 from framegate.media import FrameStore
-from framegate.recipes.audit_page import write_audit_page
-from framegate.recipes.audit_text import audit_text
-from framegate.recipes.outputs import claim_output
 from framegate.recipes.pretraining.audit_rows import audit_values
 from framegate.recipes.probe import open_backbone
-from framegate.recipes.results import Result
+from framegate.recipes.reports.audit_page import write_audit_page
+from framegate.recipes.reports.audit_text import audit_text
+from framegate.recipes.reports.outputs import claim_output
+from framegate.recipes.reports.results import Result
 from framegate.recipes.training.run_folder import RunError
 
 

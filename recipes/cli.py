@@ -57,7 +57,7 @@ def demo(
 ) -> None:
     """Run the whole road on the embedded corpus: a table, results.json and report.html."""
     from framegate.recipes.demo import run_demo
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     give(run_demo(out, clips=clips, seed=seed), json_file)
 
@@ -72,7 +72,7 @@ def corpus(
 ) -> None:
     """Make the embedded corpus: real videos with sound and titles, from a seed."""
     from framegate.recipes.corpus import make_corpus
-    from framegate.recipes.results import Result, give
+    from framegate.recipes.reports.results import Result, give
     from framegate.recipes.training.progress import WorkProgress
 
     with WorkProgress("corpus", total=clips) as progress:
@@ -115,7 +115,7 @@ def extract(
     """Read videos, sound and labels into a frame store."""
     from framegate.media import ExtractOptions
     from framegate.recipes.extract import extract_manifest
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     options = ExtractOptions(
         mode=mode,
@@ -192,7 +192,7 @@ def probe(
 ) -> None:
     """Measure a backbone's features on a store's labels: kNN, linear, few-shot and fine-tuned."""
     from framegate.recipes.probe import probe_backbone
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     result = probe_backbone(
         backbone, store, arch=arch, image_size=image_size, k=k, tau=tau, fine_tune_steps=fine_tune, taxonomy=taxonomy
@@ -214,7 +214,7 @@ def audit(
 ) -> None:
     """Measure how far a backbone leans on subtitles, logos and borders."""
     from framegate.recipes.audit import audit_backbone
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     result = audit_backbone(
         backbone, store, arch=arch, image_size=image_size, frames=frames, seed=seed, taxonomy=taxonomy, page=page
@@ -246,7 +246,7 @@ def export(
     """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime; or a run's classifier."""
     from framegate.recipes.export import export as write
     from framegate.recipes.export import find_classifier
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     if (classifier := find_classifier(run)) is not None:
         from framegate.recipes.export_classifier import export_classifier
@@ -304,7 +304,7 @@ def evaluate(
 ) -> None:
     """Measure a classifier on a store's labelled clips, per level and per modality."""
     from framegate.recipes.evaluate import evaluate_classifier
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     give(evaluate_classifier(classifier, store, split=split, against=against, classes=classes, page=page), json_file)
 
@@ -330,7 +330,7 @@ def predict(
     """Classify videos, or the clips of a manifest."""
     from framegate.media import Limits
     from framegate.recipes.predict import predict_inputs
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     result = predict_inputs(
         classifier,
@@ -359,7 +359,7 @@ def views(
     json_file: JsonFile = None,
 ) -> None:
     """Draw a sheet of frames with their views, and each augmentation alone."""
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
     from framegate.recipes.views import draw_views
 
     give(draw_views(store, out, frames=frames, image_size=image_size, seed=seed, backbone=backbone), json_file)
@@ -372,7 +372,7 @@ def doctor(
 ) -> None:
     """Say what is installed, which devices there are, and whether anything is in the way."""
     from framegate.recipes.doctor import examine
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     give(examine(path), json_file)
 

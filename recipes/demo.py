@@ -16,17 +16,17 @@ from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.corpus import make_corpus
-from framegate.recipes.demo_report import write_demo_report
-from framegate.recipes.demo_results import CLASSIFIERS, DemoResults, results_table
 from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetuning.clips import StoreClips
 from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
-from framegate.recipes.outputs import json_bytes
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.probe import probe_rows
-from framegate.recipes.results import Result
+from framegate.recipes.reports.demo_report import write_demo_report
+from framegate.recipes.reports.demo_results import CLASSIFIERS, DemoResults, results_table
+from framegate.recipes.reports.outputs import json_bytes
+from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 

@@ -6,7 +6,7 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from framegate.recipes.results import Result, table
+from framegate.recipes.reports.results import Result, table
 
 PACKAGES = (
     *("framegate", "torch", "torchvision", "timm", "lightly", "torchaudio", "albumentations", "transformers"),

@@ -8,15 +8,15 @@ import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import FrameStore
-from framegate.recipes.class_table import write_class_table
-from framegate.recipes.evaluation_page import write_evaluation_page
 from framegate.recipes.finetuning.clip_features import frozen_features
 from framegate.recipes.finetuning.clips import StoreClips, label_nodes
 from framegate.recipes.finetuning.compare import compare
 from framegate.recipes.finetuning.labels import check_labels
 from framegate.recipes.finetuning.measure import clip_programmes, evaluation, hits, labelled_rows, run_clips
-from framegate.recipes.outputs import claim_output
-from framegate.recipes.results import Result, table
+from framegate.recipes.reports.class_table import write_class_table
+from framegate.recipes.reports.evaluation_page import write_evaluation_page
+from framegate.recipes.reports.outputs import claim_output
+from framegate.recipes.reports.results import Result, table
 
 
 def evaluate_classifier(

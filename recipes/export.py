@@ -5,11 +5,11 @@ from collections.abc import Callable
 from pathlib import Path
 
 from framegate.media import FrameStore, MediaError
-from framegate.recipes.cards import BACKBONE_USAGE, backbone_card, source_card, with_usage
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe, read_values
 from framegate.recipes.pretraining.plain_statistics import describe_plain_frames, training_frames
-from framegate.recipes.results import Result
+from framegate.recipes.reports.cards import BACKBONE_USAGE, backbone_card, source_card, with_usage
+from framegate.recipes.reports.results import Result
 from framegate.recipes.training.checkpoints import choose_checkpoint
 from framegate.recipes.training.run_folder import RunError, RunFolder, claim_export
 from framegate.ssl.backbones.backbone import Backbone, load_backbone

@@ -9,8 +9,8 @@ from framegate.finetune.classifier_export import export_onnx
 from framegate.finetune.folders.classifier_folder import known_files, push_classifier, replace_classifier_folder
 from framegate.media.manifest.paths import stays_inside
 from framegate.media.visible import visible
-from framegate.recipes.cards import source_card, with_usage
-from framegate.recipes.results import Result
+from framegate.recipes.reports.cards import source_card, with_usage
+from framegate.recipes.reports.results import Result
 from framegate.recipes.training.run_folder import RunError, claim_export
 
 FORMATS = ("framegate", "onnx")

@@ -8,7 +8,7 @@ from framegate.augment import find_layout
 from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import ExtractOptions, Progress, extract, read_manifest
 from framegate.media.files import write_bytes
-from framegate.recipes.results import Result
+from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 
 

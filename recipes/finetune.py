@@ -28,15 +28,15 @@ from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.streams.attention_views import look_again
 from framegate.finetune.trainable import parameter_groups
 from framegate.media import FrameStore, MediaError
-from framegate.recipes.cards import classifier_card
 from framegate.recipes.config.finetune_config import FinetuneConfig
-from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.finetuning.best_weights import BestWeights, moving_average
 from framegate.recipes.finetuning.clip_features import frozen_features, noise_features
 from framegate.recipes.finetuning.clips import StoreClips, clip_text, label_nodes, present_modalities
 from framegate.recipes.finetuning.labels import store_taxonomy
 from framegate.recipes.finetuning.validation import calibrate, validate
 from framegate.recipes.program import run_program
+from framegate.recipes.reports.cards import classifier_card
+from framegate.recipes.reports.finetune_report import write_finetune_report
 from framegate.recipes.training.data_digest import data_digest
 from framegate.recipes.training.optimizers import build_optimizer, set_lr
 from framegate.recipes.training.training_run import TrainingRun

@@ -29,8 +29,8 @@ from framegate.media import (
 )
 from framegate.media.visible import visible, visible_json
 from framegate.recipes.finetuning.clips import StoreClips, spread
-from framegate.recipes.outputs import claim_output, output_file
-from framegate.recipes.results import Result
+from framegate.recipes.reports.outputs import claim_output, output_file
+from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 
 MANIFESTS = (".csv", ".jsonl")

@@ -16,14 +16,14 @@ from torch.utils.data import DataLoader
 
 from framegate.augment import TwoViews
 from framegate.media import FrameStore, MediaError
-from framegate.recipes.cards import backbone_card
 from framegate.recipes.config.pretrain_config import PretrainConfig
-from framegate.recipes.pretrain_report import write_pretrain_report
 from framegate.recipes.pretraining.build_method import make_method
 from framegate.recipes.pretraining.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretraining.pretrain_watch import PretrainWatch
 from framegate.recipes.program import run_program
+from framegate.recipes.reports.cards import backbone_card
+from framegate.recipes.reports.pretrain_report import write_pretrain_report
 from framegate.recipes.training.data_digest import data_digest
 from framegate.recipes.training.optimizers import make_optimizer, set_lr
 from framegate.recipes.training.training_run import TrainingError, TrainingRun

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from framegate.media import FrameStore
 from framegate.recipes.pretraining.probe_frames import probe_frames, require_labels
-from framegate.recipes.results import Result, table
+from framegate.recipes.reports.results import Result, table
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone
 from framegate.ssl.probes.feature_cache import cached_features

@@ -39,7 +39,7 @@ def train(
         json_file: also write there what is printed.
     """
     from framegate.recipes.config.recipe import read_recipe
-    from framegate.recipes.results import give, run_result
+    from framegate.recipes.reports.results import give, run_result
     from framegate.recipes.training.launch import launch
 
     config = read_recipe(config_type, recipe, overrides, warn=processes == 1)  # else the first process warns

@@ -10,8 +10,8 @@ from framegate.augment import Anchor, ViewPolicy
 from framegate.augment.attention import activation_map
 from framegate.augment.sheet import Attention, draw_sheet
 from framegate.media import FrameStore, MediaError
-from framegate.recipes.outputs import claim_output, signed_picture, write_output
-from framegate.recipes.results import Result
+from framegate.recipes.reports.outputs import claim_output, signed_picture, write_output
+from framegate.recipes.reports.results import Result
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 _CELLS = 7

@@ -19,14 +19,14 @@ from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
-from framegate.recipes.class_table import write_class_table
-from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.finetuning.clip_features import frozen_features
 from framegate.recipes.finetuning.clips import StoreClips, label_nodes, spread
 from framegate.recipes.finetuning.compare import compare
 from framegate.recipes.finetuning.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
 from framegate.recipes.finetuning.labels import store_taxonomy
 from framegate.recipes.finetuning.measure import answer, encode_clips, evaluation, hits, labelled_rows, run_clips
+from framegate.recipes.reports.class_table import write_class_table
+from framegate.recipes.reports.finetune_report import write_finetune_report
 from framegate.recipes.training.run_folder import RunFolder
 
 FIELDS = {"frames": "frames", "audio": "audio", "text": "tokens"}
@@ -209,7 +209,7 @@ def test_everything_is_written(classifier: Path, store: Path, framegate, tmp_pat
 
 
 def test_a_page_shows_titles_as_text(classifier: Path, opened, tmp_path: Path, monkeypatch) -> None:
-    from framegate.recipes.evaluation_page import write_evaluation_page
+    from framegate.recipes.reports.evaluation_page import write_evaluation_page
 
     model, clips, rows = opened
     video = FrameStore.video

@@ -6,7 +6,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
-from framegate.recipes.finetune_report import confusion_matrix, most_confused
+from framegate.recipes.reports.finetune_report import confusion_matrix, most_confused
 
 
 def flat(leaves: int) -> Taxonomy:

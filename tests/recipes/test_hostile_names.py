@@ -12,11 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from framegate.recipes.cards import backbone_card, with_usage
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.csv_cell import text_cell
-from framegate.recipes.results import Result, give, table
+from framegate.recipes.reports.cards import backbone_card, with_usage
+from framegate.recipes.reports.csv_cell import text_cell
+from framegate.recipes.reports.results import Result, give, table
 from framegate.recipes.training.progress import WorkProgress
 
 ESCAPES = "\x1b]0;owned\x07\x1b[2J\x9b31m\u202e"

@@ -17,21 +17,21 @@ from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
-from framegate.recipes.audit_page import write_audit_page
-from framegate.recipes.class_table import write_class_table
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.demo_report import write_demo_report
-from framegate.recipes.demo_results import CLASSIFIERS, DemoResults
-from framegate.recipes.evaluation_page import write_evaluation_page
 from framegate.recipes.extract import extract_manifest
-from framegate.recipes.finetune_report import write_finetune_report
 from framegate.recipes.finetuning.clips import StoreClips, label_nodes
 from framegate.recipes.finetuning.compare import Comparison
 from framegate.recipes.finetuning.labels import store_taxonomy
 from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
-from framegate.recipes.page import Page
-from framegate.recipes.pretrain_report import write_pretrain_report
+from framegate.recipes.reports.audit_page import write_audit_page
+from framegate.recipes.reports.class_table import write_class_table
+from framegate.recipes.reports.demo_report import write_demo_report
+from framegate.recipes.reports.demo_results import CLASSIFIERS, DemoResults
+from framegate.recipes.reports.evaluation_page import write_evaluation_page
+from framegate.recipes.reports.finetune_report import write_finetune_report
+from framegate.recipes.reports.page import Page
+from framegate.recipes.reports.pretrain_report import write_pretrain_report
 from framegate.recipes.training.run_folder import RunFolder
 from framegate.ssl.backbones.backbone import Backbone
 

@@ -8,10 +8,10 @@ import cv2
 import numpy as np
 import pytest
 
-import framegate.recipes.class_table as class_table
+import framegate.recipes.reports.class_table as class_table
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
-from framegate.recipes.outputs import (
+from framegate.recipes.reports.outputs import (
     CLASS_COLUMNS,
     OutputError,
     claim_output,
@@ -19,7 +19,7 @@ from framegate.recipes.outputs import (
     signed_picture,
     write_output,
 )
-from framegate.recipes.page import Page
+from framegate.recipes.reports.page import Page
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from framegate.recipes.page import ClipCard, Page, strip_of
+from framegate.recipes.reports.page import ClipCard, Page, strip_of
 
 HOSTILE = "<script>alert('x')</script>\"><img src=x onerror=alert(1)>"
 
@@ -46,8 +46,8 @@ def test_a_strip_shows_the_first_and_the_last_frame() -> None:
 
 
 DRAWN = """
-from framegate.recipes.page import Page
-from framegate.recipes.pretrain_curves import training_curves
+from framegate.recipes.reports.page import Page
+from framegate.recipes.reports.pretrain_curves import training_curves
 Page("title").figure(training_curves([{"step": 1, "loss": 2.0}, {"step": 2, "loss": 1.0}]), "curves")
 """
 ALL_IMPORTED = """

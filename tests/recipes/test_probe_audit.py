@@ -9,9 +9,9 @@ import timm
 import torch
 
 from framegate.media import FrameStore
-from framegate.recipes.audit_page import add_audit, audit_card
-from framegate.recipes.page import Page
 from framegate.recipes.pretraining.audit_rows import audit_metrics
+from framegate.recipes.reports.audit_page import add_audit, audit_card
+from framegate.recipes.reports.page import Page
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 

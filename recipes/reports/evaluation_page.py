@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.recipes.finetune_report import clip_cards
 from framegate.recipes.finetuning.clips import StoreClips
 from framegate.recipes.finetuning.compare import Comparison
 from framegate.recipes.finetuning.measure import ClipOutputs
-from framegate.recipes.page import Page
+from framegate.recipes.reports.finetune_report import clip_cards
+from framegate.recipes.reports.page import Page
 
 _PAIRS, _EACH, _CHANGED = 12, 4, 40
 

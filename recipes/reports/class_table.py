@@ -9,10 +9,10 @@ from sklearn.metrics import average_precision_score, precision_recall_fscore_sup
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES
-from framegate.recipes.csv_cell import text_cell
 from framegate.recipes.finetuning.clips import StoreClips
 from framegate.recipes.finetuning.measure import ClipOutputs
-from framegate.recipes.outputs import CLASS_COLUMNS, write_output
+from framegate.recipes.reports.csv_cell import text_cell
+from framegate.recipes.reports.outputs import CLASS_COLUMNS, write_output
 
 COLUMNS = (
     *CLASS_COLUMNS,

@@ -10,9 +10,9 @@ from matplotlib.figure import Figure
 from framegate.augment import plain_view
 from framegate.media import FrameStore
 from framegate.media.manifest.paths import final_name
-from framegate.recipes.audit_text import audit_table, found_text
-from framegate.recipes.outputs import signed_picture, write_output
-from framegate.recipes.page import Page
+from framegate.recipes.reports.audit_text import audit_table, found_text
+from framegate.recipes.reports.outputs import signed_picture, write_output
+from framegate.recipes.reports.page import Page
 from framegate.ssl.audit.audit import DEFINITION
 from framegate.ssl.audit.audit_overlays import KINDS, paint
 

@@ -13,7 +13,7 @@ from matplotlib.text import Text
 
 from framegate.media.files import write_bytes
 from framegate.media.visible import visible, visible_lines
-from framegate.recipes.outputs import generator, output_file
+from framegate.recipes.reports.outputs import generator, output_file
 
 _STYLE = """
 :root { color-scheme: light dark; }

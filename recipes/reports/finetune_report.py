@@ -11,7 +11,7 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
 from framegate.recipes.finetuning.clips import StoreClips, spread
 from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
-from framegate.recipes.page import ClipCard, Page, drawn_name, strip_of
+from framegate.recipes.reports.page import ClipCard, Page, drawn_name, strip_of
 from framegate.recipes.training.run_folder import RunFolder
 
 _DRAWN = 60  # classes in a figure: more are not read, and a matrix of thousands does not fit into memory

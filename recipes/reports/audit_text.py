@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from framegate.recipes.results import table
+from framegate.recipes.reports.results import table
 
 
 def audit_text(values: dict[str, Any]) -> str:

@@ -3,10 +3,13 @@
 from typing import Any
 
 from framegate.media import FrameStore
-from framegate.recipes.audit_page import add_audit
 from framegate.recipes.config.pretrain_config import PretrainConfig
-from framegate.recipes.page import Page
-from framegate.recipes.pretrain_curves import (
+from framegate.recipes.pretraining.online_probe import some_frames
+from framegate.recipes.pretraining.pretrain_pictures import neighbour_strips, view_pairs
+from framegate.recipes.pretraining.similarities import SimilarityHistograms
+from framegate.recipes.reports.audit_page import add_audit
+from framegate.recipes.reports.page import Page
+from framegate.recipes.reports.pretrain_curves import (
     audit_curves,
     embedding_curves,
     has_momentum,
@@ -14,9 +17,6 @@ from framegate.recipes.pretrain_curves import (
     similarity_curves,
     training_curves,
 )
-from framegate.recipes.pretraining.online_probe import some_frames
-from framegate.recipes.pretraining.pretrain_pictures import neighbour_strips, view_pairs
-from framegate.recipes.pretraining.similarities import SimilarityHistograms
 from framegate.recipes.training.run_folder import RunFolder
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import collapse

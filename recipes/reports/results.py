@@ -7,7 +7,7 @@ from typing import Any
 import typer
 
 from framegate.media.visible import visible, visible_lines
-from framegate.recipes.outputs import claim_output, json_bytes, write_output
+from framegate.recipes.reports.outputs import claim_output, json_bytes, write_output
 from framegate.recipes.training.run_folder import RunFolder
 
 

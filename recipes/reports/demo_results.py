@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from framegate.finetune.evaluation.metrics import Metrics
-from framegate.recipes.results import table
+from framegate.recipes.reports.results import table
 
 CLASSIFIERS: dict[str, tuple[str, ...]] = {
     "frames": ("streams.audio=null", "streams.text=null"),

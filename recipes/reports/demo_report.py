@@ -7,12 +7,12 @@ from matplotlib.figure import Figure
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import FrameStore
 from framegate.recipes.config.pretrain_config import PretrainConfig
-from framegate.recipes.demo_results import DemoResults, results_cells
-from framegate.recipes.finetune_report import add_outcomes, loss_curve
 from framegate.recipes.finetuning.clips import StoreClips
 from framegate.recipes.finetuning.measure import ClipOutputs
-from framegate.recipes.page import Page
-from framegate.recipes.pretrain_report import training_curves, view_pairs
+from framegate.recipes.reports.demo_results import DemoResults, results_cells
+from framegate.recipes.reports.finetune_report import add_outcomes, loss_curve
+from framegate.recipes.reports.page import Page
+from framegate.recipes.reports.pretrain_report import training_curves, view_pairs
 from framegate.recipes.training.run_folder import RunFolder
 
 

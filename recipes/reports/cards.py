@@ -10,8 +10,8 @@ import yaml
 
 from framegate.media.manifest.paths import final_name, stays_inside
 from framegate.media.visible import visible, visible_lines
-from framegate.recipes.audit_page import audit_card
 from framegate.recipes.config.recipe import Section
+from framegate.recipes.reports.audit_page import audit_card
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.config.finetune_config import FinetuneConfig

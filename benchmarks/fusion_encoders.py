@@ -27,12 +27,12 @@ from framegate.finetune.streams.streams import StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore
 from framegate.media.files import folder_aside, replace_folder
+from framegate.recipes.commands.data.extract_command import extract_manifest
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.corpus import make_corpus
 from framegate.recipes.corpus.plan import plan_corpus
-from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetuning.clips import StoreClips, clip_text, label_nodes, noise_input
 from framegate.recipes.pretrain import pretrain

@@ -8,9 +8,9 @@ from pathlib import Path
 import torch
 
 from framegate.media import FrameStore
+from framegate.recipes.commands.training.evaluate_command import open_classifier
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetuning.measure import hits, labelled_rows, run_clips
 from framegate.ssl.backbones.backbone import Backbone

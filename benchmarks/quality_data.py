@@ -15,7 +15,7 @@ from quality_clips import StationLook, render_clip, write_clip
 from quality_pictures import Picture
 
 from framegate.media import ExtractOptions, FrameStore
-from framegate.recipes.extract import extract_manifest
+from framegate.recipes.commands.data.extract_command import extract_manifest
 from framegate.recipes.pretraining.audit_rows import audit_values
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.probes.features import frame_features

@@ -21,9 +21,9 @@ if TYPE_CHECKING:
     from framegate.augment import TwoViews, ViewPolicy, find_layout
     from framegate.finetune import ClipInput, GatedFusionClassifier, Taxonomy
     from framegate.media import FramegateError, FrameStore, read_frames
-    from framegate.recipes.audit import audit_backbone as audit
-    from framegate.recipes.extract import extract_manifest as extract
-    from framegate.recipes.probe import probe_backbone as probe
+    from framegate.recipes.commands.data.extract_command import extract_manifest as extract
+    from framegate.recipes.commands.training.audit_command import audit_backbone as audit
+    from framegate.recipes.commands.training.probe_command import probe_backbone as probe
     from framegate.ssl.backbones.backbone import load_backbone
     from framegate.ssl.data.view_pairs import ViewPairs
     from framegate.ssl.methods.moco import MoCo
@@ -59,11 +59,11 @@ _HOMES = {
     "TwoViews": ("framegate.augment", "TwoViews"),
     "ViewPairs": ("framegate.ssl.data.view_pairs", "ViewPairs"),
     "ViewPolicy": ("framegate.augment", "ViewPolicy"),
-    "audit": ("framegate.recipes.audit", "audit_backbone"),
-    "extract": ("framegate.recipes.extract", "extract_manifest"),
+    "audit": ("framegate.recipes.commands.training.audit_command", "audit_backbone"),
+    "extract": ("framegate.recipes.commands.data.extract_command", "extract_manifest"),
     "find_layout": ("framegate.augment", "find_layout"),
     "load_backbone": ("framegate.ssl.backbones.backbone", "load_backbone"),
-    "probe": ("framegate.recipes.probe", "probe_backbone"),
+    "probe": ("framegate.recipes.commands.training.probe_command", "probe_backbone"),
     "read_frames": ("framegate.media", "read_frames"),
 }
 

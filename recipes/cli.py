@@ -114,7 +114,7 @@ def extract(
 ) -> None:
     """Read videos, sound and labels into a frame store."""
     from framegate.media import ExtractOptions
-    from framegate.recipes.extract import extract_manifest
+    from framegate.recipes.commands.data.extract_command import extract_manifest
     from framegate.recipes.reports.results import give
 
     options = ExtractOptions(
@@ -191,7 +191,7 @@ def probe(
     json_file: JsonFile = None,
 ) -> None:
     """Measure a backbone's features on a store's labels: kNN, linear, few-shot and fine-tuned."""
-    from framegate.recipes.probe import probe_backbone
+    from framegate.recipes.commands.training.probe_command import probe_backbone
     from framegate.recipes.reports.results import give
 
     result = probe_backbone(
@@ -213,7 +213,7 @@ def audit(
     json_file: JsonFile = None,
 ) -> None:
     """Measure how far a backbone leans on subtitles, logos and borders."""
-    from framegate.recipes.audit import audit_backbone
+    from framegate.recipes.commands.training.audit_command import audit_backbone
     from framegate.recipes.reports.results import give
 
     result = audit_backbone(
@@ -244,12 +244,12 @@ def export(
     json_file: JsonFile = None,
 ) -> None:
     """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime; or a run's classifier."""
-    from framegate.recipes.export import export as write
-    from framegate.recipes.export import find_classifier
+    from framegate.recipes.commands.training.export_backbone import export as write
+    from framegate.recipes.commands.training.export_backbone import find_classifier
     from framegate.recipes.reports.results import give
 
     if (classifier := find_classifier(run)) is not None:
-        from framegate.recipes.export_classifier import export_classifier
+        from framegate.recipes.commands.training.export_classifier import export_classifier
 
         ask = (lambda _: True) if public else typer.confirm if sys.stdin.isatty() else None
         give(export_classifier(classifier, out, format=format or "framegate", push=push, confirm=ask), json_file)
@@ -303,7 +303,7 @@ def evaluate(
     json_file: JsonFile = None,
 ) -> None:
     """Measure a classifier on a store's labelled clips, per level and per modality."""
-    from framegate.recipes.evaluate import evaluate_classifier
+    from framegate.recipes.commands.training.evaluate_command import evaluate_classifier
     from framegate.recipes.reports.results import give
 
     give(evaluate_classifier(classifier, store, split=split, against=against, classes=classes, page=page), json_file)
@@ -329,7 +329,7 @@ def predict(
 ) -> None:
     """Classify videos, or the clips of a manifest."""
     from framegate.media import Limits
-    from framegate.recipes.predict import predict_inputs
+    from framegate.recipes.commands.training.predict_command import predict_inputs
     from framegate.recipes.reports.results import give
 
     result = predict_inputs(
@@ -359,8 +359,8 @@ def views(
     json_file: JsonFile = None,
 ) -> None:
     """Draw a sheet of frames with their views, and each augmentation alone."""
+    from framegate.recipes.commands.data.views_command import draw_views
     from framegate.recipes.reports.results import give
-    from framegate.recipes.views import draw_views
 
     give(draw_views(store, out, frames=frames, image_size=image_size, seed=seed, backbone=backbone), json_file)
 
@@ -371,7 +371,7 @@ def doctor(
     json_file: JsonFile = None,
 ) -> None:
     """Say what is installed, which devices there are, and whether anything is in the way."""
-    from framegate.recipes.doctor import examine
+    from framegate.recipes.commands.data.doctor import examine
     from framegate.recipes.reports.results import give
 
     give(examine(path), json_file)

@@ -6,9 +6,9 @@ from pathlib import Path
 import pytest
 from safetensors.torch import load_file
 
+from framegate.recipes.commands.training.export_backbone import export, find_classifier
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.export import export, find_classifier
 from framegate.recipes.pretrain import pretrain
 from framegate.recipes.training.run_folder import RunError
 from tests.recipes.runs import TINY

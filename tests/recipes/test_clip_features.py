@@ -12,9 +12,9 @@ from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
+from framegate.recipes.commands.training.evaluate_command import open_classifier
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetuning.clip_features import frozen_features, noise_features
 from framegate.recipes.finetuning.clips import StoreClips, label_nodes, spread

@@ -14,9 +14,9 @@ import framegate.recipes.finetuning.validation as validation
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import Clip, FrameStore, MediaError, extract
 from framegate.recipes import finetune as recipe
+from framegate.recipes.commands.training.evaluate_command import open_classifier
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.recipe import RecipeError, read_recipe
-from framegate.recipes.evaluate import open_classifier
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetuning.best_weights import BestWeights, moving_average
 from framegate.recipes.finetuning.measure import evaluation, labelled_rows

@@ -16,10 +16,10 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media.manifest.paths import final_name
 from framegate.media.owned import MARKER, NotOursError
 from framegate.recipes import demo
+from framegate.recipes.commands.training.export_backbone import export
+from framegate.recipes.commands.training.export_classifier import export_classifier
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.export import export
-from framegate.recipes.export_classifier import export_classifier
 from framegate.recipes.reports.cards import backbone_card, source_card
 from framegate.recipes.training.checkpoints import complete_checkpoints, save_checkpoint
 from framegate.recipes.training.run_folder import RunError, RunFolder

@@ -13,7 +13,7 @@ from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions
-from framegate.recipes.extract import extract_manifest
+from framegate.recipes.commands.data.extract_command import extract_manifest
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.recipes.hostile import media, models, stores, texts

@@ -51,7 +51,7 @@ def test_no_verb_writes_a_names_escapes_or_line_breaks_to_the_terminal(
 
 
 def test_a_foreign_error_is_one_plain_line(framegate, monkeypatch, capsys) -> None:
-    import framegate.recipes.doctor as doctor
+    import framegate.recipes.commands.data.doctor as doctor
 
     def fail(path: Path) -> None:
         raise RuntimeError(f"first{ESCAPES}\nframegate: all is well\n" + "x" * 10_000)

@@ -17,9 +17,9 @@ from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
+from framegate.recipes.commands.data.extract_command import extract_manifest
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetuning.clips import StoreClips, label_nodes
 from framegate.recipes.finetuning.compare import Comparison
 from framegate.recipes.finetuning.labels import store_taxonomy

@@ -154,7 +154,7 @@ def test_predict_refuses_before_it_opens_the_classifier(framegate, tmp_path: Pat
 
 
 def test_the_taxonomy_in_a_store_is_not_written_through_a_link(corpus: Path, store: Path, tmp_path: Path) -> None:
-    from framegate.recipes.extract import extract_manifest
+    from framegate.recipes.commands.data.extract_command import extract_manifest
 
     mine = tmp_path / "mine"
     mine.write_text("precious")

@@ -14,8 +14,8 @@ from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract
+from framegate.recipes.commands.training.predict_command import predict_inputs, read_ahead
 from framegate.recipes.finetuning.clips import StoreClips, spread
-from framegate.recipes.predict import predict_inputs, read_ahead
 
 
 def test_parts_come_in_order_with_their_failures_and_leave_nothing_behind(corpus: Path, tmp_path: Path) -> None:

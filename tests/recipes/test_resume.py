@@ -89,7 +89,7 @@ def test_a_second_training_in_the_same_folder_is_refused(store: Path, tmp_path: 
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 def test_the_best_by_the_probe_is_kept_beside_the_newest_and_exported(store: Path, tmp_path: Path) -> None:
-    from framegate.recipes.export import export
+    from framegate.recipes.commands.training.export_backbone import export
 
     options = ["checkpoint.every=2", "checkpoint.keep=1", "log.probe_every=3", "optim.epochs=6"]
     process = start(store, tmp_path, *options)

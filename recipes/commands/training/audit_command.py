@@ -3,8 +3,8 @@
 from pathlib import Path
 
 from framegate.media import FrameStore
+from framegate.recipes.commands.training.probe_command import open_backbone
 from framegate.recipes.pretraining.audit_rows import audit_values
-from framegate.recipes.probe import open_backbone
 from framegate.recipes.reports.audit_page import write_audit_page
 from framegate.recipes.reports.audit_text import audit_text
 from framegate.recipes.reports.outputs import claim_output

@@ -70,7 +70,7 @@ READING = """
 import random, sys
 from pathlib import Path
 from framegate.media import MediaError
-from tests.media.test_hostile_stores import read_all
+from tests.media.store.test_hostile_stores import read_all
 
 path, table = Path(sys.argv[1]), sys.argv[2]
 random_, file = random.Random(table), path / table

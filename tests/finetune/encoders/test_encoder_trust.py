@@ -22,7 +22,7 @@ from framegate.finetune.streams.tokenizer import load_tokenizer
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
-from tests.finetune.test_hub import SMALL, save_ast, save_bert, save_wav2vec2, save_whisper
+from tests.finetune.encoders.test_hub import SMALL, save_ast, save_bert, save_wav2vec2, save_whisper
 from tests.no_network import no_network  # noqa: F401
 
 TAXONOMY = Taxonomy((Node("a"), Node("b")))

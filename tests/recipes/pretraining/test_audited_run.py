@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.recipes.conftest import Framegate
-from tests.recipes.test_seeing import TINY, rows, wandb_log
+from tests.recipes.pretraining.test_seeing import TINY, rows, wandb_log
 from tests.ssl.small_stores import make_store, write_video
 
 FIGURES = {"audit_score", "audit_decodability", "audit_same_overlay_neighbours", "audit_drift"}

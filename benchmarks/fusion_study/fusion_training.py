@@ -6,8 +6,8 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import torch
-from fusion_balance import GradientBlending, GradientModulation
-from fusion_data import Clips, chosen, rows_of, swapped
+from fusion_study.fusion_balance import GradientBlending, GradientModulation
+from fusion_study.fusion_data import Clips, chosen, rows_of, swapped
 from torch import Tensor, nn
 
 from framegate.finetune.data.batch import MODALITIES, ClipBatch

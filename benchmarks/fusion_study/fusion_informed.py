@@ -15,8 +15,8 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from fusion_data import HARD_TEST, NOISY, SWAPPED, Clips, draw_broken, hard, load_data
-from fusion_training import Kind, train
+from fusion_study.fusion_data import HARD_TEST, NOISY, SWAPPED, Clips, draw_broken, hard, load_data
+from fusion_study.fusion_training import Kind, train
 from torch import Tensor
 
 from framegate.finetune.data.batch import MODALITIES, ClipBatch

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Literal
 
-from fusion_training import Kind
+from fusion_study.fusion_training import Kind
 
 from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.fusion.fusion import FusionConfig

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from fusion_data import Clips, load_data
-from fusion_training import Kind, fit
+from fusion_study.fusion_data import Clips, load_data
+from fusion_study.fusion_training import Kind, fit
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence

@@ -26,12 +26,23 @@ from typing import Any
 
 import torch
 from machine import machine
-from quality_data import Stores, evaluate, make_stores
-from quality_page import write_pages
-from quality_pictures import load_pictures
-from quality_report import comparisons, plot, print_comparisons, print_table
-from quality_rows import ABLATIONS, OTHERS, SIDE, THRICE, Budget, Row, SkippedError, all_rows, recipe_digest, train
-from quality_time import lightly_over_framegate, print_estimate
+from quality_study.quality_data import Stores, evaluate, make_stores
+from quality_study.quality_page import write_pages
+from quality_study.quality_pictures import load_pictures
+from quality_study.quality_report import comparisons, plot, print_comparisons, print_table
+from quality_study.quality_rows import (
+    ABLATIONS,
+    OTHERS,
+    SIDE,
+    THRICE,
+    Budget,
+    Row,
+    SkippedError,
+    all_rows,
+    recipe_digest,
+    train,
+)
+from quality_study.quality_time import lightly_over_framegate, print_estimate
 
 SEEDS = {"report": [0, 1, 2], "tune": [10, 11, 12]}
 QUICK_ROWS = ("random", "lightly", "framegate")

@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pyarrow as pa
 import torch
-from quality_data import Stores
-from quality_peers import query_images, train_lightly, train_supervised
+from quality_study.quality_data import Stores
+from quality_study.quality_peers import query_images, train_lightly, train_supervised
 from safetensors.torch import save_file
 
 from framegate.recipes.config.pretrain_config import PretrainConfig

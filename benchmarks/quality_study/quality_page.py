@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from quality_report import accuracies, comparisons, plot
-from quality_rows import Row
+from quality_study.quality_report import accuracies, comparisons, plot
+from quality_study.quality_rows import Row
 
 _HEAD = """# How good the features are, and how far they lean on overlays: {start}
 

@@ -9,9 +9,9 @@ from dataclasses import replace
 from pathlib import Path
 
 import torch
-from quality_data import Stores, evaluate
-from quality_peers import query_images
-from quality_rows import OTHERS, Budget, Row, train
+from quality_study.quality_data import Stores, evaluate
+from quality_study.quality_peers import query_images
+from quality_study.quality_rows import OTHERS, Budget, Row, train
 
 SHORT, LONG = 1, 3  # epochs of the two trainings whose difference is an epoch's time without what any training takes
 ROUNDS = 3  # of which the middle one counts: a machine may be busy in one of them

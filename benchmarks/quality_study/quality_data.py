@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 import torch
-from quality_clips import StationLook, render_clip, write_clip
-from quality_pictures import Picture
+from quality_study.quality_clips import StationLook, render_clip, write_clip
+from quality_study.quality_pictures import Picture
 
 from framegate.media import ExtractOptions, FrameStore
 from framegate.recipes.commands.data.extract_command import extract_manifest

@@ -55,7 +55,8 @@ def beside_same_look(
     """An order of training in which some anchors stand beside others of their look.
 
     Those that follow one another among the anchors of a look come together where the first of them stands. An order
-    that spreads the frames of each source, as `framegate.ssl.data.frame_order` does, so brings different sources together.
+    that spreads the frames of each source, as `framegate.ssl.data.frame_order` does, so brings different sources
+    together.
 
     Args:
         order: (N,) int, the anchors as they would come.

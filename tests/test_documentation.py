@@ -19,7 +19,7 @@ from framegate.recipes.cli import app
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.pretrain_config import PretrainConfig
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmarks", "docs", "examples", "framegate", "media", "augment", "ssl", "finetune", "recipes")
 PAGES = [*ROOT.glob("*.md"), *(page for folder in FOLDERS for page in (ROOT / folder).rglob("*.md"))]
 SOURCES = [file for folder in FOLDERS for kind in ("*.py", "*.yaml") for file in (ROOT / folder).rglob(kind)]

@@ -12,7 +12,7 @@ from framegate.recipes import cli
 from framegate.recipes.training.launch import LaunchError
 from framegate.recipes.training.training_run import StoppedError, TrainingError
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 PARTS = ("media", "augment", "ssl", "finetune", "recipes")
 
 

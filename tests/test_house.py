@@ -1,6 +1,7 @@
 """The rules of the house: which folder may import which, the name `ssl`, and a wheel that works elsewhere."""
 
 import ast
+import graphlib
 import os
 import subprocess
 import sys
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[1]
 LAYERS = ("media", "augment", "ssl", "finetune", "recipes")
 LAUNCHING = {"accelerate", "wandb", "typer"}
 
@@ -38,6 +39,100 @@ def test_libraries_know_nothing_of_launching_and_tracking(layer: str) -> None:
     for file in (ROOT / layer).rglob("*.py"):
         roots = {name.split(".")[0] for name in imports(file)}
         assert not roots & LAUNCHING, f"{file} imports {roots & LAUNCHING}"
+
+
+def modules() -> dict[str, Path]:
+    """Every module of framegate by its dotted name; a package by the name of its folder."""
+    found = {}
+    for layer in LAYERS:
+        for file in (ROOT / layer).rglob("*.py"):
+            parts = file.relative_to(ROOT).with_suffix("").parts
+            found[".".join(("framegate", *parts[: -1 if parts[-1] == "__init__" else None]))] = file
+    return found
+
+
+def imported_modules() -> dict[str, set[str]]:
+    """Which of our modules each of them imports, inside functions too."""
+    known = modules()
+    edges = {}
+    for module, file in known.items():
+        names: set[str] = set()
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                names |= {alias.name for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                whole = {f"{node.module}.{alias.name}" for alias in node.names}
+                names |= {name if name in known else str(node.module) for name in whole}
+        edges[module] = {name for name in names if name in known and name != module}
+    return edges
+
+
+def room(module: str) -> str:
+    """The folder within its package in which a module lies; a module at the top of its package is a room of its own."""
+    file = modules()[module].relative_to(ROOT)
+    return str(file) if len(file.parts) == 2 else str(file.parent)
+
+
+def circles(edges: dict[str, set[str]]) -> list[str]:
+    try:
+        graphlib.TopologicalSorter(edges).prepare()
+    except graphlib.CycleError as error:
+        return list(error.args[1])
+    return []
+
+
+def test_no_import_leads_back_to_where_it_came_from() -> None:
+    assert circles(imported_modules()) == []
+
+
+def test_no_room_imports_a_room_that_imports_it() -> None:
+    names = {module: room(module) for module in modules()}
+    rooms: dict[str, set[str]] = {}
+    for module, imported in imported_modules().items():
+        rooms.setdefault(names[module], set()).update(names[name] for name in imported)
+    assert circles({name: others - {name} for name, others in rooms.items()}) == []
+
+
+FLOORS = (
+    ("config", "corpus", "terminal.py"),
+    ("training",),
+    ("pretraining", "finetuning"),
+    ("reports",),
+    ("arguments.py", "program.py"),
+    ("pretrain.py", "finetune.py"),
+    ("commands",),
+    ("demo.py",),
+    ("cli.py",),
+)
+"""The floors of recipes/: each imports from its own and from those above it in this list."""
+
+
+def test_recipes_import_downwards() -> None:
+    names = {
+        module: modules()[module].relative_to(ROOT / "recipes").parts[0]
+        for module in modules()
+        if ".recipes." in module
+    }
+    floor = {name: number for number, names in enumerate(FLOORS) for name in names}
+    for module, imported in imported_modules().items():
+        for name in imported:
+            if module in names and name in names:
+                assert floor[names[name]] <= floor[names[module]], f"{module} imports {name}"
+
+
+def test_a_folder_can_be_taken_in_at_a_glance() -> None:
+    listed = subprocess.run(
+        ["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    entries: dict[Path, set[str]] = {}
+    for name in listed.stdout.splitlines():
+        path = Path(name)
+        for parent in path.parents:
+            entries.setdefault(parent, set()).add(path.relative_to(parent).parts[0])
+    data = {Path("benchmarks/quality_rows"), Path("tests/data")}
+    for folder, names in entries.items():
+        if folder.parts and folder.parts[0] in (*LAYERS, "tests", "benchmarks") and folder not in data:
+            assert len(names) <= (20 if folder == Path("recipes") else 16), f"{folder}: {sorted(names)}"
 
 
 def test_the_corpus_draws_its_overlays_without_augment() -> None:

@@ -111,11 +111,13 @@ def _write_page(path: Path, rows: dict[str, dict[str, Any]], *, missing: Sequenc
             "Differences with 95% intervals, paired by seed and picture.",
             _table(("what", "ours", "peer", "difference", "target"), [_compared(line) for line in compared]),
         ]
-    picture = path.with_name("quality-imagenet.png" if of_imagenet else "quality.png")
+    picture = path.parent / "quality_rows" / ("quality-imagenet.png" if of_imagenet else "quality.png")
+    picture.parent.mkdir(exist_ok=True)
     if plot(measured, picture):
         parts += [
             "## Accuracy against overlay correlation",
-            f"![accuracy of the audit's linear probe over the overlays' correlation with the class]({picture.name})",
+            "![accuracy of the audit's linear probe over the overlays' correlation with the class]"
+            f"({picture.relative_to(path.parent)})",
         ]
     path.write_text("\n\n".join(part.strip() for part in parts) + "\n", encoding="utf-8")
 

@@ -53,7 +53,7 @@ class HubEncoder(nn.Module):
         self._config = model.config
         self.origin = origin
         self.dim: int = model.config.hidden_size
-        # Masking of the input in training is the business of `alterations.py`; and short windows are refused by it.
+        # Masking of the input in training is the business of `corruption.py`; and short windows are refused by it.
         if hasattr(model.config, "apply_spec_augment"):
             model.config.apply_spec_augment = False
 

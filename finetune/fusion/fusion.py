@@ -24,7 +24,7 @@ class FusionConfig:
     """How the streams become one, at a common ``width``.
 
     ``modality_dropout`` and ``noise``: the chance, in training, that a modality is dropped, or replaced by noise;
-    ``swap``: that one modality of a clip is another clip's (see ``alterations.py``). Swaps, the hardest to see through,
+    ``swap``: that one modality of a clip is another clip's (see ``corruption.py``). Swaps, the hardest to see through,
     come most.
     """
 

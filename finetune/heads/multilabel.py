@@ -44,7 +44,8 @@ class MultiLabelExperts(nn.Module):
 
     The gate's last share goes to a dummy expert that always says no; its own score is 0, for a softmax knows scores up
     to a constant. With ``rank`` R, expert m scores the nodes as U tanh(V_m x) and its gates as G tanh(V_m x), U and G
-    shared: R(MF + 2N) weights instead of 2MFN, which start as :func:`~framegate.finetune.heads.experts.start_low_rank` says.
+    shared: R(MF + 2N) weights instead of 2MFN, which start as
+    :func:`~framegate.finetune.heads.experts.start_low_rank` says.
 
     Shape: (B, F) -> :class:`Questions` (B, N), or (B, n) of a part of the tree.
     """

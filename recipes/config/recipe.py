@@ -143,7 +143,7 @@ def find_recipe(recipe: str | Path) -> Path:
     path = Path(recipe)
     if path.is_file():
         return path
-    own = Path(str(files("framegate.recipes")))
+    own = Path(str(files("framegate.recipes") / "configs"))
     for candidate in (own / path.name, own / f"{path.name}.yaml"):
         if path.name == str(recipe) and candidate.is_file():
             return candidate

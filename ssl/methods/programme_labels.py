@@ -29,10 +29,10 @@ class ProgrammeLoss(nn.Module):
     """Margin softmax of backbone features over programmes, each with a unit centre, of which a step takes a sample.
 
     A step compares with ``sampled`` classes: those of the batch and others drawn anew (see
-    `framegate.ssl.losses.margin_softmax`). Time and memory of the comparison are batch × ``sampled``, whatever the number of
-    programmes; beyond it a programme costs its centre, the centre's gradient and the optimizer's state: ``dim`` numbers
-    each. The gradient is a full matrix with zeros for what was not taken, so that every optimizer, DDP and checkpoints
-    treat centres like any other weight; at 60,000 × 128 that is 31 MB, less than a ResNet-18's.
+    `framegate.ssl.losses.margin_softmax`). Time and memory of the comparison are batch × ``sampled``, whatever the
+    number of programmes; beyond it a programme costs its centre, the centre's gradient and the optimizer's state:
+    ``dim`` numbers each. The gradient is a full matrix with zeros for what was not taken, so that every optimizer,
+    DDP and checkpoints treat centres like any other weight; at 60,000 × 128 that is 31 MB, less than a ResNet-18's.
 
     Args:
         features: length of a feature, the backbone's ``dim``.

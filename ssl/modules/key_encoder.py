@@ -59,9 +59,10 @@ def encode_shuffled(
 ) -> tuple[Tensor, ...]:
     """Encode all processes' views in an order drawn anew, so that batch norm groups them otherwise than the queries.
 
-    This is shuffled batch norm (He et al. 2020, §3.3) over the groups of `framegate.ssl.modules.batch_norm`, too: the order is
-    drawn over all views of all processes, each encodes its share of it, and the results are put back in order. With it
-    statistics say nothing of which key belongs to which query, whether they are of a process or of a group in it.
+    This is shuffled batch norm (He et al. 2020, §3.3) over the groups of `framegate.ssl.modules.batch_norm`, too: the
+    order is drawn over all views of all processes, each encodes its share of it, and the results are put back in
+    order. With it statistics say nothing of which key belongs to which query, whether they are of a process or of a
+    group in it.
 
     Args:
         encode: images → some tensors with a row an image each.

@@ -90,7 +90,7 @@ print("told of", told)
 
 @pytest.mark.parametrize("table", ["videos.arrow", "frames-00000.arrow", "audio-00000.arrow"])
 def test_a_damaged_table_is_an_error_and_never_the_end_of_the_process(store: Path, table: str) -> None:
-    root = Path(__file__).parents[2]
+    root = Path(__file__).parents[3]
     command = [sys.executable, "-c", READING, store, table]
     done = subprocess.run(command, cwd=root, capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, f"exit code {done.returncode}: {done.stderr[-2000:]}"

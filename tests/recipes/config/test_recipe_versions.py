@@ -37,7 +37,8 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 def test_the_rates_of_all_recipes_are_known() -> None:
-    assert {Path(str(path)).stem for path in Path(str(files("framegate.recipes"))).glob("*.yaml")} == set(HIGHEST_RATES)
+    configs = Path(str(files("framegate.recipes") / "configs"))
+    assert {path.stem for path in configs.glob("*.yaml")} == set(HIGHEST_RATES)
 
 
 @pytest.mark.parametrize("recipe", HIGHEST_RATES)

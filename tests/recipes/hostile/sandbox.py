@@ -74,13 +74,6 @@ def serve() -> None:
     """Read commands from stdin, a JSON list a line, and answer each with an `Outcome`."""
     import torch
 
-    import framegate.recipes.commands.data.views_command  # noqa: F401
-    import framegate.recipes.commands.training.evaluate_command
-    import framegate.recipes.commands.training.predict_command
-    import framegate.recipes.commands.training.probe_command
-    import framegate.recipes.finetune
-    import framegate.recipes.pretrain
-
     torch.set_num_threads(1)
     os.chdir(sys.argv[1])
     for line in sys.stdin:

@@ -73,7 +73,7 @@ def test_norms_and_biases_do_not_decay():
 def test_each_recipe_reads_and_says_how_it_is_launched(name: str):
     config = read_recipe(PretrainConfig, name)
     assert config.name == name
-    text = Path(str(files("framegate.recipes") / f"{name}.yaml")).read_text()
+    text = Path(str(files("framegate.recipes") / "configs" / f"{name}.yaml")).read_text()
     for launch in ("1 process:", "8 GPUs:", "4 nodes × 8:", "accelerate launch", "framegate.recipes.pretrain"):
         assert launch in text
 

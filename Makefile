@@ -37,7 +37,7 @@ types: install
 
 # What the package index knows of holes in the installed versions; it needs the network, so CI does without.
 audit: install
-	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip install --quiet --upgrade pip pip-audit
 	$(BIN)/python -m pip_audit --skip-editable
 
 clean:

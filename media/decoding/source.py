@@ -31,6 +31,10 @@ _PICTURES = """
 """
 FORMATS = frozenset(f"{_VIDEO} {_SOUND} {_PICTURES}".split())
 
+# Decoders that write out of bounds in the newest FFmpeg that PyAV bundles (8.1.2), and that few films need: VVC
+# (CVE-2026-125244), APAC (CVE-2026-125267), ADX (CVE-2026-64835). None of them is opened, not even to probe a file.
+UNSAFE_DECODERS = frozenset({"vvc", "apac", "adpcm_adx"})
+
 # Larger blocks make reading slow where sound and picture lie apart: every jump between them reads a block anew.
 _BLOCK_BYTES = 32768
 
@@ -56,13 +60,14 @@ def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) ->
             "blocksize": str(_BLOCK_BYTES),
             "protocol_whitelist": "fd",
             "format_whitelist": _known_formats(),
+            "codec_whitelist": _safe_decoders(),
             "max_pixels": str(max_pixels),
         }
         with av.open("fd:", options=options, metadata_errors="replace") as container:
             for stream in container.streams.video:
                 _bound(stream, max_pixels)
                 stream.thread_count = threads
-                stream.thread_type = "SLICE" if threads == 1 else "AUTO"
+                stream.thread_type = "SLICE" if threads == 1 or _is_vp9(stream) else "AUTO"
             yield container
 
 
@@ -94,14 +99,27 @@ def _bound(stream: av.VideoStream, max_pixels: int) -> None:
 
 
 def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
-    """Raise `MediaError` if FFmpeg has no decoder for ``stream``."""
-    if stream.codec_context is None:
+    """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or none that is safe."""
+    context = stream.codec_context
+    if context is None:
         raise MediaError(f"no decoder for the {stream.type} stream")
+    if context.name in UNSAFE_DECODERS:
+        raise MediaError(f"no safe decoder for the {stream.type} stream: {context.name} is not decoded")
+
+
+def _is_vp9(stream: av.VideoStream) -> bool:
+    """Whether threads of frames are unsafe: after a seek they use frames that are gone (FFmpeg before 8.1.3)."""
+    return stream.codec_context is not None and stream.codec_context.name == "vp9"
 
 
 @cache
 def _known_formats() -> str:
     return ",".join(sorted(FORMATS & av.formats_available))
+
+
+@cache
+def _safe_decoders() -> str:
+    return ",".join(sorted(av.codecs_available - UNSAFE_DECODERS))
 
 
 @contextmanager

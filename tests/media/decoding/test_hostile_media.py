@@ -51,6 +51,27 @@ def test_the_limit_of_pixels_holds_in_every_decoder(name: str, codec: str, pix_f
     assert len(read_frames(video, [0.0])) == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "known", "unsafe"), [("a.mp4", b"avc1", b"vvc1"), ("a.mkv", b"V_MPEG4/ISO/AVC", b"V_MPEGI/ISO/VVC")]
+)
+def test_decoders_with_known_holes_are_not_opened(
+    name: str, known: bytes, unsafe: bytes, make_video, tmp_path: Path
+) -> None:
+    video = make_video(name, seconds=0.4)
+    video.write_bytes(video.read_bytes().replace(known, unsafe))
+    assert "no safe decoder for the video stream: vvc is not decoded" in failure_of(video, tmp_path)
+    with pytest.raises(MediaError, match="vvc is not decoded"):
+        read_frames(video, [0.0])
+    with source.ffmpeg_words() as words, source.open_media(video):
+        assert any("vvc" in said and "not on whitelist" in said for _, _, said in words)  # nor was it to probe
+
+
+def test_vp9_is_decoded_without_threads_of_frames(make_video) -> None:
+    for name, codec, threads in [("a.webm", "libvpx-vp9", "SLICE"), ("a.mp4", "libx264", "AUTO")]:
+        with source.open_media(make_video(name, codec=codec, seconds=0.4), threads=0) as container:
+            assert container.streams.video[0].thread_type.name == threads
+
+
 def test_pictures_that_grow_in_mid_stream_do_not_decode(make_video, tmp_path: Path) -> None:
     parts = [
         make_video(f"{side}.m2v", codec="mpeg2video", seconds=1, size=(side, side), picture=grey) for side in (64, 320)

@@ -17,7 +17,7 @@ from framegate.recipes.commands.data.extract_command import extract_manifest
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.recipes.hostile import media, models, stores, texts
-from tests.recipes.hostile.sandbox import Outcome, Sandbox, listening, snapshot, wait_a_moment
+from tests.recipes.hostile.sandbox import Outcome, Sandbox, is_crowded, listening, snapshot, wait_a_moment
 
 MEGABYTES, SECONDS = 2048, 20
 LIMITS = ("--timeout", 15, "--memory-mb", 1500)
@@ -86,7 +86,8 @@ class Place:
         assert max(map(len, outcome.errors.split("\n"))) < 1000, told
         assert not set("\x1b\x07\u202e\u2066") & set(outcome.errors), told
         assert outcome.megabytes < MEGABYTES, told
-        assert outcome.seconds < SECONDS, told
+        assert outcome.cpu_seconds < SECONDS, told
+        assert outcome.seconds < SECONDS or is_crowded(), told
         assert self._look(spared) == before, told
         assert not self.calls, f"{self.calls}: {told}"
         shutil.rmtree(self.out)

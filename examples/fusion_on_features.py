@@ -12,11 +12,11 @@ import torch
 from torch import nn
 
 from framegate.finetune import ClipSample, LossConfig, Taxonomy, alter, collate, training_loss
-from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
-from framegate.finetune.hierarchy import Hierarchy
-from framegate.finetune.network import FusionNetwork
-from framegate.finetune.streams import Aggregation, SetStream
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.fusion.network import FusionNetwork
+from framegate.finetune.heads.heads import HeadConfig
+from framegate.finetune.streams.streams import Aggregation, SetStream
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
 # %% [markdown]
 # ## A tree of two levels

@@ -1,8 +1,8 @@
 # %% [markdown]
 # # Views of your own
 #
-# framegate makes the views that pretraining compares. Here an albumentations pipeline of your own takes the place of
-# its crops and colours; overlays are still hidden and painted before it. Needs `store`, which `framegate extract` made.
+# Pretraining compares views of frames. Here an albumentations pipeline of your own takes the place of framegate's crops
+# and colours; overlays are still hidden and painted before it. Needs `store`, which `framegate extract` made.
 
 # %%
 import albumentations
@@ -12,10 +12,10 @@ from torch.utils.data import DataLoader
 
 from framegate.augment import Anchor, TwoViews, ViewPolicy
 from framegate.media import FrameStore
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.moco import MoCo
-from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, step_draws
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, step_draws
+from framegate.ssl.methods.moco import MoCo
 
 SIZE = 32  # pixels a side
 store = FrameStore("store")

@@ -26,8 +26,15 @@ class PublicNames(SphinxDirective):
         names = [line.strip() for line in self.content if line.strip()]
         if self.arguments:
             package = self.arguments[0]
-            names += [f"{package}.{name}" for name in sorted(importlib.import_module(package).__all__)]
+            module = importlib.import_module(package)
+            names += [f"{package}.{name}" for name in sorted(module.__all__) if is_of(getattr(module, name), package)]
         return self.parse_text_to_nodes("\n".join(entries(names)), allow_section_headings=True)
+
+
+def is_of(value: object, package: str) -> bool:
+    """Whether a package's name is its own, or is only passed on from another of framegate's packages."""
+    home = f"{getattr(value, '__module__', package)}."
+    return home.startswith(f"{package}.") or not home.startswith("framegate.")
 
 
 def entries(names: Iterable[str]) -> Iterator[str]:

@@ -37,7 +37,7 @@ def named(page: Path) -> str:
 
 
 def code_lines(text: str) -> Iterator[str]:
-    """Each line of a block of code, and each span of code within the text, on one line; what ``\\`` breaks is joined."""
+    """Each line of a block of code, and each span of code within the text, on one line, broken ones joined."""
     text = re.sub(r"\\\n\s*", " ", text)
     blocks = re.findall(r"^```\w*\n(.*?)^```", text, re.MULTILINE | re.DOTALL)
     rest = re.sub(r"^```\w*\n(.*?)^```", "", text, flags=re.MULTILINE | re.DOTALL)

@@ -1,14 +1,21 @@
 """The built site: its links, pictures and anchors, a narrow screen and the keyboard."""
 
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any, get_args, get_type_hints
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from pydantic import BaseModel
 
+from framegate.recipes.cli import app
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
 from tests.docs.browser import Browser
 from tests.docs.snippets import ROOT
 
@@ -39,6 +46,18 @@ class Page(HTMLParser):
             self.fetched.append(given["href"])
         if tag == "img" and not given.get("alt"):
             self.pictures_without_text.append(given["src"])
+
+
+def keys(section: Any) -> Iterator[str]:
+    """The names of all keys of a recipe, those of its sections included."""
+    if isinstance(section, type) and (issubclass(section, BaseModel) or is_dataclass(section)):
+        names = section.model_fields if issubclass(section, BaseModel) else [field.name for field in fields(section)]
+        hints = get_type_hints(section)
+        for name in names:
+            yield name
+            yield from keys(hints[name])
+    for kind in get_args(section):
+        yield from keys(kind)
 
 
 @pytest.fixture(scope="module")
@@ -88,9 +107,11 @@ def test_no_link_picture_or_anchor_is_broken(pages: dict[Path, Page]) -> None:
     assert sum(len(page.links) for page in pages.values()) > 1000
 
 
-def test_a_reader_fetches_nothing_from_elsewhere(pages: dict[Path, Page]) -> None:
+def test_a_reader_fetches_nothing_from_elsewhere(site: Path, pages: dict[Path, Page]) -> None:
     foreign = {target for page in pages.values() for target in page.fetched if urlsplit(target).netloc}
     assert not foreign
+    for style in site.rglob("*.css"):
+        assert not re.findall(r"url\(['\"]?(?:https?:)?//|@import", style.read_text(encoding="utf-8")), style
 
 
 def test_every_picture_says_what_it_shows(pages: dict[Path, Page]) -> None:
@@ -100,6 +121,14 @@ def test_every_picture_says_what_it_shows(pages: dict[Path, Page]) -> None:
 def test_every_entry_of_a_menu_of_pages_is_there(site: Path) -> None:
     sources = {path.relative_to(ROOT / "docs").with_suffix(".html") for path in (ROOT / "docs").rglob("*.md")}
     assert sources <= {path.relative_to(site) for path in site.rglob("*.html")}
+
+
+def test_the_reference_has_every_verb_and_every_key(site: Path, pages: dict[Path, Page]) -> None:
+    verbs = {f"framegate-{command.name or command.callback.__name__}" for command in app.registered_commands}
+    assert verbs <= pages[site / "reference" / "command_line.html"].ids
+    for page, config in (("pretrain_recipe", PretrainConfig), ("finetune_recipe", FinetuneConfig)):
+        text = (site / "reference" / f"{page}.html").read_text(encoding="utf-8")
+        assert not [key for key in keys(config) if not re.search(rf"[>.]{key}<", text)]
 
 
 def test_a_phone_scrolls_no_page_sideways_and_shows_all_its_pictures(pages: dict[Path, Page], browser: Browser) -> None:

@@ -39,9 +39,10 @@ lint: install
 # Type checkers do not see the mapping of folders to packages: they get a tree of links that looks like it.
 types: install
 	rm -rf build/types && mkdir -p build/types/framegate
+	ln -s ../../../framegate/__init__.py build/types/framegate/__init__.py
 	for part in media augment ssl finetune recipes; do ln -s ../../../$$part build/types/framegate/$$part; done
 	cd build/types && ../../$(BIN)/mypy --config-file ../../pyproject.toml --namespace-packages --explicit-package-bases \
-	  -p framegate.media -p framegate.augment -p framegate.ssl -p framegate.finetune -p framegate.recipes
+	  -m framegate -p framegate.media -p framegate.augment -p framegate.ssl -p framegate.finetune -p framegate.recipes
 
 # Lint and types before each commit from now on.
 hooks: install
@@ -49,7 +50,7 @@ hooks: install
 
 # What the package index knows of holes in the installed versions; it needs the network, so CI does without.
 audit: install
-	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/python -m pip install --quiet --upgrade pip pip-audit
 	$(BIN)/python -m pip_audit --skip-editable
 
 clean:

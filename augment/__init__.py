@@ -1,6 +1,7 @@
 """What a network may not rely on: views of frames in which overlays are worth nothing, overlay finding, attention."""
 
 import os
+from typing import TYPE_CHECKING, Any
 
 os.environ.setdefault(
     "NO_ALBUMENTATIONS_UPDATE", "1"
@@ -8,22 +9,88 @@ os.environ.setdefault(
 
 from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.hard_negatives import beside_same_look, look_numbers
-from framegate.augment.jpeg import plain_view
-from framegate.augment.layout import find_layout
-from framegate.augment.masks import mask_layout
+from framegate.augment.jpeg_view import plain_view
+from framegate.augment.layout.find_layout import find_layout
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.looks import Look, bank_look
+from framegate.augment.overlays.masks import mask_layout
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
+from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.augment.pairs import OverlayPolicy
 from framegate.augment.views import Anchor, TwoViews, View, ViewPolicy
+from framegate.media.clip_layout import Layout
+
+if TYPE_CHECKING:
+    from framegate.augment.overlays.transforms import (
+        MaskBorder,
+        MaskClock,
+        MaskLayout,
+        MaskLogo,
+        MaskRoundedFrame,
+        MaskSubtitles,
+        MaskTicker,
+        MaskWatermark,
+        PaintBorder,
+        PaintClock,
+        PaintLogo,
+        PaintRoundedFrame,
+        PaintSubtitles,
+        PaintTicker,
+        PaintWatermark,
+    )
 
 __all__ = [
     "Anchor",
     "AttentionPolicy",
+    "BorderStyle",
+    "ClockStyle",
+    "Layout",
+    "LogoStyle",
+    "Look",
+    "MaskBorder",
+    "MaskClock",
+    "MaskLayout",
+    "MaskLogo",
+    "MaskRoundedFrame",
+    "MaskSubtitles",
+    "MaskTicker",
+    "MaskWatermark",
+    "Overlay",
     "OverlayPolicy",
+    "PaintBorder",
+    "PaintClock",
+    "PaintLogo",
+    "PaintRoundedFrame",
+    "PaintSubtitles",
+    "PaintTicker",
+    "PaintWatermark",
+    "RoundedFrameStyle",
+    "SubtitleStyle",
+    "TickerStyle",
     "TwoViews",
     "View",
     "ViewPolicy",
+    "WatermarkStyle",
+    "bank_look",
     "beside_same_look",
     "find_layout",
     "look_numbers",
     "mask_layout",
     "plain_view",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """Import a transform when it is asked for: albumentations takes seconds to load, and extraction needs none."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    import framegate.augment.overlays.transforms as transforms
+
+    return getattr(transforms, name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

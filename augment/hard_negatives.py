@@ -11,7 +11,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 
 def look_numbers(programmes: Sequence[str], sources: Sequence[str], layouts: Sequence[Layout]) -> np.ndarray:
@@ -55,7 +55,8 @@ def beside_same_look(
     """An order of training in which some anchors stand beside others of their look.
 
     Those that follow one another among the anchors of a look come together where the first of them stands. An order
-    that spreads the frames of each source, as `framegate.ssl.frame_order` does, so brings different sources together.
+    that spreads the frames of each source, as `framegate.ssl.data.frame_order` does, so brings different sources
+    together.
 
     Args:
         order: (N,) int, the anchors as they would come.

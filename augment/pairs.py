@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from framegate.augment.boxes import Box
-from framegate.augment.masks import border_bars
-from framegate.media.layout import Layout
+from framegate.augment.overlays.masks import border_bars
+from framegate.media.clip_layout import Layout
 
 Removal = Literal["crop", "cover", "donor"]
 

@@ -4,28 +4,36 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 import cv2
 import numpy as np
 
-from framegate.augment.borders import BorderStyle
 from framegate.augment.boxes import WHOLE, Box, free_box
 from framegate.augment.colour import RECIPES, Recipe, jitter_matrix, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.logos import LogoStyle
-from framegate.augment.masks import cover, mask_layout, pixel_boxes, replace
+from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.logos import LogoStyle
+from framegate.augment.overlays.masks import cover, mask_layout, pixel_boxes, replace
+from framegate.augment.overlays.plates import Overlay
+from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
+from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
 from framegate.augment.pairs import overlay_places
-from framegate.augment.plates import Overlay
-from framegate.augment.subtitles import SubtitleStyle
-from framegate.augment.tickers import ClockStyle, TickerStyle
 from framegate.augment.views import Anchor, TwoViews, ViewPolicy
-from framegate.augment.watermarks import RoundedFrameStyle, WatermarkStyle
-from framegate.media.jpeg import decode_jpeg
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
+from framegate.media.decoding.jpeg import decode_jpeg
 
 Attention = Callable[[np.ndarray], np.ndarray]  # views (N, S, S, 3) uint8 → activation maps (N, h, w) in [0, 1]
 Draw = Callable[[np.ndarray, Anchor, int, random.Random], np.ndarray]  # frame, and its column → picture of any size
+
+
+class Augmentation(NamedTuple):
+    """A row of the sheet. Rows of one ``style`` draw alike: what is masked is what is painted in the row above."""
+
+    draw: Draw
+    style: str
+
 
 _OVERLAYS: dict[str, type[Overlay]] = {
     "subtitles": SubtitleStyle,
@@ -64,8 +72,8 @@ def draw_sheet(
         donors = [*anchors[1:], anchors[0]]
         pairs = [views(a, epoch=epoch, index=i, donor=d) for i, (a, d) in enumerate(zip(anchors, donors, strict=True))]
         rows += [(f"pair {epoch + 1}, view {view + 1}", [pair[view] for pair in pairs]) for view in (0, 1)]
-    for name, draw in _single(policy, [*frames[1:], frames[0]]).items():
-        pictures, style = [], name.removeprefix("mask: ")  # what is masked is what is painted in the row above
+    for name, (draw, style) in _single(policy, [*frames[1:], frames[0]]).items():
+        pictures = []
         for column, (frame, anchor) in enumerate(zip(frames, anchors, strict=True)):
             pictures.append(draw(frame.copy(), anchor, column, random.Random(f"{seed}:{style}:{column}")))
         rows.append((name, pictures))
@@ -74,8 +82,11 @@ def draw_sheet(
     return np.vstack([_row(name, pictures, image_size) for name, pictures in rows])
 
 
-def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Draw]:
-    """Every augmentation alone; ``donors`` are the frames that regions are taken from, the next column's each."""
+def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augmentation]:
+    """Every augmentation alone, by the name of its row.
+
+    ``donors`` are the frames that regions are taken from, the next column's each.
+    """
     recipe = RECIPES[policy.strength][0]
     assume = policy.overlays.assume
 
@@ -110,15 +121,20 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Draw]
     draws: dict[str, Draw] = {"crop": crop, "colours": colours, "grey": always(grey=1.0)}
     draws |= {"solarize": always(solarize=1.0), "blur": always(blur=1.0)}
     draws["flip"] = lambda frame, anchor, column, rng: cv2.flip(frame, 1)
+    rows = {name: Augmentation(draw, name) for name, draw in draws.items()}
     for name, style in _OVERLAYS.items():
-        draws[name] = _painter(style)
-        draws[f"mask: {name}"] = _masker(style)
-    draws["subtitles, karaoke"] = _painter(SubtitleStyle, having=lambda style: style.karaoke is not None)
-    draws["subtitles, vertical"] = _painter(SubtitleStyle, having=lambda style: style.place in ("left", "right"))
-    draws["logo, moving, three moments"] = _moving_logo
-    hiding: dict[str, Draw] = {"overlays covered": hidden, "overlays cropped": cropped, "overlays, a donor's": donated}
-    masked: Draw = lambda frame, anchor, column, rng: mask_layout(frame, anchor.layout)  # noqa: E731
-    return {**draws, **hiding, "layout masked": masked}
+        rows[name] = Augmentation(_painter(style), name)
+        rows[f"mask: {name}"] = Augmentation(_masker(style), name)
+    draws = {
+        "subtitles, karaoke": _painter(SubtitleStyle, having=lambda style: style.karaoke is not None),
+        "subtitles, vertical": _painter(SubtitleStyle, having=lambda style: style.place in ("left", "right")),
+        "logo, moving, three moments": _moving_logo,
+        "overlays covered": hidden,
+        "overlays cropped": cropped,
+        "overlays, a donor's": donated,
+        "layout masked": lambda frame, anchor, column, rng: mask_layout(frame, anchor.layout),
+    }
+    return rows | {name: Augmentation(draw, name) for name, draw in draws.items()}
 
 
 def _drawn(style: type[Overlay], rng: random.Random, having: Callable[[Any], bool] = bool) -> Overlay:

@@ -21,13 +21,13 @@ from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.boxes import WHOLE, Box, area, covering_pixels, free_box, seen_through
 from framegate.augment.colour import RECIPES, Recipe, Strength, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.jpeg import Reduction, jpeg_size, largest_reduction
-from framegate.augment.looks import bank_look
-from framegate.augment.masks import cover, replace
+from framegate.augment.jpeg_view import Reduction, jpeg_size, largest_reduction
+from framegate.augment.overlays.looks import bank_look
+from framegate.augment.overlays.masks import cover, replace
+from framegate.augment.overlays.plates import on_canvas
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
-from framegate.augment.plates import on_canvas
-from framegate.media.jpeg import decode_jpeg
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
+from framegate.media.decoding.jpeg import decode_jpeg
 
 if TYPE_CHECKING:  # it takes seconds to import, and few need it
     from albumentations import BaseCompose

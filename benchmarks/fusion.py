@@ -24,16 +24,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from fusion_data import HARD_TEST, HARD_TRAIN, hard, load_data
-from fusion_encoders import QUICK, Size, make_data
-from fusion_informed import right_of_informed
-from fusion_kinds import KINDS, Row
-from fusion_report import comparisons, print_comparisons, print_table
-from fusion_training import measure, train
-from fusion_whole import right_of_whole
+from fusion_study.fusion_data import HARD_TEST, HARD_TRAIN, hard, load_data
+from fusion_study.fusion_encoders import QUICK, Size, make_data
+from fusion_study.fusion_informed import right_of_informed
+from fusion_study.fusion_kinds import KINDS, Row
+from fusion_study.fusion_report import comparisons, print_comparisons, print_table
+from fusion_study.fusion_training import measure, train
+from fusion_study.fusion_whole import right_of_whole
 from machine import machine
 
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 SEEDS = [0, 1, 2, 3, 4]
 VARIANTS = ("clean", "hard")

@@ -26,10 +26,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from framegate.finetune.experts import PathExperts
-from framegate.finetune.hierarchy import Hierarchy, best_leaf
-from framegate.finetune.losses import LossConfig, hierarchical_loss
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.heads.experts import PathExperts
+from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 DIM, BATCH, EXPERTS, RANK = 1024, 128, 4, 128
 LEAVES = (1_000, 27_000, 60_000)

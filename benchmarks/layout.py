@@ -20,8 +20,8 @@ import cv2
 import numpy as np
 
 from framegate.augment import find_layout
-from framegate.media.clip_extract import extract_clip
-from framegate.media.manifest import Clip
+from framegate.media.extraction.clip_extract import extract_clip
+from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
 
 CASES = ((360, 10), (360, 60), (720, 10), (720, 60), (144, 2), (240, 2))  # lines, seconds

@@ -21,11 +21,11 @@ from typing import Any
 import torch
 from machine import machine
 
-from framegate.recipes.optimizers import make_optimizer
-from framegate.recipes.sections import Optim
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.programme import Programme, ProgrammeLoss
-from framegate.ssl.view_pairs import ViewBatch
+from framegate.recipes.config.sections import Optim
+from framegate.recipes.training.optimizers import make_optimizer
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.data.view_pairs import ViewBatch
+from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss
 
 MANY, FEW = 60_000, 1_000
 BATCH, SIDE = 128, 64

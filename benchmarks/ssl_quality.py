@@ -2,13 +2,13 @@
 
     python benchmarks/ssl_quality.py --pictures DIR --out FOLDER [--half report] [--rows NAME…] [--quick]
 
-DIR holds labelled pictures in a category tree (`real-media.sh`'s clipart). They are rendered as clips; in training nine
-in ten clips of a category carry its station's look, the tenth another's; held-out pictures are shown clean, with the
-look of their category, and with another's. Everything is made once in FOLDER and every row leaves its result there in
-a file of its own, so the table stops and goes on row by row. `--list` names the rows, `--estimate` times a few steps
-and says what the table will cost. `--half tune` has other categories and other seeds: defaults are tuned there, with
-`--set KEY=VALUE --tag NAME`, and reported on the other half. Rows of that half measured so far lie in
-`benchmarks/quality_rows`: copied to FOLDER/report/rows they need not be run again.
+DIR holds labelled pictures in a category tree: Debian's package openclipart-png, `usr/share/openclipart/png` in it.
+They are rendered as clips; in training nine in ten clips of a category carry its station's look, the tenth another's;
+held-out pictures are shown clean, with the look of their category, and with another's. Everything is made once in
+FOLDER and every row leaves its result there in a file of its own, so the table stops and goes on row by row. `--list`
+names the rows, `--estimate` times a few steps and says what the table will cost. `--half tune` has other categories and
+other seeds: defaults are tuned there, with `--set KEY=VALUE --tag NAME`, and reported on the other half. Rows of that
+half measured so far lie in `benchmarks/quality_rows`: copied to FOLDER/report/rows they need not be run again.
 """
 
 from __future__ import annotations
@@ -26,12 +26,23 @@ from typing import Any
 
 import torch
 from machine import machine
-from quality_data import Stores, evaluate, make_stores
-from quality_page import write_pages
-from quality_pictures import load_pictures
-from quality_report import comparisons, plot, print_comparisons, print_table
-from quality_rows import ABLATIONS, OTHERS, SIDE, THRICE, Budget, Row, SkippedError, all_rows, recipe_digest, train
-from quality_time import lightly_over_framegate, print_estimate
+from quality_study.quality_data import Stores, evaluate, make_stores
+from quality_study.quality_page import write_pages
+from quality_study.quality_pictures import load_pictures
+from quality_study.quality_report import comparisons, plot, print_comparisons, print_table
+from quality_study.quality_rows import (
+    ABLATIONS,
+    OTHERS,
+    SIDE,
+    THRICE,
+    Budget,
+    Row,
+    SkippedError,
+    all_rows,
+    recipe_digest,
+    train,
+)
+from quality_study.quality_time import lightly_over_framegate, print_estimate
 
 SEEDS = {"report": [0, 1, 2], "tune": [10, 11, 12]}
 QUICK_ROWS = ("random", "lightly", "framegate")

@@ -24,9 +24,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.moco import MoCo
-from framegate.ssl.view_pairs import ViewBatch, step_draws
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.data.view_pairs import ViewBatch, step_draws
+from framegate.ssl.methods.moco import MoCo
 
 Step = Callable[[], None]
 ROUNDS = 15

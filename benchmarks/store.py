@@ -29,8 +29,8 @@ import cv2
 import numpy as np
 import pyarrow as pa
 
-from framegate.media.index import write_indexes
-from framegate.media.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
+from framegate.media.store.frame_index import write_indexes
+from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
 
 FRAMES_A_VIDEO = 100
 SHARD_FRAMES = 1_000_000
@@ -41,7 +41,7 @@ PEER_LIMIT = 100_000
 OPENING = """
 import sys, time, psutil
 began = time.perf_counter()
-from framegate.media.store import FrameStore
+from framegate.media.store.frame_store import FrameStore
 imported = time.perf_counter()
 store = FrameStore(sys.argv[1])
 frames = len(store)
@@ -52,7 +52,7 @@ print(opened - imported, psutil.Process().memory_info().rss / 2**20, frames)
 READING = """
 import os, random, sys, time
 from pathlib import Path
-from framegate.media.store import FrameStore
+from framegate.media.store.frame_store import FrameStore
 path, reads, from_disk = Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3] == "disk"
 for file in path.iterdir():
     descriptor = os.open(file, os.O_RDONLY)

@@ -29,7 +29,7 @@ from machine import machine
 from torch.utils.data import DataLoader, Dataset
 
 from framegate.augment import Anchor, OverlayPolicy, TwoViews, ViewPolicy, views
-from framegate.augment.looks import Look
+from framegate.augment.overlays.looks import Look
 from framegate.media import Layout, decode_jpeg
 
 Pipeline = Callable[[int], Any]  # number of a picture, and of the draw → two views

@@ -3,36 +3,36 @@
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from framegate.finetune.taxonomy import Taxonomy, TaxonomyError, UnknownLabelError
+from framegate.finetune.taxonomy.taxonomy import Taxonomy, TaxonomyError, UnknownLabelError
 
 if TYPE_CHECKING:
-    from framegate.finetune.alterations import SwapRates, alter
-    from framegate.finetune.batch import MODALITIES, ClipBatch, ClipSample, collate
     from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-    from framegate.finetune.criterion import training_loss
-    from framegate.finetune.losses import LossConfig
-    from framegate.finetune.metrics import evaluate
+    from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, collate
+    from framegate.finetune.data.corruption import SwapRates, alter
+    from framegate.finetune.evaluation.metrics import evaluate
+    from framegate.finetune.losses.criterion import training_loss
+    from framegate.finetune.losses.path_losses import LossConfig
     from framegate.finetune.output import ClassifierOutput, Prediction
-    from framegate.finetune.prepare import ClipInput
-    from framegate.finetune.training import parameter_groups
+    from framegate.finetune.streams.prepare import ClipInput
+    from framegate.finetune.trainable import parameter_groups
 
 # Checking a manifest's labels takes the taxonomy alone: torch, timm and transformers are loaded where they are used.
 _HOMES = {
-    "MODALITIES": "framegate.finetune.batch",
+    "MODALITIES": "framegate.finetune.data.batch",
     "ClassifierConfig": "framegate.finetune.classifier",
     "ClassifierOutput": "framegate.finetune.output",
-    "ClipBatch": "framegate.finetune.batch",
-    "ClipInput": "framegate.finetune.prepare",
-    "ClipSample": "framegate.finetune.batch",
+    "ClipBatch": "framegate.finetune.data.batch",
+    "ClipInput": "framegate.finetune.streams.prepare",
+    "ClipSample": "framegate.finetune.data.batch",
     "GatedFusionClassifier": "framegate.finetune.classifier",
-    "LossConfig": "framegate.finetune.losses",
+    "LossConfig": "framegate.finetune.losses.path_losses",
     "Prediction": "framegate.finetune.output",
-    "SwapRates": "framegate.finetune.alterations",
-    "alter": "framegate.finetune.alterations",
-    "collate": "framegate.finetune.batch",
-    "evaluate": "framegate.finetune.metrics",
-    "training_loss": "framegate.finetune.criterion",
-    "parameter_groups": "framegate.finetune.training",
+    "SwapRates": "framegate.finetune.data.corruption",
+    "alter": "framegate.finetune.data.corruption",
+    "collate": "framegate.finetune.data.batch",
+    "evaluate": "framegate.finetune.evaluation.metrics",
+    "training_loss": "framegate.finetune.losses.criterion",
+    "parameter_groups": "framegate.finetune.trainable",
 }
 
 __all__ = [
@@ -61,3 +61,7 @@ def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     return getattr(importlib.import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

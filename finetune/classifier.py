@@ -1,5 +1,6 @@
 """The multimodal classifier: three streams, gated fusion by reliability, experts over a taxonomy."""
 
+import logging
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from functools import partial
@@ -10,9 +11,10 @@ import torch
 from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
-from framegate.finetune.batch import ClipBatch, collate
-from framegate.finetune.encoder_trust import EncoderError, in_a_line
-from framegate.finetune.folder import (
+from framegate.finetune.data.batch import ClipBatch, collate
+from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line
+from framegate.finetune.encoders.hub import HubSoundEncoder, HubTextEncoder, load_extractor
+from framegate.finetune.folders.classifier_folder import (
     Description,
     FolderError,
     build_backbone,
@@ -26,21 +28,23 @@ from framegate.finetune.folder import (
     read_weight_shapes,
     write_config,
 )
-from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
-from framegate.finetune.hierarchy import Hierarchy
-from framegate.finetune.hub import HubSoundEncoder, HubTextEncoder, load_extractor
-from framegate.finetune.local_paths import without_paths
-from framegate.finetune.network import FusionNetwork
+from framegate.finetune.folders.clip_sampling import SAMPLING, Sampling
+from framegate.finetune.folders.local_paths import without_paths
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.fusion.network import FusionNetwork
+from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.output import Prediction, predictions
-from framegate.finetune.prepare import ClipInput, Preparation
-from framegate.finetune.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
-from framegate.finetune.taxonomy import Taxonomy
-from framegate.finetune.text import SmallTextEncoder
-from framegate.finetune.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
-from framegate.ssl.backbone import Backbone, is_timm_model, load_backbone
-from framegate.ssl.meter import build_on_meta, build_to_be_filled
-from framegate.ssl.weights import save_tensors
+from framegate.finetune.streams.prepare import ClipInput, Preparation
+from framegate.finetune.streams.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
+from framegate.finetune.streams.text import SmallTextEncoder
+from framegate.finetune.streams.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
+from framegate.finetune.taxonomy.hierarchy import Hierarchy
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
+from framegate.ssl.backbones.backbone import Backbone, is_timm_model, load_backbone
+from framegate.ssl.backbones.meter import build_on_meta, build_to_be_filled
+from framegate.ssl.backbones.weights import save_tensors
+
+_LOG = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,6 +73,11 @@ class GatedFusionClassifier(FusionNetwork):
         tokenizer: for a model with text.
         text_encoder: a Hugging Face encoder to use in place of the small one that ``config`` describes.
         audio_encoder: likewise, in place of a timm CNN; with the ``extractor`` that it reads sound through.
+        sampling: how much of a clip it takes, and how that is extracted from a film; default: `Sampling`'s own values.
+
+    Attributes:
+        sampling: what ``framegate predict`` and ``evaluate`` do with films and stores; assign it before saving where a
+            model was trained on something else.
     """
 
     def __init__(
@@ -81,10 +90,12 @@ class GatedFusionClassifier(FusionNetwork):
         text_encoder: HubTextEncoder | None = None,
         audio_encoder: HubSoundEncoder | None = None,
         extractor: FeatureExtractionMixin | None = None,
+        sampling: Sampling | None = None,
     ) -> None:
         streams = dict(_streams(config, backbone, tokenizer, text_encoder, audio_encoder))
         super().__init__(streams, Hierarchy(taxonomy), fusion=config.fusion, head=config.head)
         self.config, self.taxonomy = config, taxonomy
+        self.sampling = sampling or Sampling()
         self.prepare = _preparation(config.streams, backbone, tokenizer, extractor)
 
     @classmethod
@@ -95,10 +106,11 @@ class GatedFusionClassifier(FusionNetwork):
         *,
         texts: Iterable[str] = (),
         image_size: int | None = None,
+        sampling: Sampling | None = None,
     ) -> Self:
         """A new model: opens the backbones that ``config`` names, and trains a tokenizer on ``texts`` if it names none.
 
-        ``image_size``: pixels a side for the frame backbone; default: its own.
+        ``image_size``: pixels a side for the frame backbone; default: its own. ``sampling``: see the class.
         """
         audio, text = config.streams.audio, config.streams.text
         hub = text.backbone if text is not None else None
@@ -115,6 +127,7 @@ class GatedFusionClassifier(FusionNetwork):
             text_encoder=HubTextEncoder.load(hub) if hub else None,
             audio_encoder=HubSoundEncoder.load(sound_hub) if sound_hub else None,
             extractor=load_extractor(sound_hub, rate=audio.rate) if audio is not None and sound_hub else None,
+            sampling=sampling,
         )
 
     @classmethod
@@ -122,7 +135,8 @@ class GatedFusionClassifier(FusionNetwork):
         """Open a folder that :meth:`save_pretrained` wrote, or ``hf-hub:OWNER/NAME``, in evaluation mode.
 
         Runs no code from it, opens no other model, and of a folder asks no network. Its weights are compared with its
-        config before any memory is taken for them.
+        config before any memory is taken for them. A folder without ``preprocessing.json``, which older versions wrote
+        from Python, opens with the default `Sampling` and a warning.
 
         Raises:
             FolderError: it is no classifier, or a file in it is missing, damaged or another classifier's.
@@ -133,13 +147,14 @@ class GatedFusionClassifier(FusionNetwork):
         taxonomy = Taxonomy.read(need(folder / "taxonomy.csv"))
         weights = need(folder / "model.safetensors")
         shapes = read_weight_shapes(weights)
+        sampling = _read_sampling(folder)
         try:
             tokenizer = load_tokenizer(str(need(folder / "tokenizer"))) if text is not None else None
             heard = audio if described.audio_encoder is not None else None
             extractor = load_extractor(str(need(folder / "sound")), rate=heard.rate) if heard is not None else None
         except EncoderError as error:
             raise FolderError(str(error)) from error
-        build = partial(cls._build, described, taxonomy, tokenizer=tokenizer, extractor=extractor)
+        build = partial(cls._build, described, taxonomy, tokenizer=tokenizer, extractor=extractor, sampling=sampling)
         try:
             check_shapes(build_on_meta(build, weights=count_numbers(shapes)), shapes, weights)
             model = build_to_be_filled(build)
@@ -158,6 +173,7 @@ class GatedFusionClassifier(FusionNetwork):
         *,
         tokenizer: PreTrainedTokenizerBase | None,
         extractor: FeatureExtractionMixin | None,
+        sampling: Sampling,
     ) -> Self:
         """The network that a folder describes, with random weights."""
         config, audio = described.config, described.config.streams.audio
@@ -172,13 +188,14 @@ class GatedFusionClassifier(FusionNetwork):
             text_encoder=HubTextEncoder.build(text) if text is not None else None,
             audio_encoder=HubSoundEncoder.build(sound) if sound is not None else None,
             extractor=extractor,
+            sampling=sampling,
         )
 
     def save_pretrained(self, folder: str | Path) -> None:
-        """Write ``config.json``, ``model.safetensors``, ``taxonomy.csv``.
+        """Write the whole classifier, for `from_pretrained` and every verb of the command line.
 
-        A model with text has its ``tokenizer/`` there too, and one with a Hugging Face sound encoder its feature
-        extractor, in ``sound/``. Where on this machine the encoders came from is not written.
+        ``config.json``, ``model.safetensors`` and what `save_preparation` writes. Where on this machine the encoders
+        came from is not written. An older classifier in ``folder`` is overwritten, other files in it stay.
         """
         folder = Path(folder)
         folder.mkdir(parents=True, exist_ok=True)
@@ -192,13 +209,22 @@ class GatedFusionClassifier(FusionNetwork):
             text_encoder=text.description if isinstance(text, HubTextEncoder) else None,
             audio_encoder=sound.description if isinstance(sound, HubSoundEncoder) else None,
         )
+        self.save_preparation(folder)
+        tensors = {key: tensor.contiguous() for key, tensor in self.state_dict().items()}
+        save_tensors(tensors, folder / "model.safetensors")
+
+    def save_preparation(self, folder: Path) -> None:
+        """Write what leads from films to this model's inputs, and from its outputs to categories, in any format.
+
+        ``preprocessing.json`` and ``taxonomy.csv``; of a model with text ``tokenizer/``, and of one with a Hugging Face
+        sound encoder its feature extractor, in ``sound/``.
+        """
+        self.sampling.save(folder)
         self.taxonomy.write(folder / "taxonomy.csv")
         if self.prepare.tokenizer is not None:
             self.prepare.tokenizer.save_pretrained(folder / "tokenizer")
         if self.prepare.extractor is not None:
             self.prepare.extractor.save_pretrained(folder / "sound")
-        tensors = {key: tensor.contiguous() for key, tensor in self.state_dict().items()}
-        save_tensors(tensors, folder / "model.safetensors")
 
     @torch.inference_mode()
     def predict_batch(self, batch: ClipBatch, *, top: int = 5, threshold: float | None = None) -> list[Prediction]:
@@ -250,6 +276,17 @@ def _streams(
             vocabulary, dim=text.width, layers=text.layers, heads=text.heads, max_tokens=text.max_tokens
         )
         yield "text", TextStream(encoder, text, width)
+
+
+def _read_sampling(folder: Path) -> Sampling:
+    if (folder / SAMPLING).exists():
+        return Sampling.load(folder)
+    sampling = Sampling()
+    _LOG.warning(
+        "%s: no %s in it: taking %d frames and %g s of sound of each clip, which may not be what it was trained on",
+        *(folder, SAMPLING, sampling.frames, sampling.audio_seconds),
+    )
+    return sampling
 
 
 def _open_backbone(frames: FramesConfig | None, image_size: int | None) -> Backbone | None:

@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 from torch import Tensor
 
-from framegate.finetune.batch import MODALITIES
-from framegate.finetune.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
-from framegate.finetune.multilabel import Questions
-from framegate.finetune.taxonomy import Taxonomy
+from framegate.finetune.data.batch import MODALITIES
+from framegate.finetune.heads.multilabel import Questions
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part, best_leaf, most_specific, top_leaves
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,19 +1,20 @@
 """Files to frames, sound and rows: manifests, extraction and the frame store."""
 
-from framegate.media.errors import MediaError
-from framegate.media.extract import extract
-from framegate.media.jpeg import decode_jpeg
-from framegate.media.layout import Layout
-from framegate.media.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
+from framegate.media.clip_layout import Layout
+from framegate.media.decoding.jpeg import decode_jpeg
+from framegate.media.decoding.reading import read_frames
+from framegate.media.errors import FramegateError, MediaError
+from framegate.media.extraction.extract import extract
+from framegate.media.manifest.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
 from framegate.media.options import ExtractOptions, Limits, Progress, Summary
-from framegate.media.reading import read_frames
-from framegate.media.store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound
+from framegate.media.store.frame_store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound
 
 __all__ = [
     "Clip",
     "ExtractOptions",
     "Frame",
     "FrameStore",
+    "FramegateError",
     "Layout",
     "Limits",
     "ManifestError",

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any, NoReturn
 
 from framegate.media.errors import MediaError
-from framegate.media.paths import stays_inside
+from framegate.media.manifest.paths import stays_inside
 
 MAX_BYTES = 1 << 20
 """Size of the largest such file; the longest configuration that the hubs' libraries write has some 100 kB."""

@@ -46,9 +46,14 @@ class Nearest:
 
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
-    """Return the one of ``known``, which is not empty, that is most like ``wrong``."""
+    """Return the one of ``known`` that is most like ``wrong``.
+
+    Raises:
+        ValueError: ``known`` is empty.
+    """
     found = Nearest(known).find(wrong)
-    assert found is not None, "no name is known"
+    if found is None:
+        raise ValueError(f"no name is known that {quoted(wrong)} could be like")
     return found
 
 

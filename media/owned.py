@@ -16,6 +16,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
+from framegate.media.errors import FramegateError
 from framegate.media.files import open_plain, replace_folder, write_text
 
 MARKER = ".framegate.json"
@@ -25,7 +26,7 @@ _MARKER_BYTES = 16 << 20
 _LOG = logging.getLogger(__name__)
 
 
-class NotOursError(ValueError):
+class NotOursError(FramegateError, ValueError):
     """A file or folder that framegate did not write, in the place of one that it would replace."""
 
 

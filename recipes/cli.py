@@ -1,13 +1,36 @@
-"""The command line: `framegate VERB`. Heavy packages load inside the verb that needs them."""
+"""The command line: `framegate VERB`, or `python -m framegate.recipes.cli VERB`.
 
-import logging
+Heavy packages load inside the verb that needs them. A verb's docstring is its help, which `python -OO` leaves out.
+"""
+
 import sys
-import traceback
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
+
+from framegate.recipes.arguments import (
+    AllowOutside,
+    Arch,
+    BackboneName,
+    Classifier,
+    Debug,
+    Force,
+    ImageSize,
+    JsonFile,
+    MaxPixels,
+    MemoryMb,
+    Overrides,
+    Processes,
+    Recipe,
+    Resume,
+    Store,
+    TaxonomyFile,
+    Timeout,
+    Workers,
+)
+from framegate.recipes.terminal import run_app
 
 app = typer.Typer(
     name="framegate",
@@ -19,45 +42,9 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-_CALL_ERRORS = tuple(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
-"""Typer's errors of a wrong call; from which package they come differs between its versions."""
-
-
-def _claim_json(file: Path | None) -> Path | None:
-    if file is None:
-        return None
-    from framegate.recipes.results import claim_json
-
-    return claim_json(file)
-
-
-JsonFile = Annotated[
-    Path | None,
-    typer.Option("--json", metavar="FILE", callback=_claim_json, help="Write what is printed as JSON, too."),
-]
-Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
-Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or one of framegate's own by name.")]
-Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]
-Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")]
-Force = Annotated[
-    bool,
-    typer.Option("--force", help="Continue it although the recipe, the store or the number of processes has changed."),
-]
-Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
-BackboneName = Annotated[str, typer.Argument(metavar="BACKBONE", help="A timm name, a folder, or with --arch a file.")]
-Arch = Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")]
-ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: the backbone's own.")]
-Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
-Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
-AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
-Timeout = Annotated[float, typer.Option(help="Seconds that one file may take.")]
-MaxPixels = Annotated[int, typer.Option(min=1, help="Files with larger pictures are refused.")]
-MemoryMb = Annotated[int, typer.Option(min=256, help="Megabytes that a process which decodes may take.")]
-TaxonomyFile = Annotated[Path | None, typer.Option(help="Default: the one that the labels were checked against.")]
-
 
 @app.callback()
-def _options(debug: Annotated[bool, typer.Option("--debug", help="Show where an error came from.")] = False) -> None:
+def _options(debug: Debug = False) -> None:
     pass
 
 
@@ -70,7 +57,7 @@ def demo(
 ) -> None:
     """Run the whole road on the embedded corpus: a table, results.json and report.html."""
     from framegate.recipes.demo import run_demo
-    from framegate.recipes.results import give
+    from framegate.recipes.reports.results import give
 
     give(run_demo(out, clips=clips, seed=seed), json_file)
 
@@ -85,8 +72,8 @@ def corpus(
 ) -> None:
     """Make the embedded corpus: real videos with sound and titles, from a seed."""
     from framegate.recipes.corpus import make_corpus
-    from framegate.recipes.progress import WorkProgress
-    from framegate.recipes.results import Result, give
+    from framegate.recipes.reports.results import Result, give
+    from framegate.recipes.training.progress import WorkProgress
 
     with WorkProgress("corpus", total=clips) as progress:
         summary = make_corpus(
@@ -127,8 +114,8 @@ def extract(
 ) -> None:
     """Read videos, sound and labels into a frame store."""
     from framegate.media import ExtractOptions
-    from framegate.recipes.extract import extract_manifest
-    from framegate.recipes.results import give
+    from framegate.recipes.commands.data.extract_command import extract_manifest
+    from framegate.recipes.reports.results import give
 
     options = ExtractOptions(
         mode=mode,
@@ -168,19 +155,25 @@ def pretrain(
     json_file: JsonFile = None,
 ) -> None:
     """Pretrain a backbone on a store's frames, without labels."""
-    from framegate.recipes.config import read_recipe
-    from framegate.recipes.launch import launch
-    from framegate.recipes.pretrain_config import PretrainConfig
-    from framegate.recipes.results import give, run_result
+    from framegate.recipes.config.pretrain_config import PretrainConfig
+    from framegate.recipes.program import train
 
-    config = read_recipe(PretrainConfig, recipe, overrides or [])
-    if processes > 1:
-        launch("pretrain", recipe, overrides or [], processes=processes, resume=resume, force=force)
-    else:
-        from framegate.recipes.pretrain import pretrain as run
+    def run(config: PretrainConfig, *, resume: bool, force: bool) -> None:
+        from framegate.recipes.pretrain import pretrain as run_recipe
 
-        run(config, resume=resume, force=force)
-    give(run_result(config.run_dir / config.name, "backbone"), json_file)
+        run_recipe(config, resume=resume, force=force)
+
+    train(
+        "pretrain",
+        PretrainConfig,
+        run,
+        recipe=recipe,
+        overrides=overrides or [],
+        resume=resume,
+        force=force,
+        processes=processes,
+        json_file=json_file,
+    )
 
 
 @app.command(epilog="Example: framegate probe runs/first/backbone store")
@@ -198,8 +191,8 @@ def probe(
     json_file: JsonFile = None,
 ) -> None:
     """Measure a backbone's features on a store's labels: kNN, linear, few-shot and fine-tuned."""
-    from framegate.recipes.probe import probe_backbone
-    from framegate.recipes.results import give
+    from framegate.recipes.commands.training.probe_command import probe_backbone
+    from framegate.recipes.reports.results import give
 
     result = probe_backbone(
         backbone, store, arch=arch, image_size=image_size, k=k, tau=tau, fine_tune_steps=fine_tune, taxonomy=taxonomy
@@ -220,8 +213,8 @@ def audit(
     json_file: JsonFile = None,
 ) -> None:
     """Measure how far a backbone leans on subtitles, logos and borders."""
-    from framegate.recipes.audit import audit_backbone
-    from framegate.recipes.results import give
+    from framegate.recipes.commands.training.audit_command import audit_backbone
+    from framegate.recipes.reports.results import give
 
     result = audit_backbone(
         backbone, store, arch=arch, image_size=image_size, frames=frames, seed=seed, taxonomy=taxonomy, page=page
@@ -251,12 +244,12 @@ def export(
     json_file: JsonFile = None,
 ) -> None:
     """Write a run's backbone, finished or not, for timm, torchvision or ONNX Runtime; or a run's classifier."""
-    from framegate.recipes.export import export as write
-    from framegate.recipes.export import find_classifier
-    from framegate.recipes.results import give
+    from framegate.recipes.commands.training.export_backbone import export as write
+    from framegate.recipes.commands.training.export_backbone import find_classifier
+    from framegate.recipes.reports.results import give
 
     if (classifier := find_classifier(run)) is not None:
-        from framegate.recipes.export_classifier import export_classifier
+        from framegate.recipes.commands.training.export_classifier import export_classifier
 
         ask = (lambda _: True) if public else typer.confirm if sys.stdin.isatty() else None
         give(export_classifier(classifier, out, format=format or "framegate", push=push, confirm=ask), json_file)
@@ -276,19 +269,25 @@ def finetune(
     json_file: JsonFile = None,
 ) -> None:
     """Train the gated-fusion classifier on a store's labelled clips."""
-    from framegate.recipes.config import read_recipe
-    from framegate.recipes.finetune_config import FinetuneConfig
-    from framegate.recipes.launch import launch
-    from framegate.recipes.results import give, run_result
+    from framegate.recipes.config.finetune_config import FinetuneConfig
+    from framegate.recipes.program import train
 
-    config = read_recipe(FinetuneConfig, recipe, overrides or [])
-    if processes > 1:
-        launch("finetune", recipe, overrides or [], processes=processes, resume=resume, force=force)
-    else:
-        from framegate.recipes.finetune import finetune as run
+    def run(config: FinetuneConfig, *, resume: bool, force: bool) -> None:
+        from framegate.recipes.finetune import finetune as run_recipe
 
-        run(config, resume=resume, force=force)
-    give(run_result(config.run_dir / config.name, "classifier"), json_file)
+        run_recipe(config, resume=resume, force=force)
+
+    train(
+        "finetune",
+        FinetuneConfig,
+        run,
+        recipe=recipe,
+        overrides=overrides or [],
+        resume=resume,
+        force=force,
+        processes=processes,
+        json_file=json_file,
+    )
 
 
 @app.command(epilog="Example: framegate evaluate runs/fusion/classifier store --json evaluation.json")
@@ -304,8 +303,8 @@ def evaluate(
     json_file: JsonFile = None,
 ) -> None:
     """Measure a classifier on a store's labelled clips, per level and per modality."""
-    from framegate.recipes.evaluate import evaluate_classifier
-    from framegate.recipes.results import give
+    from framegate.recipes.commands.training.evaluate_command import evaluate_classifier
+    from framegate.recipes.reports.results import give
 
     give(evaluate_classifier(classifier, store, split=split, against=against, classes=classes, page=page), json_file)
 
@@ -330,8 +329,8 @@ def predict(
 ) -> None:
     """Classify videos, or the clips of a manifest."""
     from framegate.media import Limits
-    from framegate.recipes.predict import predict_inputs
-    from framegate.recipes.results import give
+    from framegate.recipes.commands.training.predict_command import predict_inputs
+    from framegate.recipes.reports.results import give
 
     result = predict_inputs(
         classifier,
@@ -360,8 +359,8 @@ def views(
     json_file: JsonFile = None,
 ) -> None:
     """Draw a sheet of frames with their views, and each augmentation alone."""
-    from framegate.recipes.results import give
-    from framegate.recipes.views import draw_views
+    from framegate.recipes.commands.data.views_command import draw_views
+    from framegate.recipes.reports.results import give
 
     give(draw_views(store, out, frames=frames, image_size=image_size, seed=seed, backbone=backbone), json_file)
 
@@ -372,68 +371,16 @@ def doctor(
     json_file: JsonFile = None,
 ) -> None:
     """Say what is installed, which devices there are, and whether anything is in the way."""
-    from framegate.recipes.doctor import examine
-    from framegate.recipes.results import give
+    from framegate.recipes.commands.data.doctor import examine
+    from framegate.recipes.reports.results import give
 
     give(examine(path), json_file)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run a command and leave with its exit code: 0 done, 1 the work failed, 2 the call or its input was wrong.
-
-    Names of strangers stand in errors and warnings: what would act on the terminal is shown escaped.
-    """
-    arguments = sys.argv[1:] if arguments is None else list(arguments)
-    if logging.lastResort is not None:  # the handler of warnings that no one else prints
-        logging.lastResort.setFormatter(_VisibleFormatter())
-    try:
-        code = app(args=arguments, prog_name="framegate", standalone_mode=False)
-    except typer.Abort:
-        typer.echo("Aborted!", err=True)
-        sys.exit(1)
-    except Exception as error:
-        sys.exit(_tell(error, debug="--debug" in arguments))
-    if code:
-        sys.exit(code)
+    """Run a command and leave with its exit code: 0 done, or that of the error (see `FramegateError`)."""
+    run_app(app, sys.argv[1:] if arguments is None else arguments, name="framegate")
 
 
-def _tell(error: Exception, *, debug: bool) -> int:
-    """Write on stderr what went wrong, and return the exit code."""
-    from framegate.media.visible import visible_lines
-
-    if isinstance(error, _CALL_ERRORS):
-        error.message = visible_lines(error.message)  # type: ignore[attr-defined]
-        error.show()  # type: ignore[attr-defined]
-        return error.exit_code  # type: ignore[attr-defined]
-    if debug:
-        typer.echo(visible_lines("".join(traceback.format_exception(error))), err=True, nl=False)
-    else:
-        typer.echo(f"framegate: {_message(error)}", err=True)
-    return _exit_code(error)
-
-
-class _VisibleFormatter(logging.Formatter):
-    def format(self, record: logging.LogRecord) -> str:
-        from framegate.media.visible import visible, visible_lines
-
-        text = super().format(record)
-        return visible_lines(text) if record.exc_info or record.stack_info else visible(text)
-
-
-def _is_ours(error: Exception) -> bool:
-    return type(error).__module__.startswith("framegate.")
-
-
-def _exit_code(error: Exception) -> int:
-    """Framegate's own errors blame the call or its input, unless they are RuntimeErrors: then the work failed."""
-    return 2 if _is_ours(error) and not isinstance(error, RuntimeError) else 1
-
-
-def _message(error: Exception) -> str:
-    from framegate.media.visible import visible, visible_error
-
-    if _is_ours(error) or isinstance(error, OSError):
-        return visible_error(error)
-    words = visible(" ".join(str(error).split()))
-    words = words if len(words) <= 500 else f"{words[:500]}…"
-    return f"{type(error).__name__}: {words} (framegate --debug … shows where)"
+if __name__ == "__main__":
+    main()

@@ -12,23 +12,23 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import ExtractOptions, FrameStore
 from framegate.media.files import write_bytes
 from framegate.media.owned import delete_listed, mark, refuse_foreign
-from framegate.recipes.clips import StoreClips
-from framegate.recipes.config import read_recipe
+from framegate.recipes.commands.data.extract_command import extract_manifest
+from framegate.recipes.commands.training.evaluate_command import open_classifier
+from framegate.recipes.commands.training.probe_command import probe_rows
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.corpus import make_corpus
-from framegate.recipes.demo_report import write_demo_report
-from framegate.recipes.demo_results import CLASSIFIERS, DemoResults, results_table
-from framegate.recipes.evaluate import open_classifier
-from framegate.recipes.evaluation import ClipOutputs, labelled_rows, run_clips
-from framegate.recipes.extract import extract_manifest
 from framegate.recipes.finetune import finetune
-from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.recipes.outputs import json_bytes
+from framegate.recipes.finetuning.clips import StoreClips
+from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.pretrain import pretrain
-from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.recipes.probe import probe_rows
-from framegate.recipes.progress import WorkProgress
-from framegate.recipes.results import Result
-from framegate.ssl.backbone import Backbone, load_backbone
+from framegate.recipes.reports.demo_report import write_demo_report
+from framegate.recipes.reports.demo_results import CLASSIFIERS, DemoResults, results_table
+from framegate.recipes.reports.outputs import json_bytes
+from framegate.recipes.reports.results import Result
+from framegate.recipes.training.progress import WorkProgress
+from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 _KIND = "demo"
 _MADE = ("corpus", "store", "runs", "results.json", "report.html")

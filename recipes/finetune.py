@@ -9,7 +9,6 @@ without any label into training.
     accelerate launch --num_processes 8 -m framegate.recipes.finetune fusion_small data.store=STORE
 """
 
-import sys
 from pathlib import Path
 from typing import cast
 
@@ -18,39 +17,34 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
-from framegate.finetune.alterations import SwapRates, alter
-from framegate.finetune.batch import MODALITIES, ClipBatch, collate, pad_labels
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.clip_order import BalancedOrder
-from framegate.finetune.criterion import training_loss
-from framegate.finetune.looking import look_again
-from framegate.finetune.mixup import Mixup, draw_mixup
-from framegate.finetune.training import parameter_groups
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, collate, pad_labels
+from framegate.finetune.data.clip_order import BalancedOrder
+from framegate.finetune.data.corruption import SwapRates, alter
+from framegate.finetune.data.mixup import Mixup, draw_mixup
+from framegate.finetune.folders.classifier_folder import replace_classifier_folder
+from framegate.finetune.folders.clip_sampling import Sampling
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.streams.attention_views import look_again
+from framegate.finetune.trainable import parameter_groups
 from framegate.media import FrameStore, MediaError
-from framegate.media.files import folder_aside, write_text
-from framegate.media.owned import MODELS, put_in_place
-from framegate.recipes.cards import classifier_card
-from framegate.recipes.clip_features import frozen_features, noise_features
-from framegate.recipes.clips import (
-    Sampling,
-    StoreClips,
-    clip_text,
-    label_nodes,
-    present_modalities,
-)
-from framegate.recipes.data_digest import data_digest
-from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.recipes.finetune_report import write_finetune_report
-from framegate.recipes.kept_weights import BestWeights, moving_average
-from framegate.recipes.labels import store_taxonomy
-from framegate.recipes.optimizers import build_optimizer, set_lr
-from framegate.recipes.training_run import TrainingRun
-from framegate.recipes.validation import calibrate, validate
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.data_workers import usable_workers
-from framegate.ssl.frame_order import FrameOrder
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.finetuning.best_weights import BestWeights, moving_average
+from framegate.recipes.finetuning.clip_features import frozen_features, noise_features
+from framegate.recipes.finetuning.clips import StoreClips, clip_text, label_nodes, present_modalities
+from framegate.recipes.finetuning.labels import store_taxonomy
+from framegate.recipes.finetuning.validation import calibrate, validate
+from framegate.recipes.program import run_program
+from framegate.recipes.reports.cards import classifier_card
+from framegate.recipes.reports.finetune_report import write_finetune_report
+from framegate.recipes.training.data_digest import data_digest
+from framegate.recipes.training.optimizers import build_optimizer, set_lr
+from framegate.recipes.training.training_run import TrainingRun
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.data.data_workers import usable_workers
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.view_pairs import MicroBatches
 from framegate.ssl.schedule import CosineSchedule
-from framegate.ssl.view_pairs import MicroBatches
 
 
 def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = False) -> Path:
@@ -83,7 +77,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         order = _order(config, rows, labels, run)
         torch.manual_seed(config.seed)
         texts = (clip_text(video.title, video.description) for video in map(store.video, rows.tolist()))
-        model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts)
+        model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts, sampling=sampling)
         if config.compute.channels_last:
             model.to(memory_format=torch.channels_last)
         if config.compute.compile:
@@ -91,7 +85,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                 cast(nn.Module, stream.encoder).compile()
         model.count_labels(pad_labels([labels[row] for row in rows]))
         schedule = CosineSchedule(
-            base=config.optim.lr,
+            base=config.optim.highest_lr,
             total_steps=order.total_steps,
             warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
         )
@@ -102,7 +96,8 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         best = BestWeights(model) if config.optim.patience is not None else None
         swaps = SwapRates().to(run.accelerator.device)
         run.restore(
-            modules={"classifier": model, "swaps": swaps, **_there(average=average, best=best)},
+            modules={"classifier": model, "swaps": swaps, **_there(average=average)},
+            records=_there(best=best),
             optimizer=optimizer,
             data=data_digest(config.data.store),
         )
@@ -155,20 +150,19 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                     loss=loss.total,
                     fused=loss.fused,
                     lr=schedule(step),
-                    momentum=0.0,
+                    momentum=config.optim.ema,
                 )
             run.checkpoint_if_due(done)
 
         answering = kept if best is None else cast(GatedFusionClassifier, best.model)
-        run.on_main(lambda: _finish(config, answering, sampling, clips, run))
+        run.on_main(lambda: _finish(config, answering, clips, run))
     return run.folder.path
 
 
-def _finish(
-    config: FinetuneConfig, model: GatedFusionClassifier, sampling: Sampling, clips: StoreClips, run: TrainingRun
-) -> None:
+def _finish(config: FinetuneConfig, model: GatedFusionClassifier, clips: StoreClips, run: TrainingRun) -> None:
     calibrate(model, clips)
-    _save(config, model, sampling, run)
+    card = classifier_card(config, run.folder.rows())
+    replace_classifier_folder(run.folder.path / "classifier", model.save_pretrained, card=card)
     write_finetune_report(run.folder, model, clips)
 
 
@@ -280,16 +274,5 @@ def _loader(
     )
 
 
-def _save(config: FinetuneConfig, model: GatedFusionClassifier, sampling: Sampling, run: TrainingRun) -> None:
-    folder = run.folder.path / "classifier"
-    with folder_aside(folder) as aside:
-        model.save_pretrained(aside)
-        sampling.save(aside)
-        write_text(aside / "README.md", classifier_card(config, run.folder.rows()))
-        put_in_place(aside, folder, kind="classifier", kinds=MODELS)
-
-
 if __name__ == "__main__":
-    from framegate.recipes.cli import main
-
-    main(["finetune", *sys.argv[1:]])
+    run_program("finetune", FinetuneConfig, finetune)

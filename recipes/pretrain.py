@@ -9,7 +9,6 @@ number of processes in the middle of a run.
 """
 
 import os
-import sys
 from pathlib import Path
 
 import torch
@@ -17,20 +16,21 @@ from torch.utils.data import DataLoader
 
 from framegate.augment import TwoViews
 from framegate.media import FrameStore, MediaError
-from framegate.recipes.cards import backbone_card
-from framegate.recipes.data_digest import data_digest
-from framegate.recipes.methods import make_method
-from framegate.recipes.optimizers import make_optimizer, set_lr
-from framegate.recipes.plain_statistics import describe_plain_frames, training_frames
-from framegate.recipes.pretrain_config import PretrainConfig
-from framegate.recipes.pretrain_report import write_pretrain_report
-from framegate.recipes.pretrain_schedule import PretrainSchedule
-from framegate.recipes.pretrain_watch import PretrainWatch
-from framegate.recipes.training_run import TrainingError, TrainingRun
-from framegate.ssl.data_workers import usable_workers
-from framegate.ssl.export import export_backbone
-from framegate.ssl.frame_order import FrameOrder
-from framegate.ssl.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.pretraining.build_method import make_method
+from framegate.recipes.pretraining.plain_statistics import describe_plain_frames, training_frames
+from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
+from framegate.recipes.pretraining.pretrain_watch import PretrainWatch
+from framegate.recipes.program import run_program
+from framegate.recipes.reports.cards import backbone_card
+from framegate.recipes.reports.pretrain_report import write_pretrain_report
+from framegate.recipes.training.data_digest import data_digest
+from framegate.recipes.training.optimizers import make_optimizer, set_lr
+from framegate.recipes.training.training_run import TrainingError, TrainingRun
+from framegate.ssl.backbones.backbone_export import export_backbone
+from framegate.ssl.data.data_workers import usable_workers
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
 
 
 def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = False) -> Path:
@@ -89,7 +89,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     images=config.optim.batch_size,
                     loss=output.loss,
                     lr=steps.lr(step),
-                    momentum=steps.momentum(step),
+                    momentum=steps.momentum(step) if config.method.has_key_encoder else None,
                     **watch.at_log(done, output, method),
                     **(watch.at_probe(done, method.backbone) if run.probe_due(done) else {}),
                     **(watch.at_audit(method.backbone) if run.audit_due(done) else {}),
@@ -170,6 +170,4 @@ def _one_thread(_: int) -> None:
 
 
 if __name__ == "__main__":
-    from framegate.recipes.cli import main
-
-    main(["pretrain", *sys.argv[1:]])
+    run_program("pretrain", PretrainConfig, pretrain)

@@ -15,6 +15,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from framegate.media.errors import FramegateError
 from framegate.recipes.corpus.leaves import TAXONOMY, Node
 from framegate.recipes.corpus.pictures import FRAME_RATE, clip_pictures
 from framegate.recipes.corpus.plan import ClipPlan, plan_corpus
@@ -29,7 +30,7 @@ _PICTURES, _SOUND, _SUBTITLES, _DURATION = range(101, 105)  # streams of random 
 _CHUNK = 8  # clips a task
 
 
-class FolderTakenError(FileExistsError):
+class FolderTakenError(FramegateError, FileExistsError):
     """The folder for the corpus holds something else."""
 
 

@@ -3,7 +3,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from framegate.augment.hard_negatives import beside_same_look, fingerprint, look_numbers
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 LOGO = Layout(logos=((0.8, 0.05, 0.9, 0.15, 0.9),))
 NEARLY = Layout(logos=((0.802, 0.051, 0.901, 0.149, 0.7),))

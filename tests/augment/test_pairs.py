@@ -7,7 +7,7 @@ import pytest
 from framegate.augment import Anchor, OverlayPolicy, TwoViews, ViewPolicy
 from framegate.augment.boxes import Box, area, free_box, intersection
 from framegate.augment.pairs import overlay_places, plan_pair
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 HEIGHT, WIDTH = 80, 160
 FOUND = Layout(

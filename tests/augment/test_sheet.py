@@ -3,7 +3,7 @@ import numpy as np
 
 from framegate.augment import Anchor, ViewPolicy
 from framegate.augment.sheet import draw_sheet
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 
 def anchors() -> list[Anchor]:

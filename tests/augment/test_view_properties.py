@@ -10,8 +10,8 @@ from torch.utils.data import DataLoader, Dataset
 
 from framegate.augment import Anchor, OverlayPolicy, TwoViews, ViewPolicy, plain_view
 from framegate.augment.boxes import covering_pixels, seen_through
-from framegate.augment.jpeg import jpeg_size
-from framegate.media.layout import Layout
+from framegate.augment.jpeg_view import jpeg_size
+from framegate.media.clip_layout import Layout
 
 fraction = st.floats(0, 1)
 boxes = st.tuples(fraction, fraction, fraction, fraction).map(

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from framegate.augment import Anchor, OverlayPolicy, TwoViews, ViewPolicy, plain_view
-from framegate.media.layout import Layout
+from framegate.media.clip_layout import Layout
 
 
 def jpeg(height: int = 144, width: int = 256, *, seed: int = 0) -> bytes:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from framegate.finetune.batch import ClipBatch
+from framegate.finetune.data.batch import ClipBatch
 
 BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 

@@ -184,7 +184,7 @@ def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) ->
     assert "**Not measured yet**: `no-looks-0`." in page
     assert "the row has 1.25 times lightly's query images." in page
     assert "Left out: `attention-crop-0`: it needs maps." in page
-    assert (tmp_path / "quality.png").stat().st_size > 5000
+    assert (tmp_path / "quality_rows" / "quality.png").stat().st_size > 5000
     assert "imagenet" not in page and "--fp32" not in page
     other = (tmp_path / "QUALITY-IMAGENET.md").read_text(encoding="utf-8")
     assert "| imagenet | 40.0 |" in other and "framegate-0" not in other

@@ -5,13 +5,13 @@ import itertools
 import numpy as np
 import torch
 
-from framegate.finetune.batch import ClipSample, collate
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
-from framegate.finetune.prepare import ClipInput
-from framegate.finetune.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.data.batch import ClipSample, collate
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.heads.heads import HeadConfig
+from framegate.finetune.streams.prepare import ClipInput
+from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 TAXONOMY = Taxonomy(
     (Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"), Node("b1", "b"), Node("b2", "b"), Node("x", "a1"))

@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 import torch
 
-from framegate.finetune.batch import MODALITIES, collate
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.criterion import training_loss
-from framegate.finetune.losses import LossConfig
-from framegate.finetune.mixup import Mixup
+from framegate.finetune.data.batch import MODALITIES, collate
+from framegate.finetune.data.mixup import Mixup
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.output import predictions
-from framegate.finetune.prepare import ClipInput
-from framegate.finetune.training import parameter_groups
+from framegate.finetune.streams.prepare import ClipInput
+from framegate.finetune.trainable import parameter_groups
 from tests.finetune.small_classifier import SUBSETS, TAXONOMY, clip, make_batch, make_model
 
 

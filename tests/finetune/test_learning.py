@@ -6,20 +6,20 @@ import pytest
 import torch
 from torch import Tensor
 
-from framegate.finetune.alterations import Alterations, alter
-from framegate.finetune.batch import ClipBatch
-from framegate.finetune.criterion import training_loss
-from framegate.finetune.fusion import FusionConfig
-from framegate.finetune.heads import HeadConfig
-from framegate.finetune.hierarchy import Hierarchy, best_leaf
-from framegate.finetune.losses import LossConfig
-from framegate.finetune.network import FusionNetwork
-from framegate.finetune.nextvlad import NeXtVLAD
-from framegate.finetune.norm import MaskedBatchNorm
+from framegate.finetune.data.batch import ClipBatch
+from framegate.finetune.data.corruption import Alterations, alter
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.fusion.network import FusionNetwork
+from framegate.finetune.heads.heads import HeadConfig
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.output import ClassifierOutput
-from framegate.finetune.quality import quality
-from framegate.finetune.streams import StreamState
-from framegate.finetune.taxonomy import Node, Taxonomy
+from framegate.finetune.streams.nextvlad import NeXtVLAD
+from framegate.finetune.streams.norm import MaskedBatchNorm
+from framegate.finetune.streams.quality import quality
+from framegate.finetune.streams.streams import StreamState
+from framegate.finetune.taxonomy.hierarchy import Hierarchy, best_leaf
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 
 ROOTS, LEAVES, WORDS, DIM, WIDTH = 2, 6, 18, 16, 32
 TAXONOMY = Taxonomy((*(Node(f"r{i}") for i in range(ROOTS)), *(Node(f"x{i}", f"r{i % ROOTS}") for i in range(LEAVES))))

@@ -12,7 +12,7 @@ import av
 import numpy as np
 import pytest
 
-from framegate.media.pool import _Worker
+from framegate.media.extraction.pool import _Worker
 
 MakeVideo = Callable[..., Path]
 

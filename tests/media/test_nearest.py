@@ -2,6 +2,8 @@
 
 import random
 
+import pytest
+
 from framegate.media.nearest import Nearest, nearest
 
 
@@ -37,3 +39,8 @@ def test_twenty_thousand_wrong_names_against_a_large_tree_are_answered_in_a_boun
     assert 1 <= looks <= 200
     assert looks * sum(map(len, known)) <= 410_000_000
     assert looks == len(found) - found.count(None)
+
+
+def test_where_no_name_is_known_none_is_nearest() -> None:
+    with pytest.raises(ValueError, match="no name is known that 'a' could be like"):
+        nearest("a", [])

@@ -40,8 +40,8 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def store(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    from framegate.recipes.extract import extract_manifest
+    from framegate import extract
 
     folder = tmp_path_factory.mktemp("store") / "store"
-    extract_manifest(corpus / "manifest.csv", folder)
+    extract(str(corpus / "manifest.csv"), str(folder))
     return folder

@@ -34,9 +34,9 @@ TINY = [
 @pytest.fixture(scope="module")
 def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished pretraining run."""
-    from framegate.recipes.config import read_recipe
+    from framegate.recipes.config.pretrain_config import PretrainConfig
+    from framegate.recipes.config.recipe import read_recipe
     from framegate.recipes.pretrain import pretrain
-    from framegate.recipes.pretrain_config import PretrainConfig
 
     runs = tmp_path_factory.mktemp("runs")
     return pretrain(read_recipe(PretrainConfig, "moco_small", [f"data.store={store}", f"run_dir={runs}", *TINY]))
@@ -45,9 +45,9 @@ def run(store: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def classifier(store: Path, run: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A finished fine-tuning run's classifier folder."""
-    from framegate.recipes.config import read_recipe
+    from framegate.recipes.config.finetune_config import FinetuneConfig
+    from framegate.recipes.config.recipe import read_recipe
     from framegate.recipes.finetune import finetune
-    from framegate.recipes.finetune_config import FinetuneConfig
 
     runs = tmp_path_factory.mktemp("runs")
     overrides = [f"data.store={store}", f"run_dir={runs}", f"streams.frames.backbone={run / 'backbone'}"]

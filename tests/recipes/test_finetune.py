@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -9,19 +10,20 @@ import pytest
 import torch
 from pydantic import ValidationError
 
-import framegate.recipes.validation as validation
+import framegate.recipes.finetuning.validation as validation
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.media import Clip, FrameStore, MediaError, extract
 from framegate.recipes import finetune as recipe
-from framegate.recipes.config import RecipeError, read_recipe
-from framegate.recipes.evaluate import open_classifier
-from framegate.recipes.evaluation import evaluation, labelled_rows
+from framegate.recipes.commands.training.evaluate_command import open_classifier
+from framegate.recipes.config.finetune_config import FinetuneConfig
+from framegate.recipes.config.recipe import RecipeError, read_recipe
 from framegate.recipes.finetune import finetune
-from framegate.recipes.finetune_config import FinetuneConfig
-from framegate.recipes.kept_weights import BestWeights, moving_average
-from framegate.recipes.validation import calibrate, uncalibrated, validate
-from framegate.ssl.backbone import Backbone
-from framegate.ssl.export import export_backbone
+from framegate.recipes.finetuning.best_weights import BestWeights, moving_average
+from framegate.recipes.finetuning.measure import evaluation, labelled_rows
+from framegate.recipes.finetuning.validation import calibrate, uncalibrated, validate
+from framegate.recipes.training.training_run import TrainingError
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.recipes.runs import checkpoints, differing, tensors
 
 EVERYTHING = (
@@ -29,15 +31,20 @@ EVERYTHING = (
     *("data.sampler=class_balanced", "optim.ema=0.8", "optim.patience=100", "optim.layer_decay=0.7"),
     *("loss.adaptive=true",),
 )
+WORDS_ALONE = ("streams.frames=null", "streams.audio=null")  # the quickest training that there is
 
 
 def config(store: Path, runs: Path, *extra: str) -> FinetuneConfig:
     overrides = [
         *(f"data.store={store}", f"run_dir={runs}", "name=moco_small", "log.wandb_project=null", "log.every=1"),
         *("streams.frames.backbone=test_resnet", "optim.epochs=2", "optim.batch_size=8", "checkpoint.every=2"),
-        *("data.frames=3", "data.audio_seconds=1", *extra),
+        *("data.frames=3", "data.audio_seconds=1", "optim.lr=0.064", *extra),
     ]
     return read_recipe(FinetuneConfig, "fusion_small", overrides)
+
+
+def logged(run: Path, name: str) -> set[float | None]:
+    return {json.loads(line)[name] for line in (run / "metrics.jsonl").read_text().splitlines()}
 
 
 class KilledError(RuntimeError):
@@ -70,12 +77,46 @@ def test_a_fine_tuning_with_everything_on_resumes_exactly(
         assert torch.equal(tensor, other.state_dict()[name]), name
 
 
+def test_a_checkpoint_before_the_first_validation_is_written_and_resumed_exactly(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """No score is known by then; that it is −inf is no number gone wrong."""
+    whole, broken = tmp_path / "whole", tmp_path / "broken"
+    options = (*WORDS_ALONE, "optim.patience=2", "optim.batch_size=4", "optim.epochs=1", "optim.ema=0.9")
+    finetune(config(store, whole, *options))
+    with monkeypatch.context() as patch:
+        patch.setattr(recipe, "validate", lambda *args: (_ for _ in ()).throw(KilledError))
+        with pytest.raises(KilledError):
+            finetune(config(store, broken, *options))
+    last = tensors(checkpoints(broken)[-1])
+    assert last["model:best.score"].tolist() == [float("-inf")] * 2
+    finetune(config(store, broken, *options), resume=True)
+    assert differing(whole, broken) == []
+    assert tensors(checkpoints(whole)[-1])["model:best.score"].isfinite().all()
+    assert logged(whole / "moco_small", "momentum") == {0.9}
+
+
+def test_a_weight_that_is_not_a_number_still_ends_a_run_whatever_its_scores(
+    store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clip = torch.nn.utils.clip_grad_norm_
+
+    def spoil(parameters: Iterator[torch.nn.Parameter], *args: float, **kwargs: float) -> object:
+        weights = list(parameters)
+        weights[0].data.fill_(float("nan"))
+        return clip(weights, *args, **kwargs)
+
+    monkeypatch.setattr(torch.nn.utils, "clip_grad_norm_", spoil)
+    with pytest.raises(TrainingError, match="a weight is not a number at step 1: "):
+        finetune(config(store, tmp_path, *WORDS_ALONE, "optim.patience=2", "checkpoint.every=1", "log.every=100"))
+
+
 @pytest.mark.timeout(300)
 def test_training_stops_when_the_validation_clips_have_had_enough(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     values = iter([0.5, 0.7, 0.6, 0.7, 0.9, 0.9])
-    monkeypatch.setattr(recipe, "validate", lambda model, clips: next(values))
+    monkeypatch.setattr(recipe, "validate", lambda model, clips: (next(values), -1.0))
     options = ("optim.epochs=6", "optim.patience=2")
     run = finetune(config(store, tmp_path, *options))
     rows = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
@@ -89,14 +130,50 @@ def test_training_stops_when_the_validation_clips_have_had_enough(
 def test_the_best_weights_are_those_with_the_highest_value() -> None:
     model = torch.nn.Linear(1, 1)
     best = BestWeights(model)
-    for weight, value in [(1.0, 0.3), (2.0, 0.6), (3.0, 0.6), (4.0, 0.1)]:
+    for weight, accuracy in [(1.0, 0.3), (2.0, 0.6), (3.0, 0.6), (4.0, 0.1)]:
         torch.nn.init.constant_(model.weight, weight)
-        best.offer(model, value)
+        best.offer(model, (accuracy, -1.0))
     assert best.model.weight.item() == 2.0
-    assert (float(best.value), int(best.misses)) == (0.6, 2)
+    assert (best.score.tolist(), int(best.misses)) == ([0.6, -1.0], 2)
     again = BestWeights(torch.nn.Linear(1, 1))
     again.load_state_dict(best.state_dict())
     assert (again.model.weight.item(), int(again.misses)) == (2.0, 2)
+
+
+def test_likelier_labels_decide_between_equally_accurate_models_alone() -> None:
+    """Scores used to be added up, accuracy + log-likelihood / 1000: 1 clip of 100 weighed as much as 10 nats."""
+    model = torch.nn.Linear(1, 1)
+    best = BestWeights(model)
+    nan = float("nan")
+    scores = [(0.80, -0.5), (0.81, -30.0), (0.81, -2.0), (0.81, -3.0), (0.80, -0.1), (0.81, nan), (nan, 0.0)]
+    for weight, score in enumerate(scores):
+        torch.nn.init.constant_(model.weight, weight)
+        best.offer(model, score)
+    assert best.model.weight.item() == 2
+    assert (best.score.tolist(), int(best.misses)) == ([0.81, -2.0], 4)
+
+
+def test_validation_gives_the_accuracy_and_apart_from_it_how_likely_the_labels_are(store: Path, run: Path) -> None:
+    model, clips = open_classifier(run / "classifier", FrameStore(store))
+    rows = list(labelled_rows(clips, "val"))
+    score = validate(model, clips)
+    figures, outputs = evaluation(model, clips, rows)
+    assert score.accuracy == pytest.approx(figures["levels"]["leaf"]["top1"])
+    likelihoods = [
+        np.log(outputs.probabilities[place, list(clips.labels[row])]).mean() for place, row in enumerate(rows)
+    ]
+    assert score.log_likelihood == pytest.approx(np.mean(likelihoods), rel=1e-4)
+
+
+def test_a_checkpoint_with_one_value_for_both_still_opens() -> None:
+    best = BestWeights(torch.nn.Linear(1, 1))
+    old = {name: tensor for name, tensor in best.state_dict().items() if name != "score"}
+    best.load_state_dict({**old, "value": torch.tensor(0.7995, dtype=torch.float64), "misses": torch.tensor(3)})
+    assert (best.score.tolist(), int(best.misses)) == ([0.7995, 0.0], 3)
+
+
+def test_without_a_moving_average_the_metrics_have_no_number_for_its_momentum(run: Path) -> None:
+    assert logged(run, "momentum") == {None}
 
 
 def test_the_moving_average_moves_by_its_momentum() -> None:

@@ -18,7 +18,7 @@ def in_processes(function: Callable[[int, int], Any], *, count: int, folder: Pat
     The processes fork from a server that has imported what they need and has run nothing, which spares them seconds.
     """
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(["framegate.ssl.moco"])
+    context.set_forkserver_preload(["framegate.ssl.methods.moco"])
     processes = [context.Process(target=_member, args=(function, rank, count, folder)) for rank in range(count)]
     deadline = time.monotonic() + _TIMEOUT
     try:

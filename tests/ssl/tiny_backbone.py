@@ -7,12 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
-from framegate.ssl.method import Method
-from framegate.ssl.moco import MoCo
-from framegate.ssl.moco_v3 import MoCoV3
-from framegate.ssl.programme import Programme, ProgrammeLoss, WithProgramme
-from framegate.ssl.simclr import SimCLR
-from framegate.ssl.view_pairs import ViewBatch
+from framegate.ssl.data.view_pairs import ViewBatch
+from framegate.ssl.methods.method import Method
+from framegate.ssl.methods.moco import MoCo
+from framegate.ssl.methods.moco_v3 import MoCoV3
+from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss, WithProgramme
+from framegate.ssl.methods.simclr import SimCLR
 
 Moving = TypeVar("Moving", MoCo, MoCoV3)
 

@@ -17,16 +17,25 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[3]
-WALL_SECONDS = 120  # beyond which a command is killed; what it may take is counted in seconds of the processor
+KILLED_AFTER = 120  # seconds
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """How a command ended: exit code (negative: of which signal it died), stderr, CPU seconds, megabytes at most."""
+    """How a command ended.
+
+    Attributes:
+        code: exit code; negative: of which signal it died.
+        errors: the end of its stderr.
+        seconds: how long it took by the clock, without the imports of the process that it was forked from.
+        cpu_seconds: how long it and its ended processes kept the processor, likewise.
+        megabytes: the most memory that one of its processes held.
+    """
 
     code: int
     errors: str
     seconds: float
+    cpu_seconds: float
     megabytes: float
 
 
@@ -74,13 +83,6 @@ def serve() -> None:
     """Read commands from stdin, a JSON list a line, and answer each with an `Outcome`."""
     import torch
 
-    import framegate.recipes.evaluate
-    import framegate.recipes.finetune
-    import framegate.recipes.predict
-    import framegate.recipes.pretrain
-    import framegate.recipes.probe
-    import framegate.recipes.views  # noqa: F401
-
     torch.set_num_threads(1)
     os.chdir(sys.argv[1])
     for line in sys.stdin:
@@ -90,23 +92,26 @@ def serve() -> None:
 
 def _run_forked(arguments: Sequence[str]) -> Outcome:
     reading, writing = os.pipe()
+    start = time.monotonic()
     child = os.fork()
     if not child:
         os.close(reading)
         _be_command(arguments, writing)
     os.close(writing)
     ended = threading.Event()
-    killer = threading.Thread(target=lambda: ended.wait(WALL_SECONDS) or os.killpg(child, signal.SIGKILL))
+    killer = threading.Thread(target=lambda: ended.wait(KILLED_AFTER) or os.killpg(child, signal.SIGKILL))
     killer.start()
     with os.fdopen(reading, "rb") as pipe:
         errors = pipe.read().decode(errors="replace")
     _, status, used = os.wait4(child, 0)
+    seconds = time.monotonic() - start
     ended.set()
     killer.join()
     return Outcome(
         code=os.waitstatus_to_exitcode(status),
         errors=errors[-5000:],
-        seconds=used.ru_utime + used.ru_stime,
+        seconds=seconds,
+        cpu_seconds=used.ru_utime + used.ru_stime,
         megabytes=used.ru_maxrss / 1024,
     )
 
@@ -167,6 +172,14 @@ def listening() -> Iterator[tuple[str, list[str]]]:
         over.set()
         thread.join()
         server.close()
+
+
+def is_crowded() -> bool:
+    """Whether more than two processes want each processor: then the clock tells more of the others than of a command.
+
+    Beside one or two others, every command of the corpus takes under 10 s by the clock.
+    """
+    return os.getloadavg()[0] > 2 * len(os.sched_getaffinity(0))
 
 
 def snapshot(folder: Path, *, without: Path | None = None) -> dict[str, Any]:

@@ -94,7 +94,7 @@ def labels_that_no_tree_has(store: Path) -> None:
 
 def texts_that_write_on_the_terminal(store: Path) -> None:
     names = ("title", "description", "programme", "source")
-    _change(store, "videos", lambda number, row: row.update(dict.fromkeys(names, HOSTILE_TEXT * 50)))
+    _change(store, "videos", lambda number, row: row.update(dict.fromkeys(names, HOSTILE_TEXT * 20)))
 
 
 def ids_that_are_paths(store: Path) -> None:

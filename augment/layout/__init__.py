@@ -1,0 +1,1 @@
+"""Finding real overlays: borders, logos and subtitles."""

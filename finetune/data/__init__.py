@@ -1,0 +1,1 @@
+"""Batches of clips: their order, their corruption, their mixing."""

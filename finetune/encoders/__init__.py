@@ -1,0 +1,1 @@
+"""Text and sound encoders of Hugging Face, opened safely."""

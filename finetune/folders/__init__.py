@@ -1,0 +1,1 @@
+"""Classifier folders: written, opened, exported."""

@@ -1,0 +1,1 @@
+"""Ways to fuse streams, and the network around them."""

@@ -1,0 +1,1 @@
+"""From a fused vector to log-probabilities over the taxonomy."""

@@ -1,0 +1,1 @@
+"""The streams: frames, audio and text, each as one vector."""

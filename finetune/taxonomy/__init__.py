@@ -1,0 +1,1 @@
+"""The category tree, and probabilities over it."""

@@ -1,0 +1,199 @@
+"""The frames of a video stream that are shown at given times, decoding as little as that takes.
+
+Reading packets is a thousand times cheaper than decoding them. So for each target the reader looks ahead, in compressed
+form, until it knows which frame is shown then and which keyframe that frame hangs on. From there on it
+
+- jumps, where the index knows a keyframe before the target that lies further away than reading on is worth,
+- drops what comes before the last keyframe that the target needs,
+- has the decoder skip frames that no other frame refers to, unless they are wanted,
+- decodes the rest, and where the next target hangs on a later keyframe, gives the decoder nothing after the frame that
+  is wanted, but has it hand out what it holds back.
+
+No index, duration or frame rate has to be right, or there. Where packets carry no timestamps, or the shortcuts do not
+lead to the promised frame, everything is decoded in order and frames are taken as they come.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from itertools import chain, pairwise
+
+import av
+
+from framegate.media.decoding.clock import FrameStamps, StreamClock
+from framegate.media.decoding.packets import Deadline, PacketQueue, PacketSource
+
+
+@dataclass(frozen=True, slots=True)
+class TimedFrame:
+    """A decoded frame and its second in the source, counted from the source's beginning."""
+
+    time: float
+    frame: av.VideoFrame
+
+
+_Stamped = tuple[int, av.VideoFrame]
+
+
+class ExactReader:
+    """Takes frames from one stream of an open container, each target later than the last.
+
+    Attributes:
+        damage: what FFmpeg said about packets that do not decode, or decode with errors.
+    """
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        *,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self.damage: list[str] = []
+        self._context = stream.codec_context
+        self._clock = StreamClock(container, stream)
+        self._source = PacketSource(container, stream, deadline or Deadline())
+        self._packets = PacketQueue(self._source)
+        only_decoding_times = container.format.name == "avi" and stream.codec_context.has_b_frames
+        self._in_order = only_decoding_times
+        self._stamps = FrameStamps(doubt=int(only_decoding_times))
+        self._decoded: deque[_Stamped] = deque()
+        self._shown: _Stamped | None = None
+        self._ended = False
+        self._emptied = False  # of all it held: only a keyframe can come next
+        self._leapt = False  # what is decoded now began at a keyframe that was skipped to
+        self._trusted = False  # such a beginning has led to the promised frame before
+
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached."""
+        stamp = self._source.end_stamp
+        return None if stamp is None else self._clock.seconds(stamp)
+
+    def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
+        """The frame shown at each of ``times`` (seconds, ascending), as (asked, frame).
+
+        Before the first frame the first one stands in; times after the end of the last frame are left out.
+        """
+        for time, following in pairwise(chain(times, [None])):
+            assert time is not None
+            shown = self._shown_at(self._clock.stamp(time), None if following is None else self._clock.stamp(following))
+            if shown is None:
+                return
+            yield time, TimedFrame(self._clock.seconds(shown[0]), shown[1])
+
+    def _shown_at(self, target: int, following: int | None) -> _Stamped | None:
+        known = len(self.damage)
+        promised = self._prepare(target)
+        if promised is not None and self._is_over(target):
+            return None
+        shown = self._decode_until(target, following, promised)
+        if promised is not None and (shown is None or shown[0] != promised):
+            shown = self._instead(target, shown, damaged=len(self.damage) > known)
+        elif promised is not None:
+            self._trusted = self._trusted or self._leapt
+        over = shown is not None and self._is_last(shown[0]) and target >= self._end_of(shown)
+        return None if over else shown
+
+    def _prepare(self, target: int) -> int | None:
+        """Skip what ``target`` does not need; the timestamp of the frame shown then, None if packets do not tell."""
+        if self._emptied and not self._packets.gap and not self._source.lies_far(target):
+            self._source.rewind()
+            self._packets.clear()
+        if not self._in_order:
+            self._in_order = not self._packets.skip_to(target)
+        if self._packets.gap:
+            self._empty_decoder()
+            self._leapt = True
+        return None if self._in_order else self._packets.stamp_shown_at(target)
+
+    def _decode_until(self, target: int, following: int | None, promised: int | None) -> _Stamped | None:
+        """Decode until the frame shown at ``target`` is there, which is the ``promised`` one where that is known."""
+        last_needed = promised is not None and not self._packets.holds(promised)  # is in the decoder
+        while True:
+            while self._decoded and (self._shown is None or self._decoded[0][0] <= target):
+                self._shown = self._decoded.popleft()
+            if self._shown is not None and (self._decoded or self._shown[0] >= target or self._shown[0] == promised):
+                return self._shown
+            if self._ended or self._emptied:
+                return self._shown
+            if last_needed and self._leaves_decoder(following):
+                self._take_rest()
+            else:
+                packet = self._decode_packet(promised)
+                last_needed = promised is not None and packet.pts == promised
+
+    def _leaves_decoder(self, following: int | None) -> bool:
+        """Whether the next target needs nothing of what the decoder holds or has decoded."""
+        if following is None or self._source.lies_far(following):
+            return True
+        if not self._in_order:
+            self._in_order = not self._packets.skip_to(following)
+        return self._packets.gap
+
+    def _instead(self, target: int, shown: _Stamped | None, *, damaged: bool) -> _Stamped | None:
+        """What stands in where the promised frame did not come: of damaged packets, the nearest good frame."""
+        if not (damaged and self._trusted):
+            self._start_over()
+            return self._decode_until(target, None, None)
+        if shown is None and self._packets.gap:
+            self._empty_decoder()
+        return shown or self._decode_until(target, None, None)
+
+    def _decode_packet(self, wanted_from: int | None) -> av.Packet:
+        """Decode one more packet; of frames before ``wanted_from`` only those that others refer to."""
+        packet = self._packets.next()
+        self._ended = packet.size == 0
+        skippable = wanted_from is not None and packet.pts is not None and packet.pts < wanted_from
+        self._context.skip_frame = "NONREF" if skippable else "DEFAULT"
+        self._decode(packet)
+        return packet
+
+    def _take_rest(self) -> None:
+        """Take what the decoder still holds, after which it begins anew at a keyframe."""
+        self._decode(None)
+        self._context.flush_buffers()
+        self._emptied = True
+
+    def _decode(self, packet: av.Packet | None) -> None:
+        try:
+            frames = self._context.decode(packet)
+        except av.FFmpegError as error:
+            self.damage.append(error.strerror or str(error))
+            return
+        for frame in frames:
+            self._take(frame)
+
+    def _take(self, frame: av.VideoFrame) -> None:
+        last = self._decoded[-1] if self._decoded else self._shown
+        stamp = self._stamps.best(frame)
+        if stamp is None:
+            stamp = 0 if last is None else last[0] + self._clock.frame_ticks
+        if frame.is_corrupt:
+            self.damage.append("corrupt frame")
+        elif last is None or stamp > last[0]:
+            self._decoded.append((stamp, frame))
+
+    def _is_over(self, target: int) -> bool:
+        """Whether the packets, read to their end, tell that nothing is shown at ``target`` any more."""
+        last, end = self._packets.last_stamp, self._source.end_stamp
+        return last is not None and end is not None and target >= max(end, last + self._clock.frame_ticks)
+
+    def _is_last(self, stamp: int) -> bool:
+        return stamp == self._packets.last_stamp or (self._ended and not self._decoded)
+
+    def _end_of(self, shown: _Stamped) -> int:
+        return shown[0] + max(shown[1].duration, self._clock.frame_ticks)
+
+    def _empty_decoder(self) -> None:
+        self._context.flush_buffers()
+        self._decoded.clear()
+        self._shown = None
+        self._ended = self._emptied = self._packets.gap = False
+
+    def _start_over(self) -> None:
+        """Give up the shortcuts: decode all of the stream in order from its beginning."""
+        self._in_order = True
+        self._source.rewind()
+        self._packets.clear()
+        self._empty_decoder()

@@ -1,0 +1,94 @@
+"""The keyframes nearest to given times: nothing else is decoded."""
+
+from collections.abc import Iterable, Iterator
+
+import av
+
+from framegate.media.decoding.clock import StreamClock
+from framegate.media.decoding.decode import TimedFrame
+from framegate.media.decoding.packets import Deadline, PacketSource
+
+_STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
+
+
+class KeyframeReader:
+    """Takes keyframes from one stream of an open container, each target later than the last.
+
+    Attributes are those of `framegate.media.decoding.decode.ExactReader`.
+    """
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        *,
+        deadline: Deadline | None = None,
+    ) -> None:
+        self.damage: list[str] = []
+        self._context = stream.codec_context
+        self._clock = StreamClock(container, stream)
+        self._source = PacketSource(container, stream, deadline or Deadline())
+
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached."""
+        stamp = self._source.end_stamp
+        return None if stamp is None else self._clock.seconds(stamp)
+
+    def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
+        """The keyframe nearest to each of ``times`` (seconds, ascending), as (asked, frame), each keyframe once.
+
+        Times after the end of the last frame are left out. A keyframe that does not decode is left out.
+        """
+        before: av.Packet | None = None
+        after = self._next_keyframe(None)
+        decoded: av.Packet | None = None
+        still = 0
+        for time in times:
+            target = self._clock.stamp(time)
+            while after is not None and _stamp(after) < target:
+                before, after = after, self._next_keyframe(target)
+            nearest = min(
+                (key for key in (before, after) if key), key=lambda key: abs(_stamp(key) - target), default=None
+            )
+            if nearest is not None and after is None and target >= self._over_at(nearest):
+                return
+            if nearest is None or nearest is decoded:
+                still += 1
+                if after is None or still > _STANDSTILL:
+                    if after is not None:
+                        self.damage.append("timestamps leap far ahead")
+                    return
+                continue
+            decoded, still = nearest, 0
+            if (frame := self._decode(nearest)) is not None:
+                yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
+
+    def _over_at(self, last: av.Packet) -> int:
+        """When the stream, read to its end, shows nothing any more."""
+        return max(self._source.end_stamp or 0, _stamp(last) + self._clock.frame_ticks)
+
+    def _next_keyframe(self, target: int | None) -> av.Packet | None:
+        if target is not None:
+            self._source.jump(target)
+        while (packet := self._source.read()).size:
+            if packet.is_keyframe:
+                return packet
+        return None
+
+    def _decode(self, packet: av.Packet) -> av.VideoFrame | None:
+        """Decode one keyframe by itself: push it through, and leave the decoder as new."""
+        try:
+            frames = [*packet.decode(), *self._context.decode(None)]
+        except av.FFmpegError as error:
+            self.damage.append(error.strerror or str(error))
+            frames = []
+        self._context.flush_buffers()
+        if any(frame.is_corrupt for frame in frames):
+            self.damage.append("corrupt frame")
+            return None
+        return frames[0] if frames else None
+
+
+def _stamp(packet: av.Packet) -> int:
+    return packet.pts if packet.pts is not None else packet.dts or 0

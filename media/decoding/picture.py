@@ -1,0 +1,120 @@
+"""Decoded frames as they are meant to be seen: square pixels, upright, no combs, RGB."""
+
+import math
+
+import av
+import cv2
+import numpy as np
+from av.video.reformatter import VideoReformatter
+
+from framegate.media.decoding.jpeg import MAX_STORED_PIXELS
+from framegate.media.errors import MediaError
+
+_LEVEL = 1.0  # degrees of slant that nobody sees
+
+
+class FramePainter:
+    """Turns the frames of one stream into RGB arrays.
+
+    Args:
+        aspect: width of a pixel over its height; None or 0 where the file does not say.
+        size: short side in pixels of what comes out; smaller frames stay as they are. None: the frame as it is coded.
+
+    Raises:
+        MediaError: on painting, a frame that would have more than `MAX_STORED_PIXELS` pixels.
+    """
+
+    def __init__(self, *, aspect: float | None = None, size: int | None = None) -> None:
+        self._aspect = aspect or 1.0
+        self._size = size
+        self._scaler = VideoReformatter()  # keeps its tables from frame to frame
+
+    def paint(self, frame: av.VideoFrame) -> np.ndarray:
+        """(H, W, 3) RGB uint8, turned by the frame's display matrix."""
+        if self._size is None:
+            return self._shown(self._rgb(frame, frame.width, frame.height), frame)
+        width, height = _fit(frame.width * self._aspect, frame.height, self._size)
+        if width * height > MAX_STORED_PIXELS:  # a file may state any shape of its pixels
+            raise MediaError(
+                f"pictures of {width} × {height} pixels, as their shape is stated: more than can be stored"
+            )
+        if frame.interlaced_frame and height > frame.height // 2:
+            picture = _one_field(self._rgb(frame, width, frame.height), height)
+        else:  # at half the height or less scaling blends the two fields anyway
+            picture = self._rgb(frame, width, height)
+        return self._shown(picture, frame)
+
+    def _shown(self, picture: np.ndarray, frame: av.VideoFrame) -> np.ndarray:
+        return turned(upright(picture, display_matrix(frame)), slant(frame))
+
+    def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+        scaled = self._scaler.reformat(
+            frame, width=width, height=height, format="rgb24", interpolation="AREA", threads=1
+        )
+        return scaled.to_ndarray()
+
+
+def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    """(a, b, c, d) that takes a coded place to a shown one: x' = a·x + c·y, y' = b·x + d·y.
+
+    Angles are rounded to the nearest quarter turn; `slant` is the rest.
+    """
+    a, b, c, d = _matrix(frame)
+    if abs(a) + abs(d) >= abs(b) + abs(c):
+        return (-1 if a < 0 else 1), 0, 0, (-1 if d < 0 else 1)
+    return 0, (-1 if b < 0 else 1), (-1 if c < 0 else 1), 0
+
+
+def slant(frame: av.VideoFrame) -> float:
+    """Degrees, clockwise and within ±45, by which the display matrix turns beyond a quarter turn; 0 with a mirror."""
+    a, b, c, d = _matrix(frame)
+    if a * d - b * c <= 0:
+        return 0.0
+    degrees = math.degrees(math.atan2(b, a))
+    return degrees - 90 * round(degrees / 90)
+
+
+def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
+    data = frame.side_data.get("DISPLAYMATRIX")
+    if data is None:
+        return 1, 0, 0, 1
+    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    return a, b, c, d
+
+
+def turned(picture: np.ndarray, degrees: float) -> np.ndarray:
+    """``picture`` turned clockwise about its middle within its own frame, the corners black, as FFmpeg shows it."""
+    if abs(degrees) <= _LEVEL:
+        return picture
+    height, width = picture.shape[:2]
+    turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
+    return cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR)
+
+
+def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
+    """``picture`` (H, W, 3) turned and flipped by a display matrix; a contiguous array."""
+    a, b, c, d = matrix
+    if b and c:
+        picture = picture.transpose(1, 0, 2)
+        flip_x, flip_y = c < 0, b < 0
+    else:
+        flip_x, flip_y = a < 0, d < 0
+    return np.ascontiguousarray(picture[:: -1 if flip_y else 1, :: -1 if flip_x else 1])
+
+
+def encode_jpeg(rgb: np.ndarray, quality: int) -> bytes:
+    """JPEG bytes of an RGB picture (H, W, 3) uint8."""
+    done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
+    if not done:
+        raise MediaError(f"a picture of shape {rgb.shape} cannot be a JPEG")
+    return data.tobytes()
+
+
+def _fit(width: float, height: float, size: int) -> tuple[int, int]:
+    factor = min(1.0, size / min(width, height))
+    return max(1, round(width * factor)), max(1, round(height * factor))
+
+
+def _one_field(picture: np.ndarray, height: int) -> np.ndarray:
+    """Every second line, stretched to ``height``: a single moment, without combs."""
+    return cv2.resize(picture[::2], (picture.shape[1], height), interpolation=cv2.INTER_LINEAR)

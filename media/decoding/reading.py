@@ -1,0 +1,56 @@
+"""Frames of one file as arrays: the extraction's decoder for notebooks, without a store."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from framegate.media.errors import MediaError
+from framegate.media.options import Limits, Mode
+
+
+def read_frames(
+    path: str | Path,
+    times: Sequence[float],
+    *,
+    mode: Mode = "exact",
+    threads: int = 0,
+    timeout: float = Limits().timeout,
+    max_pixels: int = Limits().max_pixels,
+) -> list[tuple[float, np.ndarray]]:
+    """Frames of a video file at some times, at its own size.
+
+    Args:
+        times: seconds, ascending.
+        mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once.
+        threads: decoding threads; 0 for one a core.
+        timeout: seconds after which reading stops.
+        max_pixels: larger frames are refused.
+
+    Returns:
+        Each frame's own time and its picture, (H, W, 3) RGB uint8; fewer than ``times`` where the video ends before.
+
+    Raises:
+        MediaError: the file cannot be read, within the limits.
+    """
+    # Who only reads stores does without FFmpeg, which takes longer to load than the largest store to open.
+    import av
+
+    from framegate.media.decoding.packets import Deadline
+    from framegate.media.decoding.picture import FramePainter
+    from framegate.media.decoding.readers import READERS
+    from framegate.media.decoding.source import open_media, require_decoder
+
+    painter, deadline = FramePainter(), Deadline(timeout)
+    try:
+        with open_media(Path(path), max_pixels=max_pixels, threads=threads) as container:
+            if not container.streams.video:
+                raise MediaError(f"{path}: no video in it")
+            require_decoder(container.streams.video[0])
+            reader = READERS[mode](container, container.streams.video[0], deadline=deadline)
+            frames = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
+            if reader.damage and not frames:
+                raise MediaError(f"{path}: {reader.damage[0]}")
+            return frames
+    except av.FFmpegError as error:
+        raise MediaError(f"{path}: {error.strerror}") from None

@@ -1,0 +1,1 @@
+"""Clips to a frame store, in many processes or on a cluster."""

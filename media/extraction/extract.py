@@ -1,0 +1,101 @@
+"""Any pile of media to a frame store: workers make parts, the store writer puts them in order."""
+
+import hashlib
+import json
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+from framegate.media.clip_layout import LayoutFinder
+from framegate.media.errors import MediaError
+from framegate.media.extraction.engines import run_in_processes, run_on_ray
+from framegate.media.files import remove_parts, write_text
+from framegate.media.manifest.manifest import Clip
+from framegate.media.options import Engine, ExtractOptions, Progress, Summary
+from framegate.media.store.store_writer import StoreWriter
+
+
+def extract(
+    clips: Sequence[Clip],
+    out: str | Path,
+    *,
+    layout: LayoutFinder | None = None,
+    options: ExtractOptions | None = None,
+    workers: int | None = None,
+    resume: bool = True,
+    engine: Engine = "processes",
+    on_progress: Callable[[Progress], None] | None = None,
+) -> Summary:
+    """Extract ``clips`` into the folder ``out``.
+
+    Args:
+        layout: finds the overlays in a sample of one clip's frames (RGB uint8 HWC); a picklable callable.
+        workers: processes; default: one a core. With Ray, tasks at a time.
+        resume: continue what an earlier call with the same clips and options has begun in ``out``.
+        engine: ``processes`` on this machine, or ``ray`` on the cluster that Ray knows, which must see ``out`` and the
+            files under the same paths.
+        on_progress: called after each clip.
+
+    Raises:
+        MediaError: if ``out`` holds something else.
+    """
+    from framegate.media.extraction.clip_extract import (  # and FFmpeg: who reads stores does without
+        extract_clip,
+        salvage_clip,
+    )
+
+    began = time.monotonic()
+    options = options or ExtractOptions()
+    out = Path(out).absolute()
+    mark = {"fingerprint": _fingerprint(clips, options), "options": options.identity(), "layout": layout is not None}
+    _claim(out, mark, resume=resume)
+    if (out / "videos.arrow").exists():
+        remove_parts(out / ".extract")  # where a run was killed in its last moment
+        return Summary(**json.loads((out / "summary.json").read_text()))
+    writer = StoreWriter(out, total=len(clips))
+    task = partial(extract_clip, folder=writer.parts, options=options, layout=layout)
+    pending = [(index, clips[index]) for index in writer.take_over()]
+    count = max(1, min(workers or os.cpu_count() or 1, len(pending)))
+    run = run_on_ray if engine == "ray" else run_in_processes
+    for finished, (index, error) in enumerate(run(task, pending, workers=count, options=options), start=1):
+        if error is not None:
+            salvage_clip(clips[index], index, writer.parts, error=error)
+        writer.add(index)
+        if on_progress is not None:
+            on_progress(_progress(writer, total=len(clips), finished=finished, seconds=time.monotonic() - began))
+    writer.commit()
+    writer.finish()
+    remove_parts(writer.parts)
+    return Summary(**json.loads((out / "summary.json").read_text()))
+
+
+def _progress(writer: StoreWriter, *, total: int, finished: int, seconds: float) -> Progress:
+    counts = {name: writer.tally[name] for name in ("ok", "partial", "failed", "frames")}
+    done = counts["ok"] + counts["partial"] + counts["failed"]
+    eta = seconds / finished * (total - done)
+    return Progress(done=done, total=total, **counts, seconds=seconds, eta=eta)
+
+
+def _claim(out: Path, content: dict[str, Any], *, resume: bool) -> None:
+    """Make ``out`` the place of this extraction, or find that it is already."""
+    out.mkdir(parents=True, exist_ok=True)
+    mark = out / "extract.json"
+    if mark.exists() and resume:
+        held = json.loads(mark.read_text())
+        if not isinstance(held, dict) or any(held.get(key, value) != value for key, value in content.items()):
+            raise MediaError(f"{out} holds an extraction of other clips or with other options: give another folder")
+        return
+    if any(out.iterdir()):
+        raise MediaError(f"{out} is not empty: give another folder" + (", or resume" if mark.exists() else ""))
+    write_text(mark, json.dumps(content))
+
+
+def _fingerprint(clips: Sequence[Clip], options: ExtractOptions) -> str:
+    digest = hashlib.sha256(json.dumps(options.identity(), sort_keys=True).encode())
+    for clip in clips:
+        digest.update(json.dumps(asdict(clip), sort_keys=True, default=str).encode())
+    return digest.hexdigest()

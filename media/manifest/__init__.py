@@ -1,0 +1,1 @@
+"""Manifests: which clips there are, and which files they may name."""

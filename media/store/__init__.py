@@ -1,0 +1,1 @@
+"""The frame store: its tables, writing it and reading it."""

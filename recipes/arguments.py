@@ -1,0 +1,40 @@
+"""Arguments and options that several verbs share."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def _claim_json(file: Path | None) -> Path | None:
+    if file is None:
+        return None
+    from framegate.recipes.reports.results import claim_json
+
+    return claim_json(file)
+
+
+JsonFile = Annotated[
+    Path | None,
+    typer.Option("--json", metavar="FILE", callback=_claim_json, help="Write what is printed as JSON, too."),
+]
+Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or one of framegate's own by name.")]
+Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")]
+Force = Annotated[
+    bool,
+    typer.Option("--force", help="Continue it although the recipe, the store or the number of processes has changed."),
+]
+Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
+BackboneName = Annotated[str, typer.Argument(metavar="BACKBONE", help="A timm name, a folder, or with --arch a file.")]
+Arch = Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")]
+ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: the backbone's own.")]
+Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
+Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
+AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
+Timeout = Annotated[float, typer.Option(help="Seconds that one file may take.")]
+MaxPixels = Annotated[int, typer.Option(min=1, help="Files with larger pictures are refused.")]
+MemoryMb = Annotated[int, typer.Option(min=256, help="Megabytes that a process which decodes may take.")]
+TaxonomyFile = Annotated[Path | None, typer.Option(help="Default: the one that the labels were checked against.")]
+Debug = Annotated[bool, typer.Option("--debug", help="Show where an error came from.")]

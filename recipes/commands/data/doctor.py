@@ -1,0 +1,55 @@
+"""What is installed here, what there is to compute on, and what might be in the way."""
+
+import os
+import platform
+import shutil
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from framegate.recipes.reports.results import Result, table
+
+PACKAGES = (
+    *("framegate", "torch", "torchvision", "timm", "lightly", "torchaudio", "albumentations", "transformers"),
+    *("wandb", "accelerate", "einops", "av", "pyarrow"),
+)
+_LITTLE_SPACE = 5 * 2**30
+
+
+def examine(path: Path) -> Result:
+    """Versions, devices, FFmpeg, W&B and free space, with a line for each thing that is not as it should be."""
+    import av
+    import torch
+
+    from framegate.recipes.training.tracking import logged_in
+
+    versions = {name: _version(name) for name in PACKAGES}
+    gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
+    free = shutil.disk_usage(path).free
+    values = {
+        "python": platform.python_version(),
+        "packages": versions,
+        "ffmpeg": av.ffmpeg_version_info,
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "gpus": gpus,
+        "wandb": os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline"),
+        "free_gib": round(free / 2**30, 1),
+        "problems": [f"{name} is not installed" for name, found in versions.items() if found is None],
+    }
+    if free < _LITTLE_SPACE:
+        values["problems"].append(f"only {values['free_gib']} GiB are free at {path.resolve()}")
+    rows = [["python", values["python"]], *([name, found or "missing"] for name, found in versions.items())]
+    rows += [
+        ["FFmpeg (in PyAV)", values["ffmpeg"]],
+        ["cores", str(values["cores"])],
+        ["GPUs", ", ".join(gpus) or "none"],
+    ]
+    rows += [["W&B", values["wandb"]], ["free space", f"{values['free_gib']} GiB"]]
+    verdict = "\n".join(f"! {problem}" for problem in values["problems"]) or "Nothing is in the way."
+    return Result(values, f"{table(['what', 'found'], rows)}\n{verdict}")
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,1 @@
+"""Verbs that measure, use and export models."""

@@ -1,0 +1,1 @@
+"""Recipes as YAML, and the models they are checked against."""

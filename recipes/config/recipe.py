@@ -1,0 +1,269 @@
+"""Recipes: YAML files checked against models, with every mistake named by file, line and key."""
+
+import logging
+import os
+import types
+import typing
+from collections.abc import Iterator
+from dataclasses import fields, is_dataclass
+from importlib.resources import files
+from pathlib import Path
+from typing import Any, ClassVar, Literal, Self, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic_core import ErrorDetails
+
+from framegate.media.errors import ProblemsError
+from framegate.media.nearest import nearest
+from framegate.media.visible import quoted, visible
+from framegate.recipes.config.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
+
+_LOG = logging.getLogger(__name__)
+
+
+class RecipeError(ProblemsError):
+    """Everything that is wrong with a recipe: ``problems``, a line each."""
+
+
+class Section(BaseModel):
+    """A part of a recipe: unknown keys are refused, and nothing changes after reading."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    @property
+    def unused(self) -> dict[KeyPath, str]:
+        """The keys that have no effect here because of what others say, each with the reason."""
+        return {}
+
+    def resolved(self, mode: Literal["json", "python"] = "json") -> dict[str, Any]:
+        """Return all values, defaults included, without those that have no effect.
+
+        ``mode``: ``json`` for plain values, ``python`` to keep paths as paths.
+        """
+        values = self.model_dump(mode=mode)
+        for *parents, last in self.unused:
+            section = values
+            for parent in parents:
+                section = section[parent]
+            del section[last]
+        return values
+
+
+class RecipeConfig(Section):
+    """What all recipes say, and how those of the first version are read."""
+
+    first_version: ClassVar[str] = "nothing in it has changed its meaning; add 'version: 2'"
+    """What to know of a recipe without ``version``, and what to do."""
+
+    version: Literal[2] = 2
+    """of what the keys mean: since 2, ``lr`` is per 256 images in every recipe"""
+    name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
+    seed: int = 0
+    run_dir: Path = Path("runs")
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Check a recipe's values. Those without ``version`` are of the first, and learn as they did then.
+
+        Raises:
+            ValidationError: with all mistakes in them.
+        """
+        return cls.model_validate(values) if "version" in values else cls.of_first_version(values)
+
+    @classmethod
+    def of_first_version(cls, values: dict[str, Any]) -> Self:
+        """Check values that were written before there were versions."""
+        return cls.model_validate(values)
+
+
+Recipe = TypeVar("Recipe", bound=RecipeConfig)
+
+
+def read_recipe(
+    model: type[Recipe], recipe: str | Path, overrides: tuple[str, ...] | list[str] = (), *, warn: bool = True
+) -> Recipe:
+    """Read a recipe and check it.
+
+    A recipe without ``version`` brings a warning; in one with it, each key that has no effect does.
+
+    Args:
+        model: what it must look like.
+        recipe: a YAML file, or the name of one that comes with framegate (``moco_small``).
+        overrides: ``key.key=value``, later than the file; values are read as YAML.
+        warn: say what the user should change; False for what no user wrote, such as a run's ``config.yaml``.
+
+    Raises:
+        RecipeError: with all mistakes: unknown keys with the nearest known one, values of the wrong kind, their lines.
+    """
+    path = find_recipe(recipe)
+    values, lines = _read(path)
+    places = {key: f"{visible(path)}:{line}" for key, line in lines.items()}
+    for override in overrides:
+        key = _apply(values, override)
+        shown = _cut(visible(override))
+        places |= {key[:end]: shown for end in range(1, len(key) + 1) if key[:end] not in lines} | {key: shown}
+    try:
+        config = model.of(values)
+    except ValidationError as error:
+        problems = [_describe(model, details, path, places) for details in error.errors()]
+        raise RecipeError(problems) from error
+    if warn and os.environ.get("RANK", "0") == "0":  # of several processes the first
+        for warning in _warnings(config, values, path, places):
+            _LOG.warning("%s", warning)
+    return config
+
+
+def read_values(path: Path) -> dict[str, Any]:
+    """Read a YAML file of keys and values, such as a run's ``config.yaml``, without a look at what they mean.
+
+    Raises:
+        RecipeError: it is none, or larger than any recipe.
+    """
+    return _read(path)[0]
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
+    """The values of a file, and the line of each key."""
+    shown = visible(path)
+    try:
+        with path.open("rb") as file:
+            values, lines = read_yaml(file.read(MOST_BYTES + 1))
+    except OSError as error:
+        raise RecipeError(f"{shown}: {error.strerror}") from error
+    except YamlError as error:
+        raise RecipeError(f"{shown}:{error.line}: {error}" if error.line else f"{shown}: {error}") from error
+    if not isinstance(values, dict | None):
+        raise RecipeError(f"{shown}: a recipe is a mapping of keys to values")
+    return values or {}, lines
+
+
+def find_recipe(recipe: str | Path) -> Path:
+    """The file that ``recipe`` names: a path, else one of framegate's own by name."""
+    path = Path(recipe)
+    if path.is_file():
+        return path
+    own = Path(str(files("framegate.recipes") / "configs"))
+    for candidate in (own / path.name, own / f"{path.name}.yaml"):
+        if path.name == str(recipe) and candidate.is_file():
+            return candidate
+    known = ", ".join(sorted(file.stem for file in own.glob("*.yaml")))
+    raise RecipeError(f"{visible(recipe)}: no such file, and none of framegate's own recipes ({known})")
+
+
+def dump_recipe(config: Section) -> str:
+    """The whole config as YAML: defaults included, keys without effect left out."""
+    return yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
+
+
+def flat(values: dict[str, Any]) -> dict[str, Any]:
+    """All values of a recipe by their dotted keys: ``{"optim.lr": 0.03, …}``."""
+    return dict(_leaves(values))
+
+
+def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in values.items():
+        if isinstance(value, dict) and value:
+            yield from _leaves(value, f"{prefix}{key}.")
+        else:
+            yield f"{prefix}{key}", value
+
+
+def _apply(values: dict[str, Any], override: str) -> KeyPath:
+    """Set one value, and say where."""
+    key, equals, value = override.partition("=")
+    *parents, last = key.split(".")
+    shown = quoted(override)
+    if not equals or not all((*parents, last)):
+        raise RecipeError(f"override {shown}: write KEY=VALUE, for example optim.epochs=5")
+    for parent in parents:
+        inner = values.setdefault(parent, {})
+        if inner is None:
+            inner = values[parent] = {}
+        if not isinstance(inner, dict):
+            raise RecipeError(f"override {shown}: {quoted(parent)} is a value, not a section")
+        values = inner
+    try:
+        values[last], _ = read_yaml(value.encode(errors="surrogateescape"))
+    except YamlError as error:
+        raise RecipeError(f"override {shown}: the value is {error}") from error
+    return (*parents, last)
+
+
+def _warnings(config: RecipeConfig, values: dict[str, Any], path: Path, places: dict[KeyPath, str]) -> Iterator[str]:
+    if "version" not in values:
+        yield f"{visible(path)}: a recipe without 'version' is read as an old one: {config.first_version}"
+        return  # it may be the config of an old run, which has every key there was
+    for key, reason in config.unused.items():
+        if _is_given(values, key):
+            name = quoted(".".join(key))
+            yield f"{_place(key, path, places)}: {name} has no effect: {reason}; a later framegate will refuse it"
+
+
+def _is_given(values: Any, key: KeyPath) -> bool:
+    for part in key:
+        if not isinstance(values, dict) or part not in values:
+            return False
+        values = values[part]
+    return True
+
+
+def _place(key: KeyPath, path: Path, places: dict[KeyPath, str]) -> str:
+    """Where a key stands, or else the section that it is in."""
+    return next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), visible(path))
+
+
+def _describe(model: type[Section], details: ErrorDetails, path: Path, places: dict[KeyPath, str]) -> str:
+    is_unknown = details["type"] in ("extra_forbidden", "unexpected_keyword_argument")
+    *parents, last = map(str, details["loc"]) if details["loc"] else ("",)
+    key = tuple(part for part in parents if not _is_type_tag(part))
+    if is_unknown or not _is_type_tag(last):
+        key += (last,) if last else ()
+    place = _place(key, path, places)
+    name = quoted(".".join(key))
+    if is_unknown:
+        known = _keys(model, key[:-1])
+        near = f" (nearest: '{'.'.join((*key[:-1], _nearest(last, known)))}')" if known else ""
+        return f"{place}: unknown key {name}{near}"
+    if details["type"] == "missing":
+        return f"{place}: {name} is missing"
+    if details["type"] == "value_error" and isinstance(details["input"], dict):  # values that do not go together
+        return f"{place}: {details['ctx']['error']}"
+    message = details["msg"][0].lower() + details["msg"][1:]
+    return f"{place}: {name} is {_cut(repr(details['input']))}: {_cut(visible(message), most=120)}"
+
+
+def _cut(text: str, *, most: int = 80) -> str:
+    return text if len(text) <= most else f"{text[: most - 1]}…"
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    """The known key most like ``key``; one that stands for its initials (``lr``) is the likest."""
+    initials = "".join(word[:1] for word in key.split("_"))
+    return initials if initials in known else nearest(key, known)
+
+
+def _is_type_tag(part: str) -> bool:
+    """Pydantic names the member of a union that it tried (``StreamConfig``); no key of ours looks like that."""
+    return part[:1].isupper()
+
+
+def _keys(model: Any, path: KeyPath) -> list[str]:
+    """The keys that the section at ``path`` knows."""
+    for part in path:
+        model = _fields(model).get(part)
+    return list(_fields(model))
+
+
+def _fields(model: Any) -> dict[str, Any]:
+    for member in _members(model):
+        if isinstance(member, type) and issubclass(member, BaseModel):
+            return {name: field.annotation for name, field in member.model_fields.items()}
+        if is_dataclass(member):
+            hints = typing.get_type_hints(member)
+            return {field.name: hints[field.name] for field in fields(member)}
+    return {}
+
+
+def _members(model: Any) -> tuple[Any, ...]:
+    return typing.get_args(model) if typing.get_origin(model) in (typing.Union, types.UnionType) else (model,)

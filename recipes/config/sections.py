@@ -1,0 +1,61 @@
+"""The parts that pretraining and fine-tuning recipes share."""
+
+from typing import Literal
+
+from pydantic import Field, PositiveFloat, PositiveInt
+
+from framegate.recipes.config.recipe import Section
+
+
+class Compute(Section):
+    """How a step is computed."""
+
+    precision: Literal["fp32", "bf16", "fp16"] = "fp32"
+    channels_last: bool = True
+    compile: bool = False
+
+
+class Log(Section):
+    """What is written down while training."""
+
+    every: PositiveInt = 10
+    """steps between rows of metrics.jsonl"""
+    probe_every: PositiveInt | None = None
+    """steps between kNN probes of the validation split's labelled rows while pretraining; null: never. A probe that
+    beats all before it at leaf level saves a checkpoint of its step: `framegate export --checkpoint best`"""
+    audit_every: PositiveInt | None = None
+    """steps between light shortcut audits while pretraining, about a second each; null: never. With it, the report and
+    the model card end with the whole audit"""
+    wandb_project: str | None = "framegate"
+    """null: no W&B"""
+
+
+class Checkpoint(Section):
+    """When the state is saved."""
+
+    every: PositiveInt = 500
+    """steps between checkpoints; the end of the run always has one"""
+    keep: PositiveInt = 2
+    """how many of the newest stay; the best by the online probe stays besides"""
+
+
+class Optim(Section):
+    """The optimizer and its schedule. A step is one optimizer update, an epoch one pass over the anchors."""
+
+    name: Literal["sgd", "lars", "adamw"] = "sgd"
+    lr: PositiveFloat = 0.03
+    """per 256 images: the highest rate of the schedule is lr × batch_size / 256; the rate of each step is logged"""
+    batch_size: PositiveInt = 256
+    """global: processes × per process × accumulate"""
+    epochs: PositiveInt = 100
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
+    clip_grad: PositiveFloat | None = None
+    """the largest norm of all gradients together"""
+    accumulate: PositiveInt = 1
+    """micro-batches per update"""
+
+    @property
+    def highest_lr(self) -> float:
+        """``lr`` scaled by the global batch, and it is scaled nowhere else: the rate that warm-up ends with."""
+        return self.lr * self.batch_size / 256

@@ -1,0 +1,1 @@
+"""What only fine-tuning and evaluation need."""

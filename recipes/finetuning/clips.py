@@ -1,0 +1,140 @@
+"""The clips of a store as the classifier takes them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+from torch import Tensor
+from torch.utils.data import Dataset
+
+from framegate.finetune.data.batch import ClipSample
+from framegate.finetune.folders.clip_sampling import Sampling
+from framegate.finetune.streams.prepare import ClipInput, Preparation
+from framegate.finetune.taxonomy.taxonomy import Taxonomy
+from framegate.media import FrameStore, clip_sound, split_labels
+
+
+@dataclass(frozen=True)
+class ClipFeatures:
+    """What an encoder made of one modality of some clips, its elements or tokens one after another.
+
+    Of the clip at ``rows[i]`` of the store, ``rows`` (n,) rising, these are ``values[edges[i]:edges[i + 1]]``, with
+    ``edges`` (n + 1,) and ``values`` (K, dim).
+    """
+
+    rows: np.ndarray
+    edges: np.ndarray
+    values: Tensor
+
+    def of(self, row: int) -> Tensor | None:
+        """(elements, dim) of the clip at ``row``; None if it lacks the modality.
+
+        Raises:
+            KeyError: nothing was made of this clip.
+        """
+        place = int(np.searchsorted(self.rows, row))
+        if place == len(self.rows) or self.rows[place] != row:
+            raise KeyError(f"no features of the clip at row {row}")
+        first, last = self.edges[place], self.edges[place + 1]
+        return self.values[first:last] if last > first else None
+
+
+class StoreClips(Dataset):
+    """Clips of a store, by their row in ``videos``.
+
+    Args:
+        store: where frames and sound are.
+        prepare: how the model wants its inputs.
+        sampling: how much of a clip it takes.
+        labels: the nodes of each row, () where unknown.
+        features: by modality, in place of pictures, sound and tokens; of all clips that are asked for.
+    """
+
+    def __init__(
+        self,
+        store: FrameStore,
+        prepare: Preparation,
+        sampling: Sampling,
+        *,
+        labels: list[tuple[int, ...]],
+        features: Mapping[str, ClipFeatures] | None = None,
+    ):
+        self.store = store
+        self.prepare = prepare
+        self.sampling = sampling
+        self.labels = labels
+        self.features = features or {}
+
+    def __getitem__(self, item: int | tuple[int, int]) -> ClipSample:
+        """The clip at a row; of (epoch, row), the epoch changes nothing."""
+        row = item[1] if isinstance(item, tuple) else item
+        content = {
+            name: self.features[name].of(row) if name in self.features else make(row)
+            for name, make in (("frames", self.pictures), ("audio", self.sound), ("text", self.tokens))
+        }
+        return ClipSample(
+            frames=content["frames"], audio=content["audio"], tokens=content["text"], labels=self.labels[row]
+        )
+
+    def pictures(self, row: int) -> Tensor | None:
+        """The clip's pictures (T, 3, S, S) uint8."""
+        if self.prepare.image_size is None:
+            return None
+        chosen = spread(self.store.frame_range(row), self.sampling.frames)
+        pictures = (self.store[frame] for frame in chosen)
+        return self.prepare.pictures(pictures, self.store.video(row).layout)
+
+    def sound(self, row: int) -> Tensor | None:
+        """The clip's sound windows (W, …) float32."""
+        if self.prepare.rate is None:
+            return None
+        audio, rate = clip_sound(self.store, row)
+        return self.prepare.windows(audio[: round(self.sampling.audio_seconds * rate)], rate)
+
+    def tokens(self, row: int) -> Tensor | None:
+        """The clip's tokens (L,) int64."""
+        video = self.store.video(row)
+        return self.prepare.tokens(clip_text(video.title, video.description))
+
+
+def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
+    """Whether each video of the store has frames, audio and text, each (videos,) bool."""
+    videos = store.videos
+    texts = zip(videos["title"].to_pylist(), videos["description"].to_pylist(), strict=True)
+    return {
+        "frames": videos["frames"].to_numpy() > 0,
+        "audio": videos["has_audio"].to_numpy(),
+        "text": np.array([bool(clip_text(title, description).strip()) for title, description in texts], dtype=bool),
+    }
+
+
+def clip_text(title: str, description: str) -> str:
+    """What the text stream reads."""
+    return "\n".join(filter(None, (title, description)))
+
+
+def spread(frames: range, most: int) -> np.ndarray:
+    """At most ``most`` of ``frames``, evenly spread over them, (n,) int64."""
+    if len(frames) <= most:
+        return np.arange(frames.start, frames.stop)
+    return frames.start + np.linspace(0, len(frames) - 1, most).round().astype(np.int64)
+
+
+def label_nodes(store: FrameStore, taxonomy: Taxonomy) -> list[tuple[int, ...]]:
+    """The nodes that each video of the store is labelled with."""
+    return [
+        tuple(taxonomy.resolve(label) for label in split_labels(labels)) for labels in store.videos["label"].to_pylist()
+    ]
+
+
+def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Preparation, text: str) -> ClipInput:
+    """A clip whose every modality is broken: pictures of noise, white noise, and ``text`` with its letters shuffled."""
+    letters = list(text)
+    rng.shuffle(letters)
+    size, rate = prepare.image_size or 1, prepare.rate or 1
+    return ClipInput(
+        frames=rng.integers(0, 256, (sampling.frames, size, size, 3), dtype=np.uint8),
+        sound=rng.normal(0, 0.2, round(sampling.audio_seconds * rate)).clip(-1, 1).astype(np.float32),
+        rate=rate,
+        text="".join(letters),
+    )

@@ -1,0 +1,92 @@
+"""What a backbone in training makes of the store's frames: kNN on labelled rows, and who is next to whom."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch.nn.functional as F
+from torch import Tensor
+
+from framegate.media import FrameStore
+from framegate.recipes.finetuning.labels import LabelError
+from framegate.recipes.pretraining.probe_frames import probe_frames, video_levels
+from framegate.ssl.backbones.backbone import Backbone
+from framegate.ssl.diagnostics import effective_rank, spread
+from framegate.ssl.probes.features import frame_features
+from framegate.ssl.probes.probe import UNKNOWN, ProbeError, knn_probe
+
+_MOST = {"train": 8192, "val": 2048}
+"""frames of a split that are looked at; of more, an even choice, so that a probe's time has a bound"""
+
+
+@dataclass(frozen=True)
+class FrameFeatures:
+    """Frames of a store and what a backbone makes of them: numbers (N,) int64, features (N, dim) float32."""
+
+    frames: np.ndarray
+    features: Tensor
+
+
+class OnlineProbe:
+    """Probes a backbone while it trains, always with the same frames.
+
+    Labelled frames of the training and the validation split; in a store without labels, any of these splits; in one
+    without these splits, any at all.
+
+    Args:
+        store: where they come from.
+        most: frames of a split at most.
+
+    Attributes:
+        problem: why there is no kNN accuracy, or None.
+    """
+
+    def __init__(self, store: FrameStore, *, most: dict[str, int] = _MOST):
+        self.store = store
+        self.problem: str | None = None
+        split = store.videos["split"].to_numpy(zero_copy_only=False)
+        try:
+            levels = video_levels(store)
+        except LabelError as error:
+            self.problem, levels = str(error), {}
+        known = np.zeros(len(split), dtype=bool)
+        for classes in levels.values():
+            known |= classes != UNKNOWN
+        if not known.any():
+            known[:] = True
+        chosen = [
+            _evenly(np.flatnonzero((known & (split == name))[store.video_of]), count) for name, count in most.items()
+        ]
+        self.frames = np.concatenate(chosen)
+        if len(self.frames) == 0:
+            self.frames = _evenly(np.arange(len(store)), sum(most.values()))
+        self._probed = probe_frames(store, self.frames) if levels else None
+
+    def look(self, backbone: Backbone) -> FrameFeatures:
+        """The features of the probe's frames now."""
+        features = frame_features(backbone, self.store, self.frames, image_size=backbone.image_size)
+        return FrameFeatures(self.frames, features)
+
+    def figures(self, seen: FrameFeatures) -> dict[str, float]:
+        """``knn_LEVEL``: balanced accuracy on the validation split; ``feature_std`` and ``feature_rank``."""
+        rows = F.normalize(seen.features, dim=1)
+        found = {"feature_std": spread(rows).item(), "feature_rank": effective_rank(rows).item()}
+        if self._probed is not None:
+            try:
+                probed = knn_probe(seen.features, self._probed, queries="val")
+                found |= {f"knn_{row.level}": row.balanced_accuracy for row in probed}
+            except ProbeError as error:
+                self.problem, self._probed = str(error), None
+        return found
+
+
+def some_frames(backbone: Backbone, store: FrameStore, *, count: int = 512) -> FrameFeatures:
+    """Features of frames spread over a store."""
+    frames = _evenly(np.arange(len(store)), count)
+    return FrameFeatures(frames, frame_features(backbone, store, frames, image_size=backbone.image_size))
+
+
+def _evenly(frames: np.ndarray, count: int) -> np.ndarray:
+    """At most ``count`` of ``frames``, evenly chosen."""
+    if len(frames) <= count:
+        return frames
+    return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]

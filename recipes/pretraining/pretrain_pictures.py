@@ -1,0 +1,79 @@
+"""Pictures of a pretraining: the views it learns from, and the frames it finds alike."""
+
+import cv2
+import numpy as np
+import torch
+
+from framegate.augment import TwoViews, plain_view
+from framegate.media import FrameStore
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.pretraining.online_probe import FrameFeatures
+from framegate.ssl.data.view_pairs import ViewPairs, source_numbers
+from framegate.ssl.probes.neighbours import nearest_of_other_sources
+
+_WHITE = 255
+_GAP = 4
+_CELL = 96  # pixels a side of a picture in a sheet
+_LINE = 18  # pixels of height for a line of text
+
+
+def view_pairs(config: PretrainConfig, store: FrameStore, *, columns: int = 6, rows: int = 4) -> np.ndarray:
+    """A sheet (H, W, 3) of the pairs of views that the first epoch makes of frames spread over the store."""
+    views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
+    data = ViewPairs(store, views, positive_seconds=config.method.positive_seconds, seed=config.seed)
+    frames = np.linspace(0, len(store) - 1, columns * rows).astype(int)
+    seen = [data[0, int(frame)] for frame in frames]
+    pairs = [_framed(np.hstack([_shown(pair.first.pixels), _shown(pair.second.pixels)])) for pair in seen]
+    return np.vstack([np.hstack(pairs[row * columns : (row + 1) * columns]) for row in range(rows)])
+
+
+def neighbour_strips(
+    store: FrameStore, seen: FrameFeatures, *, strips: int = 8, neighbours: int = 7
+) -> np.ndarray | None:
+    """A sheet (H, W, 3): in each line a frame, and the frames of other sources with the most similar features.
+
+    Under each neighbour stands its cosine. None where all frames are of one source.
+    """
+    sources = torch.from_numpy(source_numbers(store)[seen.frames])
+    if len(sources.unique()) < 2:
+        return None
+    queries = torch.linspace(0, len(seen.frames) - 1, min(strips, len(seen.frames))).round().long()
+    rows, cosines = nearest_of_other_sources(seen.features, sources, queries, k=neighbours)
+    lines = [_headings(rows.shape[1])]
+    for query, near, near_cosines in zip(queries.tolist(), rows.tolist(), cosines.tolist(), strict=True):
+        cells = [_cell(store, seen.frames[query], ""), _empty()[:, : 2 * _GAP]]
+        cells += [
+            _empty() if row < 0 else _cell(store, seen.frames[row], f"{cosine:.2f}")
+            for row, cosine in zip(near, near_cosines, strict=True)
+        ]
+        lines.append(np.hstack(cells))
+    return np.vstack(lines)
+
+
+def _cell(store: FrameStore, frame: int, words: str) -> np.ndarray:
+    picture = plain_view(store.jpeg(int(frame)), _CELL)
+    return np.vstack([_framed(picture), _text(words, _CELL + 2 * _GAP)])
+
+
+def _empty() -> np.ndarray:
+    return np.full((_CELL + 2 * _GAP + _LINE, _CELL + 2 * _GAP, 3), _WHITE, np.uint8)
+
+
+def _headings(neighbours: int) -> np.ndarray:
+    cell = _CELL + 2 * _GAP
+    return np.hstack([_text("frame", cell + 2 * _GAP), _text("its nearest, of other sources", neighbours * cell)])
+
+
+def _shown(view: np.ndarray) -> np.ndarray:
+    """A view at the size of a cell."""
+    return cv2.resize(view, (_CELL, _CELL), interpolation=cv2.INTER_AREA if len(view) > _CELL else cv2.INTER_LINEAR)
+
+
+def _framed(picture: np.ndarray) -> np.ndarray:
+    return np.pad(picture, ((_GAP, _GAP), (_GAP, _GAP), (0, 0)), constant_values=_WHITE)
+
+
+def _text(words: str, width: int) -> np.ndarray:
+    line = np.full((_LINE, width, 3), _WHITE, np.uint8)
+    cv2.putText(line, words, (_GAP, _LINE - 6), cv2.FONT_HERSHEY_SIMPLEX, 0.4, (60, 60, 60), 1, cv2.LINE_AA)
+    return line

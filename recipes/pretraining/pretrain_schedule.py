@@ -1,0 +1,55 @@
+"""What changes from step to step in pretraining, all of it a function of the step."""
+
+import math
+from dataclasses import dataclass
+
+from framegate.augment import AttentionPolicy
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.methods.method import AttentionShares
+from framegate.ssl.schedule import CosineSchedule
+
+
+@dataclass(frozen=True, kw_only=True)
+class PretrainSchedule:
+    """Learning rate, momentum of the key encoder, and attention's probabilities.
+
+    Args:
+        lr: of each step.
+        momentum_first, momentum_last: the key encoder's, from the one to the other by half a cosine.
+        policy: when attention changes views.
+        steps_per_epoch, total_steps: optimizer updates.
+    """
+
+    lr: CosineSchedule
+    momentum_first: float
+    momentum_last: float
+    policy: AttentionPolicy
+    steps_per_epoch: int
+    total_steps: int
+
+    @classmethod
+    def of(cls, config: PretrainConfig, order: FrameOrder) -> "PretrainSchedule":
+        """The recipe's."""
+        first = config.method.momentum
+        return cls(
+            lr=CosineSchedule(
+                base=config.optim.highest_lr,
+                total_steps=order.total_steps,
+                warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
+            ),
+            momentum_first=first,
+            momentum_last=first if config.method.momentum_end is None else config.method.momentum_end,
+            policy=config.views.attention,
+            steps_per_epoch=order.steps_per_epoch,
+            total_steps=order.total_steps,
+        )
+
+    def momentum(self, step: int) -> float:
+        """m of the moving average after update ``step``."""
+        risen = (1 - math.cos(math.pi * step / self.total_steps)) / 2
+        return self.momentum_first + (self.momentum_last - self.momentum_first) * risen
+
+    def attention(self, step: int) -> AttentionShares:
+        """The probabilities of attention's changes in update ``step``."""
+        return AttentionShares(*self.policy.probabilities(step / self.steps_per_epoch))

@@ -1,0 +1,38 @@
+"""How similar queries were to positives and negatives when they were last counted: ``RUN/similarities.json``."""
+
+import json
+from dataclasses import asdict, dataclass
+
+from framegate.media.files import write_text
+from framegate.recipes.training.run_folder import RunFolder
+from framegate.ssl.diagnostics import Similarities, similarity_histogram
+
+_FILE = "similarities.json"
+
+
+@dataclass(frozen=True, kw_only=True)
+class SimilarityHistograms:
+    """Counts in equal bins over -1 … 1, after update ``step``."""
+
+    step: int
+    positive: list[int]
+    negative: list[int]
+
+    @classmethod
+    def of(cls, similarities: Similarities, *, step: int) -> "SimilarityHistograms":
+        """Count them."""
+        return cls(
+            step=step,
+            positive=similarity_histogram(similarities.positive),
+            negative=similarity_histogram(similarities.negative),
+        )
+
+    def write(self, run: RunFolder) -> None:
+        """Put them in the place of the last ones."""
+        write_text(run.path / _FILE, json.dumps(asdict(self)))
+
+    @classmethod
+    def read(cls, run: RunFolder) -> "SimilarityHistograms | None":
+        """The latest, or None where a run has none."""
+        path = run.path / _FILE
+        return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None

@@ -1,0 +1,107 @@
+"""The audit as a page, as a picture, and as sections of other pages and of the model card."""
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure
+
+from framegate.augment import plain_view
+from framegate.media import FrameStore
+from framegate.media.manifest.paths import final_name
+from framegate.recipes.reports.audit_text import audit_table, found_text
+from framegate.recipes.reports.outputs import signed_picture, write_output
+from framegate.recipes.reports.page import Page
+from framegate.ssl.audit.audit import DEFINITION
+from framegate.ssl.audit.audit_overlays import KINDS, paint
+
+_COLOURS = {"clean": "tab:gray", "same": "tab:orange", "swapped": "tab:blue"}
+
+
+def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, image_size: int) -> None:
+    """Write a self-contained page, and its figure beside it as a picture (``.png``)."""
+    page = Page("framegate · shortcut audit", final_name(str(values["backbone"])))
+    add_audit(page, values)
+    page.heading("What was painted")
+    sheet = painted_frames(store, image_size=image_size, seed=values["seed"])
+    page.picture(sheet, "The same frames plain, then with subtitles, logos, borders, and all together")
+    page.heading("Definition")
+    for paragraph in DEFINITION:
+        page.note(paragraph)
+    page.write_output(path)
+    picture = io.BytesIO()
+    audit_figure(values).savefig(picture, format="png", dpi=110)
+    write_output(path.with_suffix(".png"), signed_picture(picture.getvalue()))
+
+
+def add_audit(page: Page, values: dict[str, Any]) -> None:
+    """The audit as a section of a report."""
+    low, high = values["interval"]
+    page.heading(f"Shortcut audit: score {values['score']:.3f} ({low:.3f}–{high:.3f})")
+    page.note("1: overlays leave no trace in the features; 0: features tell nothing else.")
+    page.table(*audit_table(values))
+    page.figure(
+        audit_figure(values), "Left: what the features tell of a painted overlay. Right: what overlays do to accuracy"
+    )
+    if values["found"]:
+        page.note(found_text(values["found"]))
+    for note in values["notes"]:
+        page.note(note)
+
+
+def audit_card(values: dict[str, Any]) -> str:
+    """The audit as a section of a model card, Markdown."""
+    low, high = values["interval"]
+    header, rows = audit_table(values)
+    lines = [
+        "## Shortcut audit",
+        f"Score **{values['score']:.3f}** (95% interval {low:.3f}–{high:.3f}): 1 where overlays leave no trace in the "
+        f"features, 0 where features tell nothing else. {values['frames']} frames, {values['classes']} classes, by "
+        "`framegate audit`.",
+        "",
+        f"| {' | '.join(header)} |",
+        f"|{'---|' * len(header)}",
+        *(f"| {' | '.join(row)} |" for row in rows),
+    ]
+    if values["found"]:
+        lines += ["", found_text(values["found"])]
+    return "\n".join(lines) + "\n"
+
+
+def audit_figure(values: dict[str, Any]) -> Figure:
+    """Decodability and neighbours beside chance, and accuracy over the overlays' correlation with the class."""
+    overlays = values["overlays"]
+    labelled = [kind for kind, row in overlays.items() if row["by_rho"]]
+    figure = Figure(figsize=(4.5 + 2.6 * len(labelled), 3.2), layout="constrained")
+    axes = np.atleast_1d(
+        figure.subplots(1, 1 + len(labelled), width_ratios=[1.6] + [1] * len(labelled), squeeze=False)[0]
+    )
+    bars, places = axes[0], np.arange(len(overlays))
+    for shift, name, chance, label in (
+        (-0.2, "decodability", "decodability_chance", "overlay read by a linear probe"),
+        (0.2, "same_overlay_neighbours", "neighbours_chance", "neighbours with the same overlay"),
+    ):
+        heights = [row[name] for row in overlays.values()]
+        errors = np.array([row["intervals"][name] for row in overlays.values()]).T
+        bars.bar(places + shift, heights, 0.38, label=label, yerr=np.abs(errors - heights), capsize=2)
+        bars.hlines([row[chance] for row in overlays.values()], places + shift - 0.19, places + shift + 0.19, "black")
+    bars.set(xticks=places, xticklabels=list(overlays), ylim=(0, 1), title="black: chance")
+    bars.legend(fontsize="x-small", loc="upper left")
+    for plot, kind in zip(axes[1:], labelled, strict=True):
+        rows = overlays[kind]["by_rho"]
+        for name, colour in _COLOURS.items():
+            plot.plot([row["rho"] for row in rows], [row[name] for row in rows], "o-", color=colour, label=name)
+        plot.set(title=kind, xlabel="correlation ρ", ylim=(0, 1))
+    if labelled:
+        axes[1].set_ylabel("balanced accuracy")
+        axes[1].legend(fontsize="x-small")
+    return figure
+
+
+def painted_frames(store: FrameStore, *, image_size: int, seed: int, columns: int = 8) -> np.ndarray:
+    """A sheet (H, W, 3) of some frames, plain in the first row and with each kind of overlay in the others."""
+    frames = np.linspace(0, len(store) - 1, columns).astype(int)
+    views = np.stack([plain_view(store.jpeg(int(frame)), image_size) for frame in frames])
+    rows = [views, *(paint(views, kind, np.arange(columns), frames, seed=seed) for kind in KINDS)]
+    return np.vstack([np.hstack([np.pad(view, ((2, 2), (2, 2), (0, 0))) for view in row]) for row in rows])

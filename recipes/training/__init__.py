@@ -1,0 +1,1 @@
+"""What every training needs: run, checkpoints, processes, tracking."""

@@ -1,0 +1,38 @@
+"""Optimizers with explicit decay groups."""
+
+import torch
+from timm.optim import Lars
+from torch import nn
+
+from framegate.recipes.config.sections import Optim
+
+
+def make_optimizer(config: Optim, model: nn.Module) -> torch.optim.Optimizer:
+    """The optimizer of everything in ``model`` that has a gradient; weight decay on matrices and kernels alone."""
+    return build_optimizer(config, decay_groups(model, config.weight_decay))
+
+
+def build_optimizer(config: Optim, groups: list[dict]) -> torch.optim.Optimizer:
+    """The optimizer that the recipe names, over given parameter groups."""
+    match config.name:
+        case "sgd":
+            return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
+        case "lars":
+            return Lars(groups, lr=config.lr, momentum=0.9)
+        case "adamw":
+            return torch.optim.AdamW(groups, lr=config.lr)
+
+
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+    """Two groups: tensors of two and more dimensions, which decay, and norms and biases, which never do."""
+    trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    return [
+        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+
+
+def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
+    """The learning rate of the next update; a group's ``lr_scale``, where it has one, multiplies it."""
+    for group in optimizer.param_groups:
+        group["lr"] = lr * group.get("lr_scale", 1.0)

@@ -1,0 +1,1 @@
+"""The shortcut audit: how far a backbone leans on overlays."""

@@ -1,0 +1,277 @@
+"""The shortcut audit: how far a frozen backbone leans on what stations lay over their pictures.
+
+For subtitles, logos and borders, each alone and all together, it asks four things:
+
+1. *Can the overlay be read?* A linear probe names the painted overlay out of a bank, from frames of other programmes.
+2. *Does it decide who is near?* The share of a frame's nearest neighbours that carry its overlay, beside chance.
+3. *How far does it move a frame?* The cosine distance from a frame to the same frame painted, over that between frames
+   of different classes.
+4. *Does it mislead?* Training frames carry an overlay of their class with probability ρ; a linear probe is then tested
+   on clean frames, on frames with the overlay of their class, and on frames with another class's.
+
+`DEFINITION` says how the score is made of the answers.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from torch import nn
+
+from framegate.media import FrameStore
+from framegate.ssl.audit.audit_frames import AuditFrames, PaintedFeatures, choose_frames
+from framegate.ssl.audit.audit_measures import (
+    Groups,
+    cosine_distances,
+    distances_between,
+    interval,
+    linear_right,
+    penalty,
+    same_among_neighbours,
+)
+from framegate.ssl.audit.audit_overlays import KINDS, OverlayKind
+from framegate.ssl.probes.probe_split import ProbeFrames
+
+DEFINITION = (
+    "The score of a kind of overlay is 1 − (read + pull + mislead) / 3, where",
+    """    read    = (decodability − chance) / (1 − chance)
+    pull    = (same-overlay neighbours − chance) / (1 − chance)
+    mislead = (same − swapped) / same, at ρ = 0.9; without labels it is left out of the mean,""",
+    "each cut to 0–1. The score of the backbone is the mean over kinds: 1 where overlays leave no trace in the "
+    "features, 0 where features tell nothing else.",
+)
+"""The score in words, a paragraph each, as reports show it."""
+OVERLAYS = 12
+"""overlays in a bank; as many as there are classes at most, so that each class can have one of its own"""
+RHOS = (0.0, 0.5, 0.9, 1.0)
+RHO = 0.9
+"""the correlation at which `OverlayAudit.accuracy` and the score are taken"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class OverlayAudit:
+    """What one kind of overlay does; names as in the audit's JSON, shares and accuracies 0–1.
+
+    ``intervals`` holds the 95% interval of a figure by its name, by bootstrap over programmes. ``accuracy``, ``gap``
+    and ``by_rho`` are None without labels. ``distances`` are mean cosine distances: of a frame to itself ``painted``,
+    to frames of other clips of its class, of other classes.
+    """
+
+    score: float
+    decodability: float
+    decodability_chance: float
+    same_overlay_neighbours: float
+    neighbours_chance: float
+    drift: float
+    distances: dict[str, float | None]
+    accuracy: dict[str, float] | None
+    gap: float | None
+    rho: float
+    by_rho: list[dict[str, float]] | None
+    intervals: dict[str, list[float]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Audit:
+    """The whole audit of painted overlays: the score, its 95% interval, and each kind."""
+
+    score: float
+    interval: list[float]
+    overlays: dict[OverlayKind, OverlayAudit]
+    frames: int
+    classes: int
+    notes: tuple[str, ...]
+
+
+def audit(
+    backbone: nn.Module,
+    store: FrameStore,
+    numbers: np.ndarray,
+    frames: ProbeFrames,
+    *,
+    image_size: int,
+    most: int = 900,
+    kinds: Sequence[OverlayKind] = KINDS,
+    seed: int = 0,
+    on_progress: Callable[[int], None] | None = None,
+) -> Audit:
+    """Audit a backbone on a store.
+
+    Args:
+        backbone: (B, 3, S, S) uint8 → (B, dim).
+        store: where frames come from.
+        numbers: (N,) the number in the store of each of ``frames``.
+        frames: what is known of them; labels are optional.
+        image_size: S.
+        most: frames that take part, a third of them to measure on; see `choose_frames`.
+        kinds: of overlays.
+        seed: of the bank of overlays and of who gets which.
+        on_progress: called with the number of pictures done, `pictures_to_do` in the end.
+
+    Raises:
+        ProbeError: the store holds a single clip.
+    """
+    chosen = choose_frames(numbers, frames, most=most)
+    features = PaintedFeatures(
+        backbone, store, chosen.number, image_size=image_size, seed=seed, on_progress=on_progress
+    )
+    groups = Groups.resampled(chosen.group[~chosen.fit])
+    plain = features.plain()
+    c = 0.01 if chosen.classes is None else penalty(plain[chosen.fit], chosen.classes[chosen.fit], _fit_groups(chosen))
+    audits, scores = {}, []
+    for kind in kinds:
+        audits[kind], kind_scores = _audit_kind(kind, chosen, features, plain, groups, c=c, seed=seed)
+        scores.append(kind_scores)
+    resampled = np.mean(scores, axis=0)
+    return Audit(
+        score=float(resampled[0]),
+        interval=interval(resampled),
+        overlays=audits,
+        frames=len(chosen.number),
+        classes=0 if chosen.classes is None else int(chosen.classes.max()) + 1,
+        notes=chosen.notes,
+    )
+
+
+def audit_light(
+    backbone: nn.Module,
+    store: FrameStore,
+    numbers: np.ndarray,
+    frames: ProbeFrames,
+    *,
+    image_size: int,
+    most: int = 240,
+    seed: int = 0,
+) -> dict[str, float]:
+    """The audit as a few figures, in about a second, for curves while training: all overlays together, without labels.
+
+    Arguments are those of `audit`.
+
+    Returns:
+        ``audit_score``; ``audit_decodability`` and ``audit_same_overlay_neighbours`` as shares above chance, 0 at
+        chance and 1 where nothing else counts; ``audit_drift``.
+    """
+    unlabelled = ProbeFrames(
+        split=frames.split, programme=frames.programme, source=frames.source, video=frames.video, levels={}
+    )
+    all_of_them = audit(
+        backbone, store, numbers, unlabelled, image_size=image_size, most=most, kinds=("all",), seed=seed
+    ).overlays["all"]
+    return {
+        "audit_score": all_of_them.score,
+        "audit_decodability": float(_above(all_of_them.decodability, all_of_them.decodability_chance)),
+        "audit_same_overlay_neighbours": float(
+            _above(all_of_them.same_overlay_neighbours, all_of_them.neighbours_chance)
+        ),
+        "audit_drift": all_of_them.drift,
+    }
+
+
+def pictures_to_do(frames: int, *, most: int = 900, kinds: int = len(KINDS), labelled: bool = True) -> int:
+    """About how many pictures `audit` sends through the backbone, of a store of ``frames``."""
+    taking_part = min(frames, most)
+    return round(taking_part * (1 + kinds * (7 / 3 if labelled else 1)))
+
+
+def _audit_kind(
+    kind: OverlayKind,
+    chosen: AuditFrames,
+    features: PaintedFeatures,
+    plain: np.ndarray,
+    groups: Groups,
+    *,
+    c: float,
+    seed: int,
+) -> tuple[OverlayAudit, np.ndarray]:
+    """The figures of one kind, and its score (1 + draws,) resampled."""
+    fit, test = chosen.fit, ~chosen.fit
+    rng = np.random.default_rng([seed, *kind.encode()])
+    anyone = rng.permutation(np.arange(len(fit)) % OVERLAYS)
+    painted = features.painted(kind, anyone)
+
+    reading = penalty(painted[fit], anyone[fit], _fit_groups(chosen))
+    (read_right,) = linear_right(painted[fit], anyone[fit], [(painted[test], anyone[test])], c=reading)
+    decoded = groups.balanced(read_right, anyone[test])
+    same, chance = same_among_neighbours(painted[fit], anyone[fit], painted[test], anyone[test])
+    near, near_chance = groups.mean(same), groups.mean(chance)
+    moved = groups.mean(cosine_distances(plain, painted)[test])
+    within, between = distances_between(plain[test], chosen.video[test], _of(chosen.classes, test))
+    leans = [_above(decoded, 1 / OVERLAYS), _above(near, near_chance)]
+    resampled = {"decodability": decoded, "same_overlay_neighbours": near, "drift": moved / max(between, 1e-12)}
+
+    by_rho = accuracy = None
+    if chosen.classes is not None:
+        accuracies = _accuracies(kind, chosen, features, plain, painted, groups, rng, c=c)
+        by_rho = [
+            {"rho": rho, **{name: float(values[0]) for name, values in figures.items()}}
+            for rho, figures in accuracies.items()
+        ]
+        at = accuracies[RHO]
+        accuracy = {name: float(at[name][0]) for name in ("clean", "same", "swapped")}
+        leans.append(np.clip(at["gap"] / np.maximum(at["same"], 1e-12), 0, 1))
+        resampled |= at
+    score = 1 - np.mean(leans, axis=0)
+    return (
+        OverlayAudit(
+            score=float(score[0]),
+            decodability=float(decoded[0]),
+            decodability_chance=1 / OVERLAYS,
+            same_overlay_neighbours=float(near[0]),
+            neighbours_chance=float(near_chance[0]),
+            drift=float(resampled["drift"][0]),
+            distances={"painted": float(moved[0]), "same_class": within, "other_class": between},
+            accuracy=accuracy,
+            gap=None if accuracy is None else accuracy["same"] - accuracy["swapped"],
+            rho=RHO,
+            by_rho=by_rho,
+            intervals={name: interval(values) for name, values in ({"score": score} | resampled).items()},
+        ),
+        score,
+    )
+
+
+def _accuracies(
+    kind: OverlayKind,
+    chosen: AuditFrames,
+    features: PaintedFeatures,
+    plain: np.ndarray,
+    painted: np.ndarray,
+    groups: Groups,
+    rng: np.random.Generator,
+    *,
+    c: float,
+) -> dict[float, dict[str, np.ndarray]]:
+    """For each ρ, balanced accuracy ``clean``, ``same`` and ``swapped``, and ``gap``, each (1 + draws,) resampled."""
+    fit, test = chosen.fit, np.flatnonzero(~chosen.fit)
+    classes = chosen.classes
+    assert classes is not None
+    number_of_classes = int(classes.max()) + 1
+    own = features.painted(kind, classes)
+    another = (classes[test] + rng.integers(1, number_of_classes, len(test))) % number_of_classes
+    swapped = features.painted(kind, another, test)
+    order = rng.permutation(int(fit.sum())) / max(int(fit.sum()), 1)
+    found = {}
+    for rho in RHOS:
+        # A frame that has its class's overlay at some ρ has it at every higher one; the others have anyone's.
+        training = np.where((order < rho)[:, None], own[fit], painted[fit])
+        queries = (plain[test], own[test], swapped)
+        right = linear_right(training, classes[fit], [(rows, classes[test]) for rows in queries], c=c)
+        figures = {
+            name: groups.balanced(outcome, classes[test])
+            for name, outcome in zip(("clean", "same", "swapped"), right, strict=True)
+        }
+        found[rho] = figures | {"gap": figures["same"] - figures["swapped"]}
+    return found
+
+
+def _above(share: np.ndarray | float, chance: np.ndarray | float) -> np.ndarray:
+    """How far a share is above chance, from 0 at chance to 1."""
+    return np.clip((share - chance) / (1 - chance), 0, 1)
+
+
+def _fit_groups(chosen: AuditFrames) -> np.ndarray:
+    return chosen.group[chosen.fit]
+
+
+def _of(classes: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:
+    return None if classes is None else classes[rows]

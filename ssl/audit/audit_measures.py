@@ -1,0 +1,107 @@
+"""What the audit measures, as outcomes frame by frame, so that one bootstrap gives every figure its interval."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from framegate.ssl.probes.linear_probe import choose_c, fit_linear
+
+NEIGHBOURS = 10
+C_GRID = (1e-3, 1e-2, 1e-1, 1.0)
+
+
+@dataclass(frozen=True)
+class Groups:
+    """Resampled weights of independent groups: row 0 takes each group once, the others are bootstrap draws.
+
+    Shape: ``weights`` (1 + draws, groups); ``of`` (M,) the group of each measured frame.
+    """
+
+    weights: np.ndarray
+    of: np.ndarray
+
+    @classmethod
+    def resampled(cls, group: np.ndarray, *, draws: int = 500, seed: int = 0) -> "Groups":
+        """The weights of ``draws`` resamples of the groups (M,) of the measured frames."""
+        _, of = np.unique(group, return_inverse=True)
+        count = of.max() + 1
+        drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
+        return cls(np.vstack([np.ones(count), drawn]).astype(float), of)
+
+    def mean(self, outcome: np.ndarray) -> np.ndarray:
+        """(1 + draws,) means of an outcome (M,)."""
+        return self._share(outcome, np.zeros(len(outcome), np.int64))
+
+    def balanced(self, outcome: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        """(1 + draws,) means over the classes (M,) of the mean outcome within each."""
+        return self._share(outcome, np.unique(classes, return_inverse=True)[1])
+
+    def _share(self, outcome: np.ndarray, classes: np.ndarray) -> np.ndarray:
+        total = np.zeros((self.weights.shape[1], classes.max() + 1))
+        hit = np.zeros_like(total)
+        np.add.at(total, (self.of, classes), 1)
+        np.add.at(hit, (self.of, classes), outcome)
+        hit, total = self.weights @ hit, self.weights @ total
+        share = np.divide(hit, total, out=np.zeros_like(hit), where=total > 0)
+        return share.sum(axis=1) / np.maximum((total > 0).sum(axis=1), 1)
+
+
+def interval(values: np.ndarray) -> list[float]:
+    """The 95% interval [low, high] of resampled values (1 + draws,), the first of which is the figure itself."""
+    return [float(bound) for bound in np.percentile(values[1:], [2.5, 97.5])]
+
+
+def penalty(features: np.ndarray, classes: np.ndarray, group: np.ndarray) -> float:
+    """The C of a linear probe, chosen on a third of the groups (N,) and learnt on the rest."""
+    groups = np.unique(group)
+    held_out = np.isin(group, np.random.default_rng(len(groups)).permutation(groups)[: max(1, len(groups) // 3)])
+    known = held_out & np.isin(classes, classes[~held_out])
+    if not known.any() or len(np.unique(classes[~held_out])) < 2:
+        return 0.01
+    return choose_c(features[~held_out], classes[~held_out], features[known], classes[known], grid=C_GRID)
+
+
+def linear_right(
+    features: np.ndarray, classes: np.ndarray, tests: list[tuple[np.ndarray, np.ndarray]], *, c: float
+) -> list[np.ndarray]:
+    """Which of each test's frames (features, classes) a linear probe classifies rightly: (M,) float, 0 or 1, each."""
+    model = fit_linear(features, classes, c=c)
+    return [(model.predict(queries) == true).astype(float) for queries, true in tests]
+
+
+def same_among_neighbours(
+    memory: np.ndarray, kinds: np.ndarray, queries: np.ndarray, of_queries: np.ndarray, *, k: int = NEIGHBOURS
+) -> tuple[np.ndarray, np.ndarray]:
+    """How many of a query's ``k`` nearest rows of ``memory`` are of its kind, and how many would be by chance.
+
+    Both (M,), shares from 0 to 1; nearness is the cosine.
+    """
+    near = _unit(queries) @ _unit(memory).T
+    nearest = near.topk(min(k, len(memory)), dim=1).indices.numpy()
+    same = (kinds[nearest] == of_queries[:, None]).mean(axis=1)
+    shares = {kind: float((kinds == kind).mean()) for kind in np.unique(of_queries)}
+    return same, np.array([shares[kind] for kind in of_queries])
+
+
+def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """(N,) 1 − cosine of each row of ``first`` with the same row of ``second``."""
+    return 1 - (_unit(first) * _unit(second)).sum(dim=1).numpy()
+
+
+def distances_between(
+    features: np.ndarray, video: np.ndarray, classes: np.ndarray | None
+) -> tuple[float | None, float]:
+    """Mean cosine distance of frames of different clips: of one class (None without labels), and of different ones."""
+    distance = 1 - (_unit(features) @ _unit(features).T).numpy()
+    other_clip = video[:, None] != video[None]
+    if classes is None:
+        return None, float(distance[other_clip].mean())
+    one_class = classes[:, None] == classes[None]
+    within = distance[other_clip & one_class]
+    return (float(within.mean()) if within.size else None), float(distance[~one_class].mean())
+
+
+def _unit(rows: np.ndarray) -> torch.Tensor:
+    return F.normalize(torch.from_numpy(rows).double(), dim=1)

@@ -1,0 +1,1 @@
+"""Frame backbones and their weights: opening, checking, writing."""

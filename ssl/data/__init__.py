@@ -1,0 +1,1 @@
+"""Which frames come when, and their pairs of views."""

@@ -1,0 +1,1 @@
+"""The pretraining methods, one file each."""

@@ -1,0 +1,1 @@
+"""What methods are built of: queue, key encoder, batch norm, gathering."""

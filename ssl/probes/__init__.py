@@ -1,0 +1,1 @@
+"""What a backbone's features know: kNN, linear and fine-tuned probes."""

@@ -1,0 +1,156 @@
+"""Hugging Face encoders in the streams, tiny ones built from their configs: nothing is downloaded."""
+
+import numpy as np
+import pytest
+import torch
+from transformers import (
+    ASTConfig,
+    ASTFeatureExtractor,
+    ASTModel,
+    AutoModel,
+    BertConfig,
+    BertModel,
+    Wav2Vec2Config,
+    Wav2Vec2FeatureExtractor,
+    Wav2Vec2Model,
+    WhisperConfig,
+    WhisperFeatureExtractor,
+    WhisperModel,
+)
+
+from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
+from framegate.finetune.data.batch import collate
+from framegate.finetune.encoders.hub import EncoderError, HubTextEncoder
+from framegate.finetune.fusion.fusion import FusionConfig
+from framegate.finetune.losses.criterion import training_loss
+from framegate.finetune.losses.path_losses import LossConfig
+from framegate.finetune.streams.prepare import ClipInput
+from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
+from framegate.finetune.streams.tokenizer import train_tokenizer
+from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
+from framegate.ssl.backbones.backbone import BackboneError
+
+TAXONOMY = Taxonomy((Node("a"), Node("b"), Node("c")))
+SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
+
+
+def save_ast(folder):
+    ASTModel(ASTConfig(**SMALL, max_length=64, num_mel_bins=32)).save_pretrained(folder)
+    ASTFeatureExtractor(max_length=64, num_mel_bins=32).save_pretrained(folder)
+
+
+def save_wav2vec2(folder):
+    layers = {"conv_dim": (8, 8), "conv_stride": (5, 4), "conv_kernel": (10, 8)}
+    positions = {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
+    Wav2Vec2Model(Wav2Vec2Config(**SMALL, **layers, **positions)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor().save_pretrained(folder)
+
+
+def save_whisper(folder):
+    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
+    config = WhisperConfig(d_model=16, encoder_layers=1, decoder_layers=1, **heads, max_source_positions=50)
+    WhisperModel(config).save_pretrained(folder)
+    WhisperFeatureExtractor(chunk_length=1).save_pretrained(folder)
+
+
+def save_bert(folder):
+    tokenizer = train_tokenizer(["погода", "weather"], vocabulary=300)
+    BertModel(BertConfig(**SMALL, vocab_size=len(tokenizer))).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)
+
+
+def create(*, frames=None, audio=None, text=None):
+    config = ClassifierConfig(
+        streams=StreamsConfig(frames=frames, audio=audio, text=text), fusion=FusionConfig(width=16)
+    )
+    return GatedFusionClassifier.create(config, TAXONOMY, image_size=32)
+
+
+def clips():
+    rng = np.random.default_rng(0)
+    return [
+        ClipInput(sound=rng.normal(0, 0.1, 16_000 * seconds).astype(np.float32), text=text)
+        for seconds, text in ((1, "погода"), (2, "weather"))
+    ]
+
+
+def assert_trains_and_is_saved(model, folder):
+    """One update; then the folder opens without the hub's, and answers alike."""
+    batch = collate([model.prepare(clip, labels=(1,)) for clip in clips()])
+    loss = training_loss(model.train()(batch), batch.labels, batch.present, model.hierarchy, LossConfig()).total
+    loss.backward()
+    assert torch.isfinite(loss)
+    model.eval().save_pretrained(folder)
+    again = GatedFusionClassifier.from_pretrained(folder)
+    for one, other in zip(again.predict(clips()), model.predict(clips()), strict=True):
+        assert one.as_json(embedding=True) == other.as_json(embedding=True)
+
+
+@pytest.mark.parametrize("save", [save_ast, save_wav2vec2, save_whisper])
+@pytest.mark.parametrize("train", ["frozen", "last", "all"])
+def test_any_sound_encoder_makes_a_stream(save, train, tmp_path):
+    torch.manual_seed(0)
+    save(tmp_path / "encoder")
+    model = create(audio=AudioConfig(backbone=str(tmp_path / "encoder"), train=train, window_seconds=0.5))
+    trained = [p for p in model.streams["audio"].encoder.parameters() if p.requires_grad]
+    assert bool(trained) == (train != "frozen")
+    assert (len(trained) == len(list(model.streams["audio"].encoder.parameters()))) == (train == "all")
+    (tmp_path / "encoder").rename(tmp_path / "moved")  # the classifier's own folder is enough
+    assert_trains_and_is_saved(model, tmp_path / "classifier")
+    [short, long] = model.predict(clips())
+    alone = model.predict(clips()[:1])[0]
+    assert alone.probabilities == pytest.approx(short.probabilities, abs=1e-5)  # padding changes nothing
+    assert short.present == long.present == ("audio",)
+
+
+def test_a_text_encoder_by_path_makes_a_stream(tmp_path):
+    torch.manual_seed(0)
+    save_bert(tmp_path / "encoder")
+    model = create(text=TextConfig(backbone=str(tmp_path / "encoder")))
+    assert isinstance(model.streams["text"].encoder, HubTextEncoder)
+    (tmp_path / "encoder").rename(tmp_path / "moved")
+    assert_trains_and_is_saved(model, tmp_path / "classifier")
+
+
+def test_the_last_block_of_a_text_encoder_learns_and_no_other(tmp_path):
+    torch.manual_seed(0)
+    BertModel(BertConfig(**{**SMALL, "num_hidden_layers": 3}, vocab_size=300)).save_pretrained(tmp_path / "encoder")
+    train_tokenizer(["погода", "weather"], vocabulary=300).save_pretrained(tmp_path / "encoder")
+    model = create(text=TextConfig(backbone=str(tmp_path / "encoder"), train="last"))
+    batch = collate([model.prepare(clip, labels=(1,)) for clip in clips()])
+    training_loss(model.train()(batch), batch.labels, batch.present, model.hierarchy, LossConfig()).total.backward()
+    encoder = model.streams["text"].encoder.model
+    learnt = {name for name, parameter in encoder.named_parameters() if parameter.grad is not None}
+    assert learnt == {name for name, _ in encoder.named_parameters() if name.startswith("encoder.layer.2.")}
+
+
+def test_an_encoder_kept_in_half_precision_is_trained_in_single(tmp_path):
+    torch.manual_seed(0)
+    save_bert(tmp_path / "bert")
+    save_whisper(tmp_path / "whisper")
+    for folder in (tmp_path / "bert", tmp_path / "whisper"):
+        AutoModel.from_pretrained(folder).half().save_pretrained(folder)
+    text, audio = (
+        TextConfig(backbone=str(tmp_path / "bert")),
+        AudioConfig(backbone=str(tmp_path / "whisper"), window_seconds=0.5),
+    )
+    model = create(text=text, audio=audio)
+    assert {p.dtype for p in model.parameters()} == {torch.float32}
+    assert_trains_and_is_saved(model, tmp_path / "classifier")
+
+
+def test_names_that_give_no_encoder_are_told_plainly(tmp_path):
+    save_bert(tmp_path / "bert")
+    save_ast(tmp_path / "ast")
+    (tmp_path / "empty").mkdir()
+    for options, kind, message in (
+        ({"audio": AudioConfig(backbone=str(tmp_path / "empty"))}, EncoderError, "neither a folder of a Hugging Face"),
+        ({"audio": AudioConfig(backbone=str(tmp_path / "bert"))}, EncoderError, "takes input_ids.*no encoder of sound"),
+        ({"audio": AudioConfig(backbone=str(tmp_path / "ast"), rate=8_000)}, EncoderError, r"audio\.rate=16000"),
+        ({"text": TextConfig(backbone=str(tmp_path / "empty"))}, EncoderError, "neither a folder of a Hugging Face"),
+        ({"text": TextConfig(backbone=str(tmp_path / "ast"))}, EncoderError, "."),
+        ({"frames": FramesConfig(backbone="resnet81")}, BackboneError, "nearest: 'resnet"),
+        ({"frames": FramesConfig(backbone=str(tmp_path / "empty"))}, BackboneError, "no config.json"),
+    ):
+        with pytest.raises(kind, match=message):
+            create(**options)

@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow lint types docs audit clean
+.PHONY: install demo test test-slow coverage lint types docs hooks audit clean
 
 install: $(VENV)/.installed
 
@@ -23,6 +23,15 @@ test: install
 test-slow: install
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
 
+# Lines that the fast tests reach: of each library at least 90 in 100. It takes about a quarter longer than `make test`.
+LIBRARIES := media augment ssl finetune
+
+coverage: install
+	$(BIN)/python -m pytest $(PARALLEL) --cov --cov-report=
+	@failed=; for part in $(LIBRARIES); do \
+	  echo "$$part:"; $(BIN)/coverage report --include="$$part/*" --skip-covered --fail-under=90 || failed="$$failed $$part"; \
+	done; test -z "$$failed" || { echo "under 90%:$$failed"; exit 1; }
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -39,10 +48,14 @@ types: install
 docs: install
 	$(BIN)/python -m sphinx --fail-on-warning --keep-going --quiet --fresh-env -b html docs build/docs
 
+# Lint and types before each commit from now on.
+hooks: install
+	$(BIN)/pre-commit install
+
 # What the package index knows of holes in the installed versions; it needs the network, so CI does without.
 audit: install
 	$(BIN)/python -m pip install --quiet --upgrade pip pip-audit
 	$(BIN)/python -m pip_audit --skip-editable
 
 clean:
-	rm -rf $(VENV) build demo *.egg-info
+	rm -rf $(VENV) build demo .coverage* *.egg-info

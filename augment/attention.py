@@ -14,6 +14,7 @@ view already (B images, K known overlays in each):
 from __future__ import annotations
 
 import torch
+from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -34,7 +35,7 @@ def activation_map(features: Tensor) -> Tensor:
         side = round(features.shape[1] ** 0.5)
         if side * side != features.shape[1]:
             raise ValueError(f"{features.shape[1]} tokens are no square map: leave class and register tokens out")
-        features = features.transpose(1, 2).unflatten(2, (side, side))
+        features = rearrange(features, "b (h w) c -> b c h w", h=side)
     strength = features.square().mean(dim=1, keepdim=True).sqrt()
     low, high = strength.amin(dim=(2, 3), keepdim=True), strength.amax(dim=(2, 3), keepdim=True)
     return torch.where(high > low, (strength - low) / (high - low).clamp_min(1e-12), torch.zeros_like(strength))

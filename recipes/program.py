@@ -1,7 +1,7 @@
 """A training from the command line: `framegate pretrain RECIPE`, or `python -m framegate.recipes.pretrain RECIPE`."""
 
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +19,7 @@ def train(
     run: Callable[..., object],
     *,
     recipe: str,
-    overrides: Sequence[str],
+    overrides: list[str],
     resume: bool,
     force: bool,
     processes: int,

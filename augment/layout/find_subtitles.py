@@ -89,13 +89,13 @@ def _blocks(upright: np.ndarray) -> list[_Block]:
     dense = cv2.compare(cv2.blur(edges, (3 * reach, reach)), round(_DENSE * 255), cv2.CMP_GT)
     outlines, _ = cv2.findContours(dense, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     blocks = []
-    for left, top, w, h in map(cv2.boundingRect, outlines):
-        centred = abs(left + w / 2 - columns / 2) < 0.08 * columns
-        at_edge = top <= 0 or top + h >= rows or left <= 0 or left + w >= columns
+    for x, y, w, h in map(cv2.boundingRect, outlines):
+        centred = abs(x + w / 2 - columns / 2) < 0.08 * columns
+        at_edge = y <= 0 or y + h >= rows or x <= 0 or x + w >= columns
         if not (centred and w > 0.08 * columns and 0.03 * rows < h < 0.22 * rows and w > 1.5 * h):
             continue
-        area = cv2.countNonZero(dense[top : top + h, left : left + w])
-        left, top, right, bottom = _trimmed(edges, left, top, left + w, top + h)
+        area = cv2.countNonZero(dense[y : y + h, x : x + w])
+        left, top, right, bottom = _trimmed(edges, x, y, x + w, y + h)
         inside = edges[top:bottom, left:right].mean()
         beside = max((bottom - top) // 2, 1)
         above, below = (

@@ -58,7 +58,7 @@ class _Paint(_OfAStyle):
         return _as_before(picture, img)
 
     def apply_to_images(self, images: np.ndarray, **params: Any) -> np.ndarray:
-        """The frames of a clip, painted at moments 0, 1, 2 …"""
+        """The frames of a clip, the first painted at moment 0, the next at moment 1."""
         return np.stack([self.apply(image, **params, moment=moment) for moment, image in enumerate(images)])
 
 

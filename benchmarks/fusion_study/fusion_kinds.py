@@ -17,8 +17,10 @@ BOTH, CLEAN = ("clean", "hard"), ("clean",)
 
 @dataclass(frozen=True, kw_only=True)
 class Row:
-    """Who answers: ``by`` a ``fusion`` of features of that ``kind``; ``whole``, the recipe, which trains the
-    backbone too, on pictures; or ``informed``, no fusion, and of no kind (`fusion_informed.py`).
+    """Who answers.
+
+    ``by`` a ``fusion`` of features of that ``kind``; ``whole``, the recipe, which trains the backbone too, on pictures;
+    or ``informed``, no fusion, and of no kind (`fusion_informed.py`).
     """
 
     kind: Kind

@@ -41,8 +41,10 @@ def print_table(found: Rows) -> None:
 
 
 def comparisons(found: Rows) -> list[dict[str, Any]]:
-    """Rows in the house's format; ``ours`` and ``peer`` are means over seeds. ``target`` is for their difference in
-    points, for the ``ratio`` of mean reliabilities, and for Spearman's ρ itself; None where nothing was asked.
+    """Rows in the house's format; ``ours`` and ``peer`` are means over seeds.
+
+    ``target`` is for their difference in points, for the ``ratio`` of mean reliabilities, and for Spearman's ρ itself;
+    None where nothing was asked.
 
     What was asked over concatenation is asked over the plain one, and over the one with our heads and broken clips. How
     much more there is to win over that one, :mod:`fusion_informed` shows.

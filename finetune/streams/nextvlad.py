@@ -2,6 +2,7 @@
 
 import torch
 import torch.nn.functional as F
+from einops import rearrange
 from torch import Tensor, nn
 
 from framegate.finetune.streams.gates import SqueezeExciteGate
@@ -72,12 +73,10 @@ class NeXtVLAD(nn.Module):
 
     def describe(self, x: Tensor, mask: Tensor) -> Tensor:
         """The VLAD descriptor (B, K · λN/G), of unit length per cluster."""
-        batch, frames, _ = x.shape
         wide = self.expand(x)
-        attention = torch.sigmoid(self.attend(wide)) * mask.unsqueeze(-1)  # (B, M, G)
-        scores = self.assign_norm(self.assign(wide), mask).view(batch, frames, self.groups, self.clusters)
-        weight = scores.softmax(dim=-1) * attention.unsqueeze(-1)  # α_g α_gk
-        weight = weight.view(batch, frames * self.groups, self.clusters)
-        parts = wide.view(batch, frames * self.groups, self.group_dim)
+        attention = torch.sigmoid(self.attend(wide)) * mask.unsqueeze(-1)
+        scores = rearrange(self.assign_norm(self.assign(wide), mask), "b m (g k) -> b (m g) k", g=self.groups)
+        weight = scores.softmax(dim=-1) * rearrange(attention, "b m g -> b (m g) 1")  # α_g α_gk
+        parts = rearrange(wide, "b m (g d) -> b (m g) d", g=self.groups)  # x̃^g
         residual = weight.transpose(1, 2) @ parts - weight.sum(dim=1).unsqueeze(-1) * self.centres
-        return F.normalize(residual, dim=-1).flatten(1)
+        return rearrange(F.normalize(residual, dim=-1), "b k d -> b (k d)")

@@ -81,10 +81,10 @@ def donor_rows(clips: StoreClips, rows: np.ndarray, *, seed: int) -> dict[int, l
     """For each of ``rows``, a few others to take something from, those of other programmes first."""
     programme = {int(row): clips.store.video(int(row)).programme for row in rows}
     donors, everyone = {}, list(programme)
-    for row in programme:
+    for row, its_own in programme.items():
         others = random.Random(f"{seed}:{row}").sample(everyone, min(24, len(everyone)))
         others = [other for other in others if other != row]
-        donors[row] = sorted(others, key=lambda other, row=row: programme[other] == programme[row])  # type: ignore[misc]
+        donors[row] = sorted(others, key=lambda other, its_own=its_own: programme[other] == its_own)  # type: ignore[misc]
     return donors
 
 

@@ -59,7 +59,7 @@ def choose_checkpoint(folder: Path, which: str) -> Path:
     return chosen
 
 
-def save_checkpoint(
+def save_checkpoint(  # noqa: C901  # three short steps, each to be done by all processes before the next
     folder: Path,
     *,
     step: int,

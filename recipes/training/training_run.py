@@ -122,7 +122,7 @@ class TrainingRun:
 
     @property
     def rank(self) -> int:
-        """This process's number, from 0."""
+        """The number of this process, from 0."""
         return self.accelerator.process_index
 
     @property

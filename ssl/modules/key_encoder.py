@@ -4,6 +4,7 @@ import copy
 from collections.abc import Callable, Sequence
 
 import torch
+from einops import rearrange
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
@@ -77,7 +78,7 @@ def encode_shuffled(
     count, everywhere = len(views), processes()
     images = len(views[0]) * count * everywhere
     if draws is None:
-        order = torch.arange(images).view(count, everywhere, -1).transpose(0, 1).flatten()
+        order = rearrange(torch.arange(images), "(view rank b) -> (rank view b)", view=count, rank=everywhere)
         mine = torch.cat(list(views))
     else:
         order = torch.randperm(images, generator=draws)

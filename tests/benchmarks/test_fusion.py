@@ -30,7 +30,7 @@ def make_batch(size: int, *, offset: float) -> ClipBatch:
 
 
 def test_the_hard_variant_breaks_a_third_and_repeats() -> None:
-    from fusion_data import Clips, hard
+    from fusion_study.fusion_data import Clips, hard
 
     clips = Clips(make_batch(900, offset=0), make_batch(900, offset=10_000), (1, 1, 1))
     broken = hard(clips, seed=3)
@@ -46,7 +46,7 @@ def test_the_hard_variant_breaks_a_third_and_repeats() -> None:
 
 
 def test_a_swapped_modality_is_another_clips() -> None:
-    from fusion_data import swapped
+    from fusion_study.fusion_data import swapped
 
     batch = make_batch(50, offset=0)
     rows = torch.zeros(50, 3, dtype=torch.bool)
@@ -58,7 +58,7 @@ def test_a_swapped_modality_is_another_clips() -> None:
 
 
 def test_some_clips_lack_what_all_clips_lack() -> None:
-    from fusion_data import rows_of
+    from fusion_study.fusion_data import rows_of
 
     batch = make_batch(5, offset=0)
     texts = ClipBatch(labels=batch.labels, tokens=batch.tokens, tokens_mask=batch.tokens_mask)
@@ -69,7 +69,7 @@ def test_some_clips_lack_what_all_clips_lack() -> None:
 
 
 def test_the_rank_correlation_pools_the_rows() -> None:
-    from fusion_report import rank_correlation
+    from fusion_study.fusion_report import rank_correlation
 
     score = torch.linspace(0, 1, 200)
     right = (score > torch.rand(200, generator=torch.Generator().manual_seed(0))).int()
@@ -84,7 +84,7 @@ def test_the_rank_correlation_pools_the_rows() -> None:
 
 
 def test_the_informed_one_sums_over_all_that_may_be_swapped() -> None:
-    from fusion_informed import log_evidence
+    from fusion_study.fusion_informed import log_evidence
 
     ratios = torch.rand(4, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.double) * 3
     heard = torch.tensor([[True, True, True], [True, False, True], [False, True, False], [False, False, False]])
@@ -100,7 +100,7 @@ def test_the_informed_one_sums_over_all_that_may_be_swapped() -> None:
 
 
 def test_concatenation_is_asked_the_same_of_plain_or_trained_like_ours() -> None:
-    from fusion_report import comparisons
+    from fusion_study.fusion_report import comparisons
 
     whole = {"reliability": 7, "concat": 5, "concat-plain": 4, "informed": 8}
     of_modality = {
@@ -121,7 +121,7 @@ def test_concatenation_is_asked_the_same_of_plain_or_trained_like_ours() -> None
 
 
 def test_nothing_is_claimed_without_the_row_that_is_compared() -> None:
-    from fusion_report import comparisons
+    from fusion_study.fusion_report import comparisons
 
     found = {
         (kind, "clean", seed): {"right": [1] * right + [0] * (10 - right)}

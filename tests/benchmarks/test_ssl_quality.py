@@ -27,14 +27,14 @@ def drawing(seed: int = 0) -> np.ndarray:
 
 
 def test_the_looks_are_drawn_without_augment() -> None:
-    tree = ast.parse((BENCHMARKS / "quality_clips.py").read_text(encoding="utf-8"))
+    tree = ast.parse((BENCHMARKS / "quality_study" / "quality_clips.py").read_text(encoding="utf-8"))
     names = {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
     names |= {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
     assert not any(name.startswith("framegate") for name in names if name)
 
 
 def test_a_look_changes_where_it_lies_and_nothing_else_of_the_clip() -> None:
-    from quality_clips import StationLook, render_clip
+    from quality_study.quality_clips import StationLook, render_clip
 
     plain = render_clip(drawing(), None, side=96, seed="a")
     looks = [StationLook.draw(0, station) for station in range(8)]
@@ -48,7 +48,7 @@ def test_a_look_changes_where_it_lies_and_nothing_else_of_the_clip() -> None:
 
 
 def test_clips_are_functions_of_their_seed() -> None:
-    from quality_clips import render_clip
+    from quality_study.quality_clips import render_clip
 
     first, again, other = (render_clip(drawing(), None, side=64, seed=seed) for seed in ("a", "a", "b"))
     assert all(np.array_equal(a, b) for a, b in zip(first, again, strict=True))
@@ -57,7 +57,7 @@ def test_clips_are_functions_of_their_seed() -> None:
 
 def test_near_duplicates_stay_out_and_splits_are_by_picture(tmp_path: Path) -> None:
     import cv2
-    from quality_pictures import CATEGORIES, load_pictures
+    from quality_study.quality_pictures import CATEGORIES, load_pictures
 
     for number, folders in enumerate(CATEGORIES["report"].values()):
         for folder in folders:
@@ -73,7 +73,7 @@ def test_near_duplicates_stay_out_and_splits_are_by_picture(tmp_path: Path) -> N
 
 
 def test_the_halves_share_no_folder() -> None:
-    from quality_pictures import CATEGORIES
+    from quality_study.quality_pictures import CATEGORIES
 
     report, tune = ({folder for folders in half.values() for folder in folders} for half in CATEGORIES.values())
     assert len(CATEGORIES["report"]) >= 12 and len(CATEGORIES["tune"]) >= 12
@@ -90,7 +90,7 @@ def row(seed: int, clean: list[float], same: list[float], swapped: list[float]) 
 
 
 def test_paired_differences_are_of_the_same_seed_and_picture() -> None:
-    from quality_report import accuracies, paired
+    from quality_study.quality_report import accuracies, paired
 
     rng = np.random.default_rng(0)
     peers = [row(seed, *(rng.random((3, 4)) / 2).tolist()) for seed in range(3)]
@@ -111,7 +111,7 @@ def test_paired_differences_are_of_the_same_seed_and_picture() -> None:
 
 
 def test_lightlys_split_batch_norm_round_trips() -> None:
-    from quality_peers import _split_batch_norm, _whole_batch_norm
+    from quality_study.quality_peers import _split_batch_norm, _whole_batch_norm
 
     model = nn.Sequential(nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4))
     split = _split_batch_norm(model)
@@ -124,14 +124,14 @@ def test_lightlys_split_batch_norm_round_trips() -> None:
 
 
 def test_query_images_count_both_views_of_whole_batches() -> None:
-    from quality_peers import query_images
+    from quality_study.quality_peers import query_images
 
     assert query_images(300, epochs=2, frames_per_epoch=1) == 2 * 2 * 256
     assert query_images(300, epochs=1, frames_per_epoch=2) == 2 * 512
 
 
 def test_every_recipe_gets_the_same_query_images_or_less_than_an_epoch_fewer(tmp_path: Path) -> None:
-    from quality_rows import Budget, Row, SkippedError, _config, _images_per_epoch
+    from quality_study.quality_rows import Budget, Row, SkippedError, _config, _images_per_epoch
 
     budget = Budget(epochs=4, frames=1, bf16=False, continued_epochs=1)
     equal = {"images": 10_000, "clips": 300, "budget": budget, "work": tmp_path}
@@ -156,8 +156,8 @@ def test_the_command_names_its_rows(tmp_path: Path, capsys, monkeypatch) -> None
 
 
 def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) -> None:
-    from quality_page import write_pages
-    from quality_rows import Row
+    from quality_study.quality_page import write_pages
+    from quality_study.quality_rows import Row
 
     def measured(kind: str, value: float, image_size: int = 64) -> dict[str, Any]:
         right = {name: [value] * 4 for name in ("clean", "same", "swapped")}
@@ -192,7 +192,7 @@ def test_the_page_tells_measured_rows_from_those_that_are_not(tmp_path: Path) ->
 
 
 def test_a_page_of_which_nothing_is_measured_is_left_as_it_is(tmp_path: Path) -> None:
-    from quality_page import write_pages
+    from quality_study.quality_page import write_pages
 
     (tmp_path / "QUALITY.md").write_text("before")
     write_pages(tmp_path / "QUALITY.md", {}, missing=[])
@@ -200,7 +200,7 @@ def test_a_page_of_which_nothing_is_measured_is_left_as_it_is(tmp_path: Path) ->
 
 
 def test_rows_of_a_changed_recipe_stand_beside_the_default_so_changed() -> None:
-    from quality_report import comparisons
+    from quality_study.quality_report import comparisons
 
     def half(kind: str, value: float) -> dict[str, Any]:
         return row(0, *([value] * 4,) * 3) | {"kind": kind, "share": 0.5}
@@ -216,7 +216,7 @@ def test_rows_of_a_changed_recipe_stand_beside_the_default_so_changed() -> None:
 
 
 def test_every_seed_of_continued_pretraining_is_compared_with_the_one_start() -> None:
-    from quality_report import comparisons
+    from quality_study.quality_report import comparisons
 
     rows = {"imagenet": row(0, *([0.5] * 4,) * 3) | {"kind": "imagenet"}}
     for seed, value in enumerate((0.5, 0.75, 1.0)):

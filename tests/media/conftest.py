@@ -12,6 +12,8 @@ import av
 import numpy as np
 import pytest
 
+from framegate.media.extraction.pool import _Worker
+
 MakeVideo = Callable[..., Path]
 
 
@@ -20,6 +22,21 @@ def _picture(index: int, width: int, height: int) -> np.ndarray:
     rows, columns = np.mgrid[0:height, 0:width]
     red = np.full((height, width), (index * 5) % 256)
     return np.stack([red, rows * 255 // height, columns * 255 // width], axis=2).astype(np.uint8)
+
+
+@pytest.fixture(autouse=True)
+def workers_say_what_they_ran(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where coverage is measured, a worker is first given time to end: a killed process leaves no measurement."""
+    if "COVERAGE_PROCESS_CONFIG" not in os.environ:
+        return
+    kill = _Worker.kill
+
+    def end(worker: _Worker) -> None:
+        worker.pipe.close()
+        worker._process.join(timeout=2)
+        kill(worker)
+
+    monkeypatch.setattr(_Worker, "kill", end)
 
 
 @pytest.fixture

@@ -30,7 +30,7 @@ def losses(metrics: Path) -> dict[int, float]:
 def test_an_old_store_and_an_old_backbone_open(old: Path) -> None:
     store = FrameStore(old / "store")
     assert (len(store), len(store.videos)) == (72, 24)
-    backbone = timm.create_model(f"local-dir:{old / 'runs' / 'moco_small' / 'backbone'}", pretrained=True)
+    backbone = timm.create_model(f"local-dir:{old / 'runs' / 'moco_small' / 'backbone'}", pretrained=True).eval()
     assert backbone(torch.zeros(1, 3, 32, 32)).shape == (1, backbone.num_features)
 
 

@@ -61,7 +61,7 @@ def test_a_foreign_error_is_one_plain_line(framegate, monkeypatch, capsys) -> No
     (line,) = capsys.readouterr().err.splitlines()
     assert is_plain(line)
     assert line.startswith("framegate: RuntimeError: first\\x1b")
-    assert line.endswith("… (framegate --debug … shows where)")
+    assert line.endswith("… (--debug shows where)")
     assert len(line) < 700
 
 

@@ -3,14 +3,24 @@
 import multiprocessing as mp
 import os
 import resource
+import sys
 import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from framegate.media.errors import FramegateError
+
 GRACE = 10.0  # seconds between the time limit that a task keeps itself, and the kill
 _TASKS_A_WORKER = 500  # decoders leave crumbs; a fresh process has none
+_READY = b"ready"  # the first word of a worker; all others are None or text
+
+
+class WorkerStartError(FramegateError, RuntimeError):
+    """A worker process that ended before it could take work."""
+
+    exit_code = 1
 
 
 class WorkerPool:
@@ -29,7 +39,13 @@ class WorkerPool:
         self._memory_mb = memory_mb
 
     def run(self, items: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, str | None]]:
-        """Yield each number once its item is done, with None, or with what went wrong in words."""
+        """Yield each number once its item is done, with None, or with what went wrong in words.
+
+        Raises:
+            WorkerStartError: a worker ended before it could take work, as where a script has no ``__main__`` guard.
+        """
+        if getattr(mp.current_process(), "_inheriting", False):
+            sys.exit("this script starts processes, and they start it again")  # the process that started us says more
         queue = iter(items)
         workers = [_Worker(self._task, memory_mb=self._memory_mb) for _ in range(self._count)]
         try:
@@ -63,6 +79,7 @@ class _Worker:
         theirs.close()
         self._began = 0.0
         self._tasks = 0
+        self._ready = False
         self.number = -1
         self.error: str | None = None
         self.usable = True
@@ -79,13 +96,21 @@ class _Worker:
     def ended(self, timeout: float) -> bool:
         """Whether the item is done, one way or another."""
         try:
-            if self.pipe.poll():
+            while self.pipe.poll():
                 self.error = self.pipe.recv()
+                if self.error == _READY:
+                    self._ready = True
+                    continue
                 if self._tasks == _TASKS_A_WORKER:
                     self.kill()
                 return True
         except (EOFError, ConnectionResetError):
             self._process.join()
+            if not self._ready:
+                raise WorkerStartError(
+                    f"a worker process ended before it began ({_exit_words(self._process.exitcode)}); a script calls "
+                    'framegate under `if __name__ == "__main__":`, since each worker imports the script'
+                ) from None
             self.error = f"the decoding process died ({_exit_words(self._process.exitcode)})"
             self.kill()
             return True
@@ -106,6 +131,7 @@ def _serve(task: Callable[[int, Any], None], pipe: Connection, memory_mb: int) -
     """The life of a worker process."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # some decoders print past FFmpeg's log
     with limited_memory(memory_mb):
+        pipe.send(_READY)
         _serve_items(task, pipe)
 
 

@@ -11,7 +11,7 @@ from framegate.finetune.data.batch import ClipSample
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
-from framegate.media import FrameStore, clip_sound, split_labels
+from framegate.media import FrameStore, clip_audio, split_labels
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ class StoreClips(Dataset):
         """The clip's sound windows (W, …) float32."""
         if self.prepare.rate is None:
             return None
-        audio, rate = clip_sound(self.store, row)
+        audio, rate = clip_audio(self.store, row)
         return self.prepare.windows(audio[: round(self.sampling.audio_seconds * rate)], rate)
 
     def tokens(self, row: int) -> Tensor | None:

@@ -322,7 +322,7 @@ def _checked(videos: pa.Table, path: Path) -> pa.Table:
                 values = values.flatten()
             if values.null_count:
                 raise MediaError(f"{path}: column {name!r} has empty values")
-            most = np.diff(lists.offsets).max(initial=0) if isinstance(lists, pa.ListArray) else 0
-            if most > _MAX_BOXES:
-                raise MediaError(f"{path}: {most} {name} in one clip; at most {_MAX_BOXES} can be true")
+            largest = np.diff(lists.offsets).max(initial=0) if isinstance(lists, pa.ListArray) else 0
+            if largest > _MAX_BOXES:
+                raise MediaError(f"{path}: {largest} {name} in one clip; at most {_MAX_BOXES} can be true")
     return videos

@@ -26,7 +26,7 @@ def audit_values(
     """The audit of a backbone at hand, as its JSON. ``visible``: show progress."""
     numbers = _candidates(store)
     known = probe_frames(store, numbers, taxonomy=taxonomy)
-    total = pictures_to_do(len(numbers), most=frames, labelled=bool(known.levels))
+    total = pictures_to_do(len(numbers), max_frames=frames, labelled=bool(known.levels))
     with WorkProgress("audit", total=total, visible=visible) as progress:
         painted = audit(
             backbone,
@@ -34,7 +34,7 @@ def audit_values(
             numbers,
             known,
             image_size=backbone.image_size,
-            most=frames,
+            max_frames=frames,
             seed=seed,
             on_progress=lambda done: progress.update(min(done, total)),
         )
@@ -46,7 +46,7 @@ def audit_metrics(backbone: Backbone, store: FrameStore, *, frames: int = 240) -
     """The light audit of a backbone in training, for a row of metrics and for W&B; takes about a second on a CPU."""
     numbers = _candidates(store)
     known = replace(probe_frames(store, numbers), levels={})
-    return audit_light(backbone, store, numbers, known, image_size=backbone.image_size, most=frames)
+    return audit_light(backbone, store, numbers, known, image_size=backbone.image_size, max_frames=frames)
 
 
 def _candidates(store: FrameStore, *, most: int = 100_000) -> np.ndarray:

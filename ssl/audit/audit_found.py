@@ -55,7 +55,7 @@ def audit_found(
     frames: ProbeFrames,
     *,
     image_size: int,
-    most: int = 600,
+    max_frames: int = 600,
     level: str = "leaf",
 ) -> FoundAudit | None:
     """Audit a backbone on the overlays that extraction found; None where it found none in two clips.
@@ -67,7 +67,7 @@ def audit_found(
     rows = np.flatnonzero(with_overlays[store.video_of[numbers]])
     if len(np.unique(frames.video[rows])) < 2:
         return None
-    rows = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]
+    rows = rows[np.linspace(0, len(rows) - 1, min(max_frames, len(rows))).astype(int)]
     features = PaintedFeatures(backbone, store, numbers[rows], image_size=image_size, seed=0)
     views = [centre_square(store[number], image_size) for number in numbers[rows]]
     masked_views = [

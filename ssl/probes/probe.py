@@ -73,16 +73,16 @@ def knn_probe(
     return rows
 
 
-def linear_probe(features: Tensor, frames: ProbeFrames, *, most: int = 20_000) -> list[ProbeRow]:
+def linear_probe(features: Tensor, frames: ProbeFrames, *, max_frames: int = 20_000) -> list[ProbeRow]:
     """Accuracy of a linear classifier at each level, its penalty chosen on the validation split.
 
     Args:
         features, frames: as for `knn_probe`.
-        most: training frames at most, evenly chosen; the optimiser sees all of them in every iteration.
+        max_frames: training frames at most, evenly chosen; the optimiser sees all of them in every iteration.
     """
     array, rows = features.numpy(), []
     for split in level_splits(frames)[0]:
-        train, val = _at_most(most, split.train), split.val
+        train, val = _at_most(max_frames, split.train), split.val
         c = 0.1
         if val.any():
             c = choose_c(array[train], split.classes[train], array[val], split.classes[val])
@@ -145,10 +145,10 @@ def _memory(split: LevelSplit, frames: ProbeFrames) -> np.ndarray:
     return split.train | (split.val & (frames.split == "train"))
 
 
-def _at_most(most: int, mask: np.ndarray) -> np.ndarray:
-    """The numbers of ``mask``'s frames, thinned evenly to ``most``."""
+def _at_most(max_frames: int, mask: np.ndarray) -> np.ndarray:
+    """The numbers of ``mask``'s frames, thinned evenly to ``max_frames``."""
     numbers = np.flatnonzero(mask)
-    return numbers if len(numbers) <= most else numbers[np.linspace(0, len(numbers) - 1, most).astype(int)]
+    return numbers if len(numbers) <= max_frames else numbers[np.linspace(0, len(numbers) - 1, max_frames).astype(int)]
 
 
 def _draw_clips(

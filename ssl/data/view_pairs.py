@@ -194,8 +194,8 @@ def collate(pairs: list[Pair]) -> ViewBatch:
     )
 
 
-def step_draws(*, seed: int, step: int, micro: int) -> torch.Generator:
-    """The randomness of a micro-batch's forward, the same on every process."""
+def step_generator(*, seed: int, step: int, micro: int) -> torch.Generator:
+    """Return the CPU generator of a micro-batch's forward pass, in the same state on every process."""
     state = np.random.SeedSequence([seed, step, micro, _STEP]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state))
 

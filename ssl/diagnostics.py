@@ -45,7 +45,7 @@ def embedding_diagnostics(queries: Tensor, positives: Tensor, similarities: Simi
     return {
         "alignment": alignment(queries, positives).item(),
         "uniformity": uniformity(queries).item(),
-        "embedding_std": spread(queries).item(),
+        "embedding_std": standard_deviation(queries).item(),
         "embedding_rank": effective_rank(queries).item(),
         **_quantiles("positive", similarities.positive),
         **_quantiles("negative", similarities.negative),
@@ -71,7 +71,7 @@ def uniformity(rows: Tensor) -> Tensor:
     return torch.pdist(rows).square().mul(-2).exp().mean().log()
 
 
-def spread(rows: Tensor) -> Tensor:
+def standard_deviation(rows: Tensor) -> Tensor:
     """Mean standard deviation of a coordinate × √dim: near 1 where unit rows fill the sphere, 0 where all are one.
 
     Chen & He 2021, §4.1 look at the same figure without the √dim. Shape: unit rows (N, dim) → ().

@@ -174,8 +174,8 @@ def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) ->
     That one bar is lighter than the other is little by itself; but it must not be the other way round.
     """
     pairs = [np.stack([frame[bar], copy[bar]]) for bar in bars]
-    together = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
-    return min(together, _of_rows(np.concatenate([_less_mean(pair) for pair in pairs], axis=1)))
+    joint = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
+    return min(joint, _of_rows(np.concatenate([_less_mean(pair) for pair in pairs], axis=1)))
 
 
 def _of_rows(pair: np.ndarray) -> float:

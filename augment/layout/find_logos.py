@@ -29,7 +29,7 @@ _FOUNDERS = 8  # strong edges that a group has at least
 _RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
 _STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
 _LEAST_CONFIDENCE = 0.55
-_LEAST_OWN = 0.1  # share of the edges in a logo's box that last
+_MIN_LASTING = 0.1  # share of the edges in a logo's box that last
 _MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
@@ -68,11 +68,11 @@ def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) 
 def _confidence(edges: LastingEdges, box: PixelBox, elsewhere: float) -> float:
     """0 to 1: how far a group stays in place, and how much more of its edges last than of the others; 0 if it moves."""
     inside = np.s_[box[1] : box[3], box[0] : box[2]]
-    own = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
+    lasts = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
     in_place, moved = edges.stays(box)
-    if own < _LEAST_OWN or in_place < moved + _MOVES:
+    if lasts < _MIN_LASTING or in_place < moved + _MOVES:
         return 0.0
-    return in_place * own / (own + elsewhere)
+    return in_place * lasts / (lasts + elsewhere)
 
 
 def _share_that_lasts(edges: LastingEdges, groups: list[PixelBox]) -> float:

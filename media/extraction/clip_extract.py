@@ -218,8 +218,8 @@ class _ClipExtraction:
         """Keep the first thing that went wrong, with FFmpeg's first words on it, which name the cause, and its last."""
         if not self._stage:
             words = [*self._words[:1], *self._words[1:][-2:]]
-            said = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
-            self._stage, self._error = stage, "; ".join([error, *said])
+            messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
+            self._stage, self._error = stage, "; ".join([error, *messages])
 
     # -- what is told ------------------------------------------------------------------------------------------------
 

@@ -246,15 +246,15 @@ def _accuracies(
     classes = chosen.classes
     assert classes is not None
     number_of_classes = int(classes.max()) + 1
-    own = features.painted(kind, classes)
+    same = features.painted(kind, classes)
     another = (classes[test] + rng.integers(1, number_of_classes, len(test))) % number_of_classes
     swapped = features.painted(kind, another, test)
     order = rng.permutation(int(fit.sum())) / max(int(fit.sum()), 1)
     found = {}
     for rho in RHOS:
         # A frame that has its class's overlay at some ρ has it at every higher one; the others have anyone's.
-        training = np.where((order < rho)[:, None], own[fit], painted[fit])
-        queries = (plain[test], own[test], swapped)
+        training = np.where((order < rho)[:, None], same[fit], painted[fit])
+        queries = (plain[test], same[test], swapped)
         right = linear_right(training, classes[fit], [(rows, classes[test]) for rows in queries], c=c)
         figures = {
             name: groups.balanced(outcome, classes[test])

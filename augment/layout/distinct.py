@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box
+from framegate.media.evenly_spaced import evenly_spaced
 
 _ROWS, _COLUMNS = 18, 32
 
@@ -41,6 +42,6 @@ def distinct_frames(thumbs: np.ndarray, picture: Box) -> list[int]:
     return kept
 
 
-def evenly(frames: Sequence[np.ndarray], most: int) -> list[np.ndarray]:
-    """At most so many of the frames, spread evenly."""
-    return [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]
+def choose_evenly(frames: Sequence[np.ndarray], max_frames: int) -> list[np.ndarray]:
+    """Return at most ``max_frames`` of the frames, at even distances."""
+    return [frames[i] for i in evenly_spaced(len(frames), max_frames)]

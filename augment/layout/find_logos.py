@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
-from framegate.augment.layout.distinct import evenly
+from framegate.augment.layout.distinct import choose_evenly
 from framegate.augment.layout.lasting import LastingEdges, lasting_edges
 
 Found = tuple[float, float, float, float, float]
@@ -46,7 +46,7 @@ def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) 
     moves = len(distinct) >= 3
     if len(frames) < _FEWEST or (not moves and not bars.any()):
         return ()
-    edges = lasting_edges(evenly([frames[i] for i in distinct] if moves else frames, _FRAMES))
+    edges = lasting_edges(choose_evenly([frames[i] for i in distinct] if moves else frames, _FRAMES))
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
         edges.lasting[~bars] = 0
     if moves and _share_that_lasts(edges, []) > 2 * _STANDS_STILL:

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from framegate.media import FrameStore
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.pretraining.probe_frames import probe_frames
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.audit.audit import DEFINITION, Audit, audit, audit_light, pictures_to_do
@@ -51,7 +52,7 @@ def audit_metrics(backbone: Backbone, store: FrameStore, *, frames: int = 240) -
 
 def _candidates(store: FrameStore, *, most: int = 100_000) -> np.ndarray:
     """Frames to choose from: all, or of a large store so many, evenly spread, since more would only cost time."""
-    return np.arange(len(store)) if len(store) <= most else np.linspace(0, len(store) - 1, most).astype(np.int64)
+    return evenly_spaced(len(store), most)
 
 
 def _values(painted: Audit, found: FoundAudit | None, seed: int) -> dict[str, Any]:

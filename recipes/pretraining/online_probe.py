@@ -7,6 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from framegate.media import FrameStore
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.finetuning.labels import LabelError
 from framegate.recipes.pretraining.probe_frames import probe_frames, video_levels
 from framegate.ssl.backbones.backbone import Backbone
@@ -86,7 +87,5 @@ def some_frames(backbone: Backbone, store: FrameStore, *, count: int = 512) -> F
 
 
 def _evenly(frames: np.ndarray, count: int) -> np.ndarray:
-    """At most ``count`` of ``frames``, evenly chosen."""
-    if len(frames) <= count:
-        return frames
-    return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
+    """Return at most ``count`` of ``frames``, at even distances."""
+    return frames[evenly_spaced(len(frames), count, rounding="nearest")]

@@ -44,7 +44,8 @@ def cut(image: np.ndarray, pixels: PixelBox, size: int) -> np.ndarray:
     """The part of ``image`` in ``pixels``, resized to a new array (size, size, 3)."""
     part = image[pixels[1] : pixels[3], pixels[0] : pixels[2]]
     shrinks = part.shape[0] > 2 * size and part.shape[1] > 2 * size
-    return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized: np.ndarray = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized
 
 
 def largest_square(width: int, height: int) -> Box:

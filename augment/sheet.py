@@ -97,7 +97,8 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
 
     def colours(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
         mean = np.array(cv2.mean(frame)[:3], np.float32)
-        return cv2.transform(frame, jitter_matrix(recipe, rng, mean=mean))
+        jittered: np.ndarray = cv2.transform(frame, jitter_matrix(recipe, rng, mean=mean))
+        return jittered
 
     def always(**of: float) -> Draw:
         only = Recipe(**{"min_scale": 1.0, "jitter": 0.0, "grey": 0.0, "blur": 0.0, **of})

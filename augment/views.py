@@ -21,13 +21,13 @@ from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.boxes import WHOLE, Box, area, covering_pixels, free_box, seen_through
 from framegate.augment.colour import RECIPES, Recipe, Strength, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.jpeg_view import Reduction, jpeg_size, largest_reduction
+from framegate.augment.jpeg_view import Reduction, largest_reduction
 from framegate.augment.overlays.looks import bank_look
 from framegate.augment.overlays.masks import cover, replace
 from framegate.augment.overlays.plates import on_canvas
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
 from framegate.media.clip_layout import Layout
-from framegate.media.decoding.jpeg import decode_jpeg
+from framegate.media.decoding.jpeg import decode_jpeg, jpeg_size
 
 if TYPE_CHECKING:  # it takes seconds to import, and few need it
     from albumentations import BaseCompose
@@ -216,7 +216,8 @@ class TwoViews:
         """What the donor shows in the same part of its frame, at half the detail, which will do."""
         image = decode_jpeg(donor.jpeg, reduce=self._reduction(seen, jpeg_size(donor.jpeg), detail=0.5))
         left, top, right, bottom = whole_pixels(seen, image.shape[1], image.shape[0])
-        return cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
+        part: np.ndarray = cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
+        return part
 
     def _transformed(self, view: np.ndarray, rng: random.Random) -> np.ndarray:
         """The user's own transform, with draws that are a function of ours."""

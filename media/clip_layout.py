@@ -1,4 +1,4 @@
-"""Where a clip's overlays lie: data only, found by whatever callable `extract` is given."""
+"""The layout of a clip's overlays, as the callable that `extract` is given finds it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -24,7 +24,7 @@ class Layout:
 
     @property
     def is_possible(self) -> bool:
-        """Whether there is a picture inside the borders, and all boxes lie within the frame."""
+        """Whether the borders leave a picture and all boxes lie within the frame."""
         left, top, right, bottom = self.borders
         return left < right and top < bottom and all(map(_is_within, (self.borders, *self.logos, *self.subtitles)))
 

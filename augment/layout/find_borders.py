@@ -100,7 +100,8 @@ def _lines(frame: np.ndarray, numbers: list[int], beside: bool) -> np.ndarray:
 def _share_of_colour(frame: np.ndarray, colour: np.ndarray, beside: bool) -> np.ndarray:
     """The share of each row of a frame, or column, that has a ``colour`` (3,)."""
     mask = cv2.inRange(frame, colour - _TOLERANCE, colour + _TOLERANCE)
-    return cv2.reduce(mask, 0 if beside else 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255
+    share: np.ndarray = cv2.reduce(mask, 0 if beside else 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255
+    return share
 
 
 def _sharpest_step(frames: list[np.ndarray], near: int, beside: bool) -> int:
@@ -165,7 +166,9 @@ def _likeness_of_blurred_copy(frames: list[np.ndarray], calm: list[np.ndarray], 
 
 def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """A picture stretched to a size and blurred."""
-    return cv2.GaussianBlur(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), (0, 0), width / 25)
+    stretched = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    blurred: np.ndarray = cv2.GaussianBlur(stretched, (0, 0), width / 25)
+    return blurred
 
 
 def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) -> float:
@@ -184,4 +187,5 @@ def _of_rows(pair: np.ndarray) -> float:
 
 
 def _less_mean(rows: np.ndarray) -> np.ndarray:
-    return rows - rows.mean(axis=1, keepdims=True)
+    centred: np.ndarray = rows - rows.mean(axis=1, keepdims=True)
+    return centred

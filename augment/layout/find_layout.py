@@ -50,4 +50,5 @@ def _shrunk(frame: np.ndarray) -> np.ndarray:
     times = min(width // _WIDTH, height // size[1])
     if times > 1:
         frame = cv2.resize(frame, (width // times, height // times), interpolation=cv2.INTER_AREA)
-    return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    small: np.ndarray = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    return small

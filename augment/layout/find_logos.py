@@ -153,7 +153,8 @@ def _connected(ys: np.ndarray, xs: np.ndarray, shape: tuple[int, int], reach: in
     points[ys, xs] = 255
     blots = cv2.dilate(points, np.ones((reach, reach), np.uint8))
     _, labels = cv2.connectedComponents(np.ascontiguousarray(blots[::2, ::2]), ltype=cv2.CV_16U)
-    return labels[ys // 2, xs // 2]
+    numbers: np.ndarray = labels[ys // 2, xs // 2]
+    return numbers
 
 
 def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
@@ -187,7 +188,10 @@ def _reaches_a_corner(
     left: np.ndarray, top: np.ndarray, right: np.ndarray, bottom: np.ndarray, rows: int, columns: int
 ) -> np.ndarray:
     """Which boxes, (N,) each side, may hold a logo: they come as near to the frame's edges as logos are."""
-    return (np.minimum(left, columns - right) < 0.15 * columns) & (np.minimum(top, rows - bottom) < 0.2 * rows)
+    near_side: np.ndarray = np.minimum(left, columns - right) < 0.15 * columns
+    near_end: np.ndarray = np.minimum(top, rows - bottom) < 0.2 * rows
+    near: np.ndarray = near_side & near_end
+    return near
 
 
 def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:

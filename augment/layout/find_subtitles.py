@@ -67,7 +67,8 @@ def _upright_edges(frame: np.ndarray) -> np.ndarray:
     step = cv2.absdiff(frame[:, 2:], frame[:, :-2])
     up_to = np.bincount(step[::3, ::3].ravel(), minlength=256).cumsum()
     usual = int(np.searchsorted(up_to, (1 - _FEW) * up_to[-1]))
-    return cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
+    edges: np.ndarray = cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
+    return edges
 
 
 def _stays(upright: list[np.ndarray], box: PixelBox) -> bool:

@@ -108,7 +108,8 @@ def _summed(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 def _strongest(of_colours: np.ndarray) -> np.ndarray:
     """The largest of three colours' values at each place."""
     red, green, blue = cv2.split(of_colours)
-    return cv2.max(cv2.max(red, green), blue)
+    strongest: np.ndarray = cv2.max(cv2.max(red, green), blue)
+    return strongest
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

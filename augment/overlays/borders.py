@@ -52,4 +52,5 @@ def _blurred(image: np.ndarray) -> np.ndarray:
     small = cv2.resize(
         image, (max(image.shape[1] // 16, 2), max(image.shape[0] // 16, 2)), interpolation=cv2.INTER_AREA
     )
-    return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    blurred: np.ndarray = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return blurred

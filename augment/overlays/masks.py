@@ -40,7 +40,8 @@ def cut_away(image: np.ndarray, regions: Sequence[Box]) -> np.ndarray | None:
     right, bottom = math.floor(free[2] * width), math.floor(free[3] * height)
     if left >= right or top >= bottom:
         return None
-    return cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
+    stretched: np.ndarray = cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
+    return stretched
 
 
 def mask_layout(image: np.ndarray, layout: Layout) -> np.ndarray:

@@ -45,20 +45,23 @@ def text_plate(script: Script, face: int, text: str) -> np.ndarray:
     """A line of text with room around it for an outline: (LINE, w) uint8, 255 inside the glyphs."""
     at_hand = faces(script)
     mask = at_hand[face % len(at_hand)](text, LINE - 6)
-    return cv2.copyMakeBorder(mask, 3, 3, 3, 3, cv2.BORDER_CONSTANT, value=(0,))
+    plate: np.ndarray = cv2.copyMakeBorder(mask, 3, 3, 3, 3, cv2.BORDER_CONSTANT, value=(0,))
+    return plate
 
 
 @lru_cache(maxsize=4096)
 def outline_plate(script: Script, face: int, text: str) -> np.ndarray:
     """The glyphs of a text plate grown by two pixels: what lies under the fill of outlined text."""
-    return cv2.dilate(text_plate(script, face, text), np.ones((5, 5), np.uint8))
+    plate: np.ndarray = cv2.dilate(text_plate(script, face, text), np.ones((5, 5), np.uint8))
+    return plate
 
 
 def scaled(plate: np.ndarray, width: float, height: float) -> np.ndarray:
     """A plate in another size, at least one pixel each way."""
     size = (max(round(width), 1), max(round(height), 1))
     halved = plate.shape[1] >= 2 * size[0] or plate.shape[0] >= 2 * size[1]
-    return cv2.resize(plate, size, interpolation=cv2.INTER_AREA if halved else cv2.INTER_LINEAR)
+    resized: np.ndarray = cv2.resize(plate, size, interpolation=cv2.INTER_AREA if halved else cv2.INTER_LINEAR)
+    return resized
 
 
 def coverage(plate: np.ndarray, opacity: float = 1.0) -> np.ndarray:

@@ -18,7 +18,7 @@ class StreamClock:
         if stream.time_base is None:
             raise MediaError("a stream does not tell how long its ticks are")
         self._tick = float(stream.time_base)
-        self._origin = (container.start_time or 0) / av.time_base
+        self._origin: float = (container.start_time or 0) / av.time_base
         rate = stream.average_rate if isinstance(stream, av.VideoStream) else None
         self.frame_ticks = max(1, round(1 / rate / stream.time_base)) if rate else 1
 
@@ -42,12 +42,14 @@ class FrameStamps:
     """
 
     def __init__(self, *, doubt: int = 0) -> None:
-        self._last_pts = self._last_dts = -(1 << 63)
+        self._last_pts: int = -(1 << 63)
+        self._last_dts: int = -(1 << 63)
         self._bad_pts, self._bad_dts = doubt, 0
 
     def best(self, frame: av.VideoFrame) -> int | None:
         """The timestamp of the next frame, in ticks; None if it has none."""
-        pts, dts = frame.pts, frame.dts
+        pts: int | None = frame.pts
+        dts: int | None = frame.dts
         if dts is not None:
             self._bad_dts += dts <= self._last_dts
             self._last_dts = dts

@@ -183,7 +183,7 @@ class ExactReader:
         return stamp == self._packets.last_stamp or (self._ended and not self._decoded)
 
     def _end_of(self, shown: _Stamped) -> int:
-        return shown[0] + max(shown[1].duration, self._clock.frame_ticks)
+        return shown[0] + max(int(shown[1].duration), self._clock.frame_ticks)
 
     def _empty_decoder(self) -> None:
         self._context.flush_buffers()

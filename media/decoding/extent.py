@@ -19,7 +19,7 @@ def stated_end(container: av.container.InputContainer, stream: av.VideoStream | 
     if stream.duration and stream.duration > 0:
         return clock.seconds((stream.start_time or 0) + stream.duration)
     if container.duration and container.duration > 0:
-        return container.duration / av.time_base
+        return float(container.duration / av.time_base)
     return None
 
 

@@ -44,12 +44,15 @@ def decode_jpeg(data: Any, *, reduce: Literal[1, 2, 4, 8] = 1, max_pixels: int =
     flags = {1: cv2.IMREAD_COLOR_RGB, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
     flag = flags.get(reduce, cv2.IMREAD_REDUCED_COLOR_8)
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+        picture: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:  # what it refuses by limits of its own
         raise MediaError(f"not a JPEG picture that OpenCV decodes: {error.err or error}") from None
     if picture is None:
         raise MediaError("not a JPEG picture")
-    return picture if reduce == 1 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    if reduce == 1:
+        return picture
+    rgb: np.ndarray = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    return rgb
 
 
 def _frame_header(data: bytes | memoryview) -> tuple[int, int, int]:

@@ -151,11 +151,13 @@ class PacketSource:
         where = entries.search_timestamp(target - self._delay)
         if self._ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
             return None
-        return entries[where]
+        entry: IndexEntry = entries[where]
+        return entry
 
 
 def _stamp(packet: av.Packet) -> int | None:
-    return packet.pts if packet.pts is not None else packet.dts
+    stamp: int | None = packet.pts if packet.pts is not None else packet.dts
+    return stamp
 
 
 def _marks(packet: av.Packet) -> tuple[int | None, ...]:

@@ -88,7 +88,8 @@ def turned(picture: np.ndarray, degrees: float) -> np.ndarray:
         return picture
     height, width = picture.shape[:2]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
-    return cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR)
+    rotated: np.ndarray = cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR)
+    return rotated
 
 
 def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
@@ -117,4 +118,5 @@ def _fit(width: float, height: float, size: int) -> tuple[int, int]:
 
 def _one_field(picture: np.ndarray, height: int) -> np.ndarray:
     """Every second line, stretched to ``height``: a single moment, without combs."""
-    return cv2.resize(picture[::2], (picture.shape[1], height), interpolation=cv2.INTER_LINEAR)
+    field: np.ndarray = cv2.resize(picture[::2], (picture.shape[1], height), interpolation=cv2.INTER_LINEAR)
+    return field

@@ -1,4 +1,4 @@
-"""The rows of a CSV or JSONL file as text, within bounds: what a manifest is made of."""
+"""Read the rows of a CSV or JSONL manifest as text, within bounds."""
 
 import csv
 import json
@@ -20,12 +20,12 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class ManifestError(ProblemsError):
-    """Everything that is wrong with a manifest: ``problems``, each ``clips.csv:17: what (nearest: …)``."""
+    """Raised with everything that is wrong with a manifest; each problem reads ``clips.csv:17: what (nearest: …)``."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """Why a row cannot be read."""
+    """A row that cannot be read; ``what`` is the reason."""
 
     what: str
 

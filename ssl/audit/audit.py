@@ -266,7 +266,8 @@ def _accuracies(
 
 def _above(share: np.ndarray | float, chance: np.ndarray | float) -> np.ndarray:
     """How far a share is above chance, from 0 at chance to 1."""
-    return np.clip((share - chance) / (1 - chance), 0, 1)
+    above: np.ndarray = np.clip((share - chance) / (1 - chance), 0, 1)
+    return above
 
 
 def _fit_groups(chosen: AuditFrames) -> np.ndarray:

@@ -5,6 +5,7 @@ from there: other overlays, which nobody found, stay in both.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -94,7 +95,7 @@ def audit_found(
     )
 
 
-def _looks(both: dict[str, np.ndarray], looks: np.ndarray, source: np.ndarray) -> dict:
+def _looks(both: dict[str, np.ndarray], looks: np.ndarray, source: np.ndarray) -> dict[str, Any]:
     """Decodability and neighbours of looks that several files share: files in turn go to the one side and the other."""
     nothing = dict.fromkeys(("decodability", "decodability_chance", "same_look_neighbours", "neighbours_chance"))
     known = looks >= 0

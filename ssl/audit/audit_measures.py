@@ -45,7 +45,8 @@ class Groups:
         np.add.at(hit, (self.of, classes), outcome)
         hit, total = self.weights @ hit, self.weights @ total
         share = np.divide(hit, total, out=np.zeros_like(hit), where=total > 0)
-        return share.sum(axis=1) / np.maximum((total > 0).sum(axis=1), 1)
+        means: np.ndarray = share.sum(axis=1) / np.maximum((total > 0).sum(axis=1), 1)
+        return means
 
 
 def interval(values: np.ndarray) -> list[float]:

@@ -90,7 +90,8 @@ class Backbone(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Pooled features (B, dim)."""
-        return self.model(self.normalise(images))
+        features: Tensor = self.model(self.normalise(images))
+        return features
 
     def feature_map(self, images: Tensor, *, least: int = 1, stage: int | None = None) -> Tensor:
         """Activations as a map (B, C, h, w), for convolutional models and transformers (their tokens) alike.
@@ -178,7 +179,8 @@ def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> n
         )
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
-    return timm.create_model(name, **options)
+    model: nn.Module = timm.create_model(name, **options)
+    return model
 
 
 def _as_folder(name: str, *, weights: bool) -> str:
@@ -232,7 +234,7 @@ def _summary(keys: list[str]) -> str:
 
 
 def _stated_image_size(name: str) -> int:
-    return _pretrained_cfg(name).get("input_size", (3, 224, 224))[-1]
+    return int(_pretrained_cfg(name).get("input_size", (3, 224, 224))[-1])
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:

@@ -44,8 +44,9 @@ def recalibrate_batch_norm(backbone: nn.Module, batches: Iterable[Tensor]) -> No
             module.training = training
     for norm, moments in sums.items():
         mean, variance = moments.result()
-        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
-        norm.running_var.copy_(variance)  # type: ignore[union-attr]
+        for statistic, value in ((norm.running_mean, mean), (norm.running_var, variance)):
+            assert statistic is not None
+            statistic.copy_(value)
 
 
 class _Moments:

@@ -9,6 +9,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -134,23 +135,24 @@ def _best_reading(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn
     return best[1:]
 
 
-def _fit(tensor: Tensor, wanted: Tensor, key: str, model: nn.Module) -> Tensor:
+def _fit(tensor: Tensor, wanted: Tensor, key: str, model: Any) -> Tensor:
     """``tensor`` in the model's shape, where that is another way to write the same or a position grid's other size."""
     if key == "pos_embed" and tensor.ndim == wanted.ndim == 3 and tensor.shape[-1] == wanted.shape[-1]:
         beside_grid = 0 if getattr(model, "no_embed_class", False) else int(getattr(model, "num_prefix_tokens", 0))
         side = math.isqrt(tensor.shape[1] - beside_grid)
         if tensor.shape != wanted.shape and side * side == tensor.shape[1] - beside_grid:
-            size = list(model.patch_embed.grid_size)  # type: ignore[union-attr, arg-type]
-            return resample_abs_pos_embed(tensor, new_size=size, old_size=[side, side], num_prefix_tokens=beside_grid)
+            sizes = {"new_size": list(model.patch_embed.grid_size), "old_size": [side, side]}
+            resampled: Tensor = resample_abs_pos_embed(tensor, **sizes, num_prefix_tokens=beside_grid)
+            return resampled
     # torchvision writes ConvNeXt's layer scale as (C, 1, 1), timm as (C,).
     if tensor.ndim == 3 and tensor.shape == (*wanted.shape, 1, 1):
         return tensor.reshape(wanted.shape)
     return tensor
 
 
-def _classifiers(model: nn.Module, layout: KeyLayout) -> tuple[str, ...]:
+def _classifiers(model: Any, layout: KeyLayout) -> tuple[str, ...]:
     """Where the classifier's tensors stand: prefixes of their names."""
-    names = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
+    names = model.pretrained_cfg.get("classifier") or ()
     return tuple(layout(f"{name}.") for name in ((names,) if isinstance(names, str) else names))
 
 

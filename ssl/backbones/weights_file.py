@@ -139,9 +139,9 @@ def _check_operations(pickle: IO[bytes]) -> None:
         if name == "MARK":
             marks.append(len(sizes))
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            memo[len(memo) if name == "MEMOIZE" else int(argument)] = sizes[-1]  # type: ignore[arg-type]
+            memo[len(memo) if argument is None else int(argument)] = sizes[-1]  # MEMOIZE has none
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            sizes.append(memo.get(int(argument), 1))  # type: ignore[arg-type]
+            sizes.append(memo.get(int(argument or 0), 1))
         else:
             before = operation.stack_before
             if pickletools.markobject in before:

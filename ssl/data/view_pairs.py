@@ -67,7 +67,7 @@ class Pair(NamedTuple):
     programme: int
 
 
-class ViewPairs(Dataset):
+class ViewPairs(Dataset[Pair]):
     """Frames of a store as pairs of views.
 
     Args:
@@ -136,7 +136,7 @@ class ViewPairs(Dataset):
         return int(self._by_source[place if place < first else place + last - first])
 
 
-class MicroBatches(Sampler):
+class MicroBatches(Sampler[list[tuple[int, int]]]):
     """Which (epoch, frame) pairs this process takes, micro-batch by micro-batch, from a step on.
 
     The global batch of a step is cut into ``accumulate`` parts, each into one piece a process: the union over processes
@@ -210,7 +210,8 @@ def programme_numbers(store: FrameStore) -> np.ndarray:
     names = store.videos["programme"].fill_null("").to_numpy(zero_copy_only=False)
     number_of_video = np.full(len(names), -1)
     _, number_of_video[names != ""] = np.unique(names[names != ""], return_inverse=True)
-    return number_of_video[store.video_of].astype(np.int64)
+    numbers: np.ndarray = number_of_video[store.video_of].astype(np.int64)
+    return numbers
 
 
 def video_looks(store: FrameStore) -> np.ndarray:
@@ -221,7 +222,8 @@ def video_looks(store: FrameStore) -> np.ndarray:
 
 def _numbers(store: FrameStore, column: str) -> np.ndarray:
     _, number_of_video = np.unique(store.videos[column].to_numpy(zero_copy_only=False), return_inverse=True)
-    return number_of_video[store.video_of].astype(np.int64)
+    numbers: np.ndarray = number_of_video[store.video_of].astype(np.int64)
+    return numbers
 
 
 def _pictures(views: list[View]) -> Tensor:

@@ -64,7 +64,7 @@ class _QueueLogSumExp(Function):
         highest = query.new_full((len(query),), torch.finfo(query.dtype).min)
         total = torch.zeros_like(highest)
         weighted = torch.zeros_like(query)
-        for chunk, chunk_sources in zip(keys.split(CHUNK), sources.split(CHUNK), strict=True):
+        for chunk, chunk_sources in zip(torch.split(keys, CHUNK), torch.split(sources, CHUNK), strict=True):
             similarity = chunk @ query.T  # (chunk, B); on a CPU its transpose takes twice as long
             similarity.masked_fill_(same_source(chunk_sources, query_sources), float("-inf"))
             higher = torch.maximum(highest, similarity.amax(dim=0))

@@ -27,7 +27,8 @@ class _Split:
     def forward(self: Any, x: Tensor) -> Tensor:
         groups = max(len(x) // GROUP, min(2, len(x) // LEAST)) if self.training else 1
         if groups < 2:
-            return super().forward(x)  # type: ignore[misc]
+            out: Tensor = super().forward(x)  # type: ignore[misc]  # of the norm that this is mixed into
+            return out
         # Each group moves the running statistics by its share, so that together they move as far as one batch does.
         momentum = self.momentum / groups
         out = _GroupNormalise.apply(
@@ -39,7 +40,8 @@ class _Split:
     def _activated(self: Any, x: Tensor) -> Tensor:
         """timm's activation after a norm; a SiLU in place would have autograd copy first what its gradient needs."""
         x = self.drop(x)
-        return F.silu(x) if isinstance(self.act, nn.SiLU) and torch.is_grad_enabled() else self.act(x)
+        active: Tensor = F.silu(x) if isinstance(self.act, nn.SiLU) and torch.is_grad_enabled() else self.act(x)
+        return active
 
 
 class _GroupNormalise(Function):
@@ -99,7 +101,8 @@ def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
         The module to use from here on.
     """
     if kind == "sync":
-        return convert_sync_batchnorm(module)  # timm's, for norms that hold their activation
+        synchronised: nn.Module = convert_sync_batchnorm(module)  # timm's, for norms that hold their activation
+        return synchronised
     if kind == "split":
         for norm in module.modules():
             if isinstance(norm, _BatchNorm) and not isinstance(norm, _Split):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -36,13 +37,15 @@ class KeyEncoder(nn.Module):
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
         """What the encoder makes of ``images``, without gradient."""
-        return self.encoder(images)
+        rows: Tensor = self.encoder(images)
+        return rows
 
     @torch.no_grad()
     def with_map(self, images: Tensor, *, least: int) -> tuple[Tensor, Tensor]:
         """The same, and the backbone's feature map (B, C, h, w) on the way there, at least ``least`` cells a side."""
-        backbone, head = self.encoder.children()
-        features, feature_map = backbone.forward_with_map(images, least=least)  # type: ignore[operator]
+        parts: list[Any] = list(self.encoder.children())  # a Backbone and its head
+        backbone, head = parts
+        features, feature_map = backbone.forward_with_map(images, least=least)
         return head(features), feature_map
 
     @torch.no_grad()

@@ -55,4 +55,5 @@ def grouped_accuracy(
 def _balanced(right: np.ndarray, total: np.ndarray) -> np.ndarray:
     """Return the mean share right over the classes that have rows: (R, classes) counts → (R,)."""
     share = np.divide(right, total, out=np.zeros_like(right), where=total > 0)
-    return share.sum(axis=1) / np.maximum(1, (total > 0).sum(axis=1))
+    means: np.ndarray = share.sum(axis=1) / np.maximum(1, (total > 0).sum(axis=1))
+    return means

@@ -13,7 +13,7 @@ from framegate.media import FrameStore, decode_jpeg
 from framegate.ssl.data.data_workers import usable_workers
 
 
-class PlainFrames(Dataset):
+class PlainFrames(Dataset[Tensor]):
     """Frames as a backbone sees them outside of training: resized, centre-cropped, raw pixels.
 
     ``mask_overlays``: the overlays that extraction found are hidden first, see `mask_layout`.

@@ -68,7 +68,7 @@ def fine_tune_probe(
             chosen = np.random.default_rng([seed, step]).choice(train, batch_size, p=share / share.sum())
             images = _views(store, numbers[chosen], backbone.image_size, seed=f"{seed}:{step}").to(device)
             classes = torch.from_numpy(split.classes[chosen]).to(device)
-            F.cross_entropy(head(tuned(images)), classes).backward()
+            torch.autograd.backward(F.cross_entropy(head(tuned(images)), classes))
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()

@@ -26,7 +26,7 @@ def knn_predict(
     memory, queries = F.normalize(memory, dim=1), F.normalize(queries, dim=1)
     classes = int(labels.max()) + 1
     predictions = []
-    for part in queries.split(chunk):
+    for part in torch.split(queries, chunk):
         similarity, neighbour = (part @ memory.T).topk(min(k, len(memory)), dim=1)
         # Less the best one, weights cannot overflow; the ranking is the same.
         weight = ((similarity - similarity[:, :1]) / temperature).exp()

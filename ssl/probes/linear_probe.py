@@ -61,10 +61,12 @@ def nearest_mean(features: np.ndarray, classes: np.ndarray, queries: np.ndarray)
     names = np.unique(classes)
     means = np.stack([features[classes == name].mean(axis=0) for name in names])
     distances = (means**2).sum(axis=1) - 2 * queries @ means.T  # less the query's own length, the same for all
-    return names[distances.argmin(axis=1)]
+    nearest: np.ndarray = names[distances.argmin(axis=1)]
+    return nearest
 
 
 def centred_unit(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
     """Rows less ``mean`` (dim,), scaled to length 1."""
     centred = features - mean
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    unit: np.ndarray = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    return unit

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -121,7 +121,7 @@ def few_shot_probe(
 
 
 def probe_row(
-    protocol: Protocol, split: LevelSplit, frames: ProbeFrames, *predicted: np.ndarray, **settings: float | None
+    protocol: Protocol, split: LevelSplit, frames: ProbeFrames, *predicted: np.ndarray, **settings: Any
 ) -> ProbeRow:
     """The row of one or several predictions (tests,) of the split's test frames; of several the mean."""
     times = len(predicted)
@@ -138,13 +138,14 @@ def probe_row(
         balanced_accuracy=accuracy.balanced,
         low=accuracy.low,
         high=accuracy.high,
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )
 
 
 def _memory(split: LevelSplit, frames: ProbeFrames) -> np.ndarray:
     """What needs no validation learns from all training frames, those too that the linear probe sets aside."""
-    return split.train | (split.val & (frames.split == "train"))
+    memory: np.ndarray = split.train | (split.val & (frames.split == "train"))
+    return memory
 
 
 def _draw_clips(

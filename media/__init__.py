@@ -1,4 +1,4 @@
-"""Files to frames, sound and rows: manifests, extraction and the frame store."""
+"""Frames, audio and rows of media files: manifests, extraction and the frame store."""
 
 from framegate.media.clip_layout import Layout
 from framegate.media.decoding.jpeg import decode_jpeg

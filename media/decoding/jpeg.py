@@ -1,4 +1,4 @@
-"""Stored pictures: JPEG, decoded only once its header has told a size that can be borne."""
+"""Decode stored JPEG pictures, after a check of the size in their header."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 from framegate.media.errors import MediaError
 
 MAX_STORED_PIXELS = 8192 * 4096
-"""A store's pictures have at most so many pixels, 100 MB when decoded; what extraction writes keeps to it."""
+"""Width × height of the largest picture in a store: 100 MB when decoded. Extraction writes no larger ones."""
 
 _NO_LENGTH = frozenset([0x00, 0x01, *range(0xD0, 0xDA), 0xFF])  # markers that no length follows, and fill bytes
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC

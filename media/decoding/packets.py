@@ -18,11 +18,11 @@ _LONG_AGO = 10**9  # ticks
 
 
 class TimedOutError(MediaError):
-    """A file took longer than it may."""
+    """Raised when reading a file takes longer than its time limit."""
 
 
 class Deadline:
-    """A moment after which reading stops.
+    """A point in time after which reading stops.
 
     Args:
         seconds: from now.
@@ -41,7 +41,8 @@ class Deadline:
 class PacketSource:
     """Reads one stream of a container, and skips the others. A packet without data marks the end.
 
-    Indexes lie, and some formats have none: where a seek lands is checked, and mended by going back further.
+    Indexes can be wrong, and some formats have none: after a seek the position is checked, and if it is too late the
+    seek is repeated further back.
     """
 
     def __init__(
@@ -70,7 +71,11 @@ class PacketSource:
         return self._latest if self._ended else None
 
     def read(self) -> av.Packet:
-        """The next packet."""
+        """Return the next packet; one without data marks the end.
+
+        Raises:
+            TimedOutError: the deadline has passed.
+        """
         self._deadline.check()
         packet, self._landed = self._landed or next(self._demuxed), None
         if not self._moved:

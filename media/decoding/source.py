@@ -1,4 +1,4 @@
-"""Opening one media file safely: that file and no other, formats we know, bounded pictures, no log on the terminal."""
+"""Open one media file safely: no other file, only known formats, bounded pictures, no log on the terminal."""
 
 import os
 import stat
@@ -99,7 +99,7 @@ def _bound(stream: av.VideoStream, max_pixels: int) -> None:
 
 
 def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
-    """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or none that is safe."""
+    """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or only one that is not safe."""
     context = stream.codec_context
     if context is None:
         raise MediaError(f"no decoder for the {stream.type} stream")

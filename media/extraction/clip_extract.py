@@ -1,4 +1,4 @@
-"""One clip to one part: frames, shots, layout and sound. The same function runs in every engine."""
+"""Extract one clip into one part: frames, shots, layout and audio. All engines run the same function."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -38,7 +38,7 @@ _STANDSTILL = (
 
 
 def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOptions, layout: LayoutFinder | None) -> None:
-    """Write clip number ``index`` as a part into ``folder``; whatever is wrong with its files becomes its failure."""
+    """Write clip number ``index`` as a part into ``folder``; errors in its files are recorded in the part."""
     part = PartWriter(folder, index, video_id=clip.id)
     with ffmpeg_words() as words:
         extraction = _ClipExtraction(clip, part, options, layout, words)
@@ -47,7 +47,7 @@ def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOption
 
 
 def salvage_clip(clip: Clip, index: int, folder: Path, *, error: str) -> None:
-    """Complete the part of a clip whose process died of ``error``: what had been written by then is kept."""
+    """Complete the part of a clip whose process died with ``error``, and keep the rows written until then."""
     part = PartWriter.salvaged(folder, index, video_id=clip.id)
     extraction = _ClipExtraction(clip, part, ExtractOptions(), None, [])
     extraction.fail("video", error)

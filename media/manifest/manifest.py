@@ -79,7 +79,9 @@ def read_manifest(
 
 
 def clips_from_files(paths: Iterable[str | Path]) -> list[Clip]:
-    """Return one clip for each file, for calls without a manifest: its id is made from the file name, its split is ``test``.
+    """Return one clip for each file, for calls without a manifest.
+
+    Ids are made from the file names; the split is ``test``.
 
     Raises:
         ManifestError: a file name is not UTF-8, so that no result could name the file.

@@ -271,7 +271,8 @@ def _above(share: np.ndarray | float, chance: np.ndarray | float) -> np.ndarray:
 
 
 def _fit_groups(chosen: AuditFrames) -> np.ndarray:
-    return chosen.group[chosen.fit]
+    groups: np.ndarray = chosen.group[chosen.fit]
+    return groups
 
 
 def _of(classes: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

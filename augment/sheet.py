@@ -1,4 +1,4 @@
-"""A sheet to look at: frames, their views, every augmentation alone in a row under its name, and what was found."""
+"""Draw a sheet of frames: their views, every augmentation alone in a named row, and the overlays found."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ _FOUND = {"borders": (0, 255, 0), "logos": (255, 0, 0), "subtitles": (255, 0, 25
 def draw_sheet(
     anchors: Sequence[Anchor], policy: ViewPolicy, *, image_size: int, seed: int, attention: Attention | None = None
 ) -> np.ndarray:
-    """One column a frame, one row an augmentation, as an RGB picture (H, W, 3) uint8.
+    """Draw a column for each frame and a row for each augmentation, as an RGB picture (H, W, 3) uint8.
 
     Args:
-        anchors: the frames; each one's donor is the next.
-        policy: of the pairs of views, which come first.
+        anchors: the frames; the donor of each is the next one.
+        policy: of the pairs of views, in the first rows.
         image_size: side of a view, and of every picture in the sheet.
-        seed: of all draws.
-        attention: gives activation maps of views; with it, two rows more show what a drop and a crop would do.
+        seed: of all random choices.
+        attention: returns activation maps of views; with it, three more rows show the maps, a drop and a crop.
     """
     frames = [decode_jpeg(anchor.jpeg) for anchor in anchors]
     rows = [

@@ -31,11 +31,11 @@ _OF_A_STILL = 0.95  # the same where few frames bear witness
 
 
 def find_borders(frames: Sequence[np.ndarray], distinct: Sequence[np.ndarray]) -> Box:
-    """The picture inside the borders, in fractions: (0, 0, 1, 1) where there are none.
+    """Return the box of the picture inside the borders, in fractions; (0, 0, 1, 1) without borders.
 
     Args:
         frames: (H, W, 3) uint8 each.
-        distinct: (H, W) uint8 each, those that differ, in grey.
+        distinct: the frames that differ, in grey, (H, W) uint8 each.
     """
     flat = _inside_flat_bars(choose_evenly(frames, _FRAMES))
     if flat != WHOLE or len(frames) < _FEWEST:

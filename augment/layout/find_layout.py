@@ -1,4 +1,4 @@
-"""Finding real overlays in the frames of a video: borders, logos, subtitle bands."""
+"""Find real overlays in the frames of a video: borders, logos, subtitle bands."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FRAMES = 16
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:
-    """Borders, logos and subtitle bands of one video.
+    """Find the borders, logos and subtitle bands of one video.
 
     Args:
-        frames: (H, W, 3) RGB uint8 each, all of one size, spread over the video; eight or more find most.
+        frames: (H, W, 3) RGB uint8 each, all of one size, from all parts of the video; logos need eight or more.
 
     Returns:
         The layout, in fractions of the frame; empty for no frames and for tiny ones.

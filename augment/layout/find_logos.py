@@ -34,12 +34,12 @@ _MOVES = 0.03  # by how much more alike the halves of the video must be in place
 
 
 def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[Found, ...]:
-    """Boxes and confidences of the logos.
+    """Find logos: boxes in fractions of the frame, with a confidence in 0–1.
 
     Args:
         frames: (H, W, 3) uint8 each.
-        distinct: numbers of those that differ, from `distinct_frames`.
-        picture: what the borders leave, in fractions.
+        distinct: numbers of the frames that differ, from `distinct_frames`.
+        picture: the box inside the borders, in fractions.
     """
     rows, columns = frames[0].shape[:2]
     bars = _outside(picture, rows, columns)

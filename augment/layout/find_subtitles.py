@@ -23,11 +23,14 @@ _DENSE = 0.22  # share of edges around a pixel of a line of text
 
 
 def find_subtitles(frames: Sequence[np.ndarray], picture: Box) -> tuple[Found, ...]:
-    """At most one band below and one above.
+    """Find at most one subtitle band below and one above.
 
     Args:
         frames: (H, W) uint8 each.
-        picture: what the borders leave, in fractions.
+        picture: the box inside the borders, in fractions.
+
+    Returns:
+        Boxes in fractions of the frame, with a confidence in 0–1.
     """
     if len(frames) < _WITNESSES:
         return ()

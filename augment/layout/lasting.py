@@ -1,4 +1,4 @@
-"""Edges that last: what a video's frames have in common while the picture behind changes."""
+"""Find edges that stay in all frames of a video while the picture behind them changes."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class LastingEdges:
 
 
 def lasting_edges(frames: Sequence[np.ndarray]) -> LastingEdges:
-    """The edges of frames, (H, W, 3) uint8 each."""
+    """Compute the lasting edges of frames, (H, W, 3) uint8 each."""
     rows, columns = frames[0].shape[:2]
     lasting, usual = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.float32)
     for first in range(0, rows, _STRIP):

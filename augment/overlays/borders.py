@@ -23,7 +23,7 @@ class BorderStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> BorderStyle:
-        """A random style: bars of 3 to 20% on each side, black more often than not."""
+        """Return a random style, a function of ``rng``: bars of 3 to 20% on each side, black in most cases."""
         kind = rng.choices(("letterbox", "pillarbox", "windowbox"), (0.5, 0.3, 0.2))[0]
         x = rng.uniform(0.03, 0.2) if kind != "letterbox" else 0.0
         y = rng.uniform(0.03, 0.2) if kind != "pillarbox" else 0.0

@@ -32,7 +32,7 @@ class TickerStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> TickerStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         bar = rng.choice(_BARS)
         return cls(
             script=rng.choice(SCRIPTS),
@@ -84,7 +84,7 @@ class ClockStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> ClockStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         box = rng.choice((*_BARS, None))
         return cls(
             face=rng.randrange(16),

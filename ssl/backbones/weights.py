@@ -1,8 +1,8 @@
-"""Weights that somebody else wrote: read without running anything in them, and fitted to a model whatever their names.
+"""Read weights from untrusted files without running code, and fit them to a model whatever their names are.
 
 A state dict comes from framegate, timm, torchvision or lightly, alone or inside a training's checkpoint. The model's
-tensors are looked for in each library's key layout and under any prefix; what is of no use to the model is left out and
-named, and what is missing, of another shape or not understood is an error.
+tensors are looked for in each library's key layout and under any prefix. Tensors that the model does not need are left
+out and named; tensors that are missing, of another shape or not understood are an error.
 """
 
 import math
@@ -24,11 +24,16 @@ __all__ = ["BackboneError", "fit_weights", "load_weights", "read_state_dict", "r
 
 
 class BackboneError(FramegateError, ValueError):
-    """A backbone that does not exist, or weights that do not fit it."""
+    """Raised for a backbone that does not exist, or weights that do not fit it."""
 
 
 def save_tensors(tensors: Mapping[str, Tensor], file: Path, *, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a ``.safetensors`` file that whoever may read the user's other new files may read, too.
+    """Write a ``.safetensors`` file with the permissions of the user's other new files.
+
+    Args:
+        tensors: by name.
+        file: its path.
+        metadata: texts for the file's header.
 
     Raises:
         OSError: the file cannot be written.
@@ -49,10 +54,10 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
 
     Args:
         model: changed in place.
-        path: a folder with ``model.safetensors``, or a file; of a query and a key encoder the query encoder is taken.
+        path: a folder with ``model.safetensors``, or a file; of a query and a key encoder, the query encoder is taken.
 
     Returns:
-        The file's tensors that were left out: a classifier, and what stands outside of the network (projection heads,
+        Names of the tensors that were left out: of a classifier, and of parts outside of the network (projection heads,
         a queue, a key encoder).
 
     Raises:
@@ -63,7 +68,7 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a backbone folder or a state-dict file; see :func:`read_state_dict`.
+    """Read the tensors of a backbone folder or a state-dict file; see :func:`read_state_dict`.
 
     Raises:
         BackboneError: the file is missing, unreadable or damaged.

@@ -1,7 +1,7 @@
 """Order training frames so that frames of one look, but of different sources, come into the same batch.
 
-Masking a source's own frames out of its negatives also takes away the only ones that share its real logo. Other sources
-of its programme, or of its layout, share the look and not the content: as negatives they make the look worthless.
+The loss leaves out negatives of the query's source, and with them the only ones that share its real logo. Other sources
+of its programme, or of its layout, share the look but not the content: as negatives they make the look useless.
 """
 
 from __future__ import annotations

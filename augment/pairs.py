@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from framegate.augment.boxes import Box
 from framegate.augment.overlays.masks import border_bars
-from framegate.media.clip_layout import Layout
+from framegate.media.clip_layout import FoundBox, Layout
 
 Removal = Literal["crop", "cover", "donor"]
 
@@ -123,5 +123,5 @@ def overlay_places(layout: Layout, *, assume: bool) -> tuple[Box, ...]:
     return borders + subtitles + logos
 
 
-def _box(found: tuple[float, float, float, float, float]) -> Box:
+def _box(found: FoundBox) -> Box:
     return found[0], found[1], found[2], found[3]

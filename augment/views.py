@@ -144,7 +144,7 @@ class TwoViews:
         return views[0], views[1]
 
     def _crop(self, plan: OverlayPlan, rng: random.Random, size: tuple[int, int], recipe: Recipe) -> Box:
-        """The part of the frame that is looked at; a transform of the user's own crops for itself."""
+        """Draw the crop, in fractions of the frame; with a ``transform``, only overlays are cropped away."""
         inside = free_box(WHOLE, plan.hidden) if plan.removal == "crop" else WHOLE
         if area(inside) < _LEAST_FREE:
             inside = WHOLE
@@ -154,7 +154,7 @@ class TwoViews:
         return random_crop(rng, aspect=size[0] / size[1], min_scale=min_scale, inside=inside)
 
     def _reduction(self, crop: Box, size: tuple[int, int], *, detail: float = 1.0) -> Reduction:
-        """How much smaller the frame of ``size`` may be decoded; ``detail``: pixels wanted for each of the view's."""
+        """Return by how much decoding may reduce a frame; ``detail``: pixels needed for each pixel of the view."""
         if self.transform is not None:
             return 1
         wanted = round(self.image_size * detail)
@@ -194,7 +194,7 @@ class TwoViews:
         return View(view, overlays, area(seen))
 
     def _known_overlays(self, anchor: Anchor, seen: Box, plan: OverlayPlan, canvas: Box) -> tuple[Box, ...]:
-        """Where a view shows real overlays that its plan leaves in, or painted ones, in fractions of the view."""
+        """Return the boxes of the real overlays that the plan keeps, and of painted ones, in fractions of the view."""
         on_frame = () if plan.hidden else overlay_places(anchor.layout, assume=False)
         on_view: tuple[Box, ...] = ()
         if plan.look is not None:
@@ -205,7 +205,7 @@ class TwoViews:
     def _hide(
         self, view: np.ndarray, seen: Box, zoom: float, plan: OverlayPlan, rng: random.Random, donor: Anchor | None
     ) -> None:
-        """Cover what of the plan's hidden boxes the view shows, and as far around as a ``zoom`` spreads it."""
+        """Hide the plan's hidden boxes in the view, in place, with a margin as wide as ``zoom`` blurs their edges."""
         height, width = view.shape[:2]
         boxes = (seen_through(seen, box) for box in plan.hidden if _overlap(box, seen))
         found = (covering_pixels(box, width, height, margin=1 + math.ceil(zoom)) for box in boxes)
@@ -220,14 +220,14 @@ class TwoViews:
             cover(view, shown, rng)
 
     def _same_part(self, donor: Anchor, seen: Box, width: int, height: int) -> np.ndarray:
-        """What the donor shows in the same part of its frame, at half the detail, which will do."""
+        """Return the same part of the donor's frame, at half the detail, which is enough."""
         image = decode_jpeg(donor.jpeg, reduce=self._reduction(seen, jpeg_size(donor.jpeg), detail=0.5))
         left, top, right, bottom = whole_pixels(seen, image.shape[1], image.shape[0])
         part: np.ndarray = cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
         return part
 
     def _transformed(self, view: np.ndarray, rng: random.Random) -> np.ndarray:
-        """The user's own transform, with draws that are a function of ours."""
+        """Apply ``transform``, seeded by ``rng``."""
         assert self.transform is not None
         self.transform.set_random_seed(rng.getrandbits(32))
         view = self.transform(image=view)["image"]

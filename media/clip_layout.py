@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-Box = tuple[float, float, float, float, float]
+FoundBox = tuple[float, float, float, float, float]
+"""left, top, right, bottom in fractions of the frame, and a confidence in 0–1."""
 
 
 @dataclass(frozen=True)
@@ -14,13 +15,13 @@ class Layout:
 
     Attributes:
         borders: (left, top, right, bottom), the edges of the picture inside; (0, 0, 1, 1) where there are no borders.
-        logos: boxes (x0, y0, x1, y1, confidence) that stay in place, confidence in 0..1.
-        subtitles: boxes as above where text comes and goes.
+        logos: boxes that stay in place.
+        subtitles: boxes in which text comes and goes.
     """
 
     borders: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    logos: tuple[Box, ...] = ()
-    subtitles: tuple[Box, ...] = ()
+    logos: tuple[FoundBox, ...] = ()
+    subtitles: tuple[FoundBox, ...] = ()
 
     @property
     def is_possible(self) -> bool:

@@ -10,8 +10,7 @@ import numpy as np
 from framegate.augment.boxes import Box, PixelBox
 from framegate.augment.layout.distinct import choose_evenly
 from framegate.augment.layout.lasting import LastingEdges, lasting_edges
-
-Found = tuple[float, float, float, float, float]
+from framegate.media.clip_layout import FoundBox
 
 _FEWEST, _FRAMES = 8, 14  # frames: fewer tell too little, more are not looked at
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
@@ -33,7 +32,7 @@ _MIN_LASTING = 0.1  # share of the edges in a logo's box that last
 _MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
-def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[Found, ...]:
+def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[FoundBox, ...]:
     """Find logos: boxes in fractions of the frame, with a confidence in 0–1.
 
     Args:

@@ -38,10 +38,10 @@ class LastingEdges:
     usual: np.ndarray
 
     def stays(self, box: PixelBox) -> tuple[float, float]:
-        """How alike two halves of the frames are over a box: in place, and at best where one is moved by 2 pixels or 3.
+        """Return how similar two halves of the frames are in a box: in place, and at best when moved by 2 or 3 pixels.
 
-        Two correlations of mean gradients in all colours (many a logo is as light as what it lies on), 0 to 1. What
-        lies over a picture is most alike in place; what moves with the picture, however slowly, elsewhere.
+        Both are correlations of mean gradients in all colours, since many logos are as bright as their background. An
+        overlay is most similar in place; what moves with the picture, however slowly, is more similar when moved.
         """
         rows, columns = self.lasting.shape
         left, top = max(box[0], _REACH), max(box[1], _REACH)

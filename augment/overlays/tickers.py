@@ -71,7 +71,7 @@ class TickerStyle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStyle:
-    """A clock or a score in a box; sizes and ``margin`` are fractions of the frame's own sides."""
+    """A clock or a score in a box; sizes and ``margin`` are fractions of the frame's width and height."""
 
     face: int
     corner: Corner

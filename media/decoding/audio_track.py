@@ -45,7 +45,7 @@ class AudioReader:
     """Reads windows of audio from one stream of an open container, each later than the last.
 
     Attributes:
-        damage: what FFmpeg said about packets that do not decode.
+        damage: FFmpeg's messages about packets that do not decode.
     """
 
     def __init__(self, container: av.container.InputContainer, stream: av.AudioStream, *, deadline: Deadline) -> None:

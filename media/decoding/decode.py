@@ -39,7 +39,7 @@ class ExactReader:
     """Takes frames from one stream of an open container, each target later than the last.
 
     Attributes:
-        damage: what FFmpeg said about packets that do not decode, or decode with errors.
+        damage: FFmpeg's messages about packets that do not decode, or decode with errors.
     """
 
     def __init__(

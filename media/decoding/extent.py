@@ -7,7 +7,7 @@ from typing import cast
 import av
 
 from framegate.media.decoding.clock import StreamClock
-from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.packets import Deadline, PacketSource, stamp_of
 from framegate.media.decoding.source import open_media
 from framegate.media.errors import MediaError
 from framegate.media.options import MAX_PIXELS
@@ -49,7 +49,7 @@ def _last_end(path: Path, index: int, deadline: Deadline, *, near_end: bool, max
 def _last_stamp(source: PacketSource, clock: StreamClock) -> int | None:
     end: int | None = None
     while (packet := source.read()).size:
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamp = stamp_of(packet)
         if stamp is not None:
             end = max(end or stamp, stamp + (packet.duration or clock.frame_ticks))
     return end

@@ -6,7 +6,7 @@ import av
 
 from framegate.media.decoding.clock import StreamClock
 from framegate.media.decoding.decode import TimedFrame
-from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.packets import Deadline, PacketSource, stamp_of
 
 _STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
 
@@ -91,4 +91,4 @@ class KeyframeReader:
 
 
 def _stamp(packet: av.Packet) -> int:
-    return packet.pts if packet.pts is not None else packet.dts or 0
+    return stamp_of(packet) or 0

@@ -82,7 +82,7 @@ class PacketSource:
             self._first, self._moved = _marks(packet), True
         self._position = packet.pos or self._position
         self._ended = packet.size == 0
-        stamp = _stamp(packet)
+        stamp = stamp_of(packet)
         if stamp is not None:
             self._latest = max(self._latest, stamp + (packet.duration or 0))
         if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
@@ -137,7 +137,7 @@ class PacketSource:
         for packet in self._demuxed:
             self._deadline.check()
             if packet.is_keyframe and packet.size:
-                in_time = (_stamp(packet) or 0) <= no_later_than
+                in_time = (stamp_of(packet) or 0) <= no_later_than
                 self._landed = packet if in_time else None
                 return in_time
         return False
@@ -160,7 +160,8 @@ class PacketSource:
         return entry
 
 
-def _stamp(packet: av.Packet) -> int | None:
+def stamp_of(packet: av.Packet) -> int | None:
+    """Return a packet's presentation time in ticks, or failing that its decoding time; None if it has neither."""
     stamp: int | None = packet.pts if packet.pts is not None else packet.dts
     return stamp
 

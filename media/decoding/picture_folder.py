@@ -20,7 +20,7 @@ class FolderReader:
     """Takes pictures from a folder as `ExactReader` takes frames from a stream.
 
     Attributes:
-        damage: what FFmpeg said about pictures that do not decode.
+        damage: FFmpeg's messages about pictures that do not decode.
         start, end: seconds of the first picture, and of the last one's end.
     """
 

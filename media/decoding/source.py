@@ -35,7 +35,7 @@ FORMATS = frozenset(f"{_VIDEO} {_AUDIO} {_PICTURES}".split())
 # (CVE-2026-125244), APAC (CVE-2026-125267), ADX (CVE-2026-64835). None of them is opened, not even to probe a file.
 UNSAFE_DECODERS = frozenset({"vvc", "apac", "adpcm_adx"})
 
-# Larger blocks make reading slow where sound and picture lie apart: every jump between them reads a block anew.
+# Larger blocks make reading slow where audio and video lie apart: every jump between them reads a block anew.
 _BLOCK_BYTES = 32768
 
 

@@ -87,7 +87,7 @@ def audit_found(
     drift = float(cosine_distances(both["raw"], both["masked"]).mean() / max(between, 1e-12))
 
     sources = store.videos["source"].to_pylist()
-    looks = look_numbers(sources, sources, layouts)[frames.video[rows]]  # each file its own programme: layouts decide
+    looks = look_numbers(sources, sources, layouts)[frames.video[rows]]  # no programmes: layouts decide
     looked = _looks(both, looks, frames.source[rows])
     accuracy, accuracy_interval = _accuracy(both, rows, frames, level)
     return FoundAudit(

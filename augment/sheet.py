@@ -1,4 +1,4 @@
-"""A sheet to look at: frames, their views, every augmentation alone in a row under its name, and what was found."""
+"""Draw a sheet of frames: their views, every augmentation alone in a named row, and the overlays found."""
 
 from __future__ import annotations
 
@@ -51,14 +51,14 @@ _FOUND = {"borders": (0, 255, 0), "logos": (255, 0, 0), "subtitles": (255, 0, 25
 def draw_sheet(
     anchors: Sequence[Anchor], policy: ViewPolicy, *, image_size: int, seed: int, attention: Attention | None = None
 ) -> np.ndarray:
-    """One column a frame, one row an augmentation, as an RGB picture (H, W, 3) uint8.
+    """Draw a column for each frame and a row for each augmentation, as an RGB picture (H, W, 3) uint8.
 
     Args:
-        anchors: the frames; each one's donor is the next.
-        policy: of the pairs of views, which come first.
+        anchors: the frames; the donor of each is the next one.
+        policy: of the pairs of views, in the first rows.
         image_size: side of a view, and of every picture in the sheet.
-        seed: of all draws.
-        attention: gives activation maps of views; with it, two rows more show what a drop and a crop would do.
+        seed: of all random choices.
+        attention: returns activation maps of views; with it, three more rows show the maps, a drop and a crop.
     """
     frames = [decode_jpeg(anchor.jpeg) for anchor in anchors]
     rows = [
@@ -97,7 +97,8 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
 
     def colours(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
         mean = np.array(cv2.mean(frame)[:3], np.float32)
-        return cv2.transform(frame, jitter_matrix(recipe, rng, mean=mean))
+        jittered: np.ndarray = cv2.transform(frame, jitter_matrix(recipe, rng, mean=mean))
+        return jittered
 
     def always(**of: float) -> Draw:
         only = Recipe(**{"min_scale": 1.0, "jitter": 0.0, "grey": 0.0, "blur": 0.0, **of})
@@ -118,14 +119,14 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
             replace(frame, pixels, donor)
         return frame
 
-    draws: dict[str, Draw] = {"crop": crop, "colours": colours, "grey": always(grey=1.0)}
-    draws |= {"solarize": always(solarize=1.0), "blur": always(blur=1.0)}
-    draws["flip"] = lambda frame, anchor, column, rng: cv2.flip(frame, 1)
-    rows = {name: Augmentation(draw, name) for name, draw in draws.items()}
+    plain: dict[str, Draw] = {"crop": crop, "colours": colours, "grey": always(grey=1.0)}
+    plain |= {"solarize": always(solarize=1.0), "blur": always(blur=1.0)}
+    plain["flip"] = lambda frame, anchor, column, rng: cv2.flip(frame, 1)
+    rows = {name: Augmentation(draw, name) for name, draw in plain.items()}
     for name, style in _OVERLAYS.items():
         rows[name] = Augmentation(_painter(style), name)
         rows[f"mask: {name}"] = Augmentation(_masker(style), name)
-    draws = {
+    special: dict[str, Draw] = {
         "subtitles, karaoke": _painter(SubtitleStyle, having=lambda style: style.karaoke is not None),
         "subtitles, vertical": _painter(SubtitleStyle, having=lambda style: style.place in ("left", "right")),
         "logo, moving, three moments": _moving_logo,
@@ -134,7 +135,7 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
         "overlays, a donor's": donated,
         "layout masked": lambda frame, anchor, column, rng: mask_layout(frame, anchor.layout),
     }
-    return rows | {name: Augmentation(draw, name) for name, draw in draws.items()}
+    return rows | {name: Augmentation(draw, name) for name, draw in special.items()}
 
 
 def _drawn(style: type[Overlay], rng: random.Random, having: Callable[[Any], bool] = bool) -> Overlay:

@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
-from framegate.augment.layout.distinct import evenly
+from framegate.augment.layout.distinct import choose_evenly
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
@@ -31,16 +31,16 @@ _OF_A_STILL = 0.95  # the same where few frames bear witness
 
 
 def find_borders(frames: Sequence[np.ndarray], distinct: Sequence[np.ndarray]) -> Box:
-    """The picture inside the borders, in fractions: (0, 0, 1, 1) where there are none.
+    """Return the box of the picture inside the borders, in fractions; (0, 0, 1, 1) without borders.
 
     Args:
         frames: (H, W, 3) uint8 each.
-        distinct: (H, W) uint8 each, those that differ, in grey.
+        distinct: the frames that differ, in grey, (H, W) uint8 each.
     """
-    flat = _inside_flat_bars(evenly(frames, _FRAMES))
+    flat = _inside_flat_bars(choose_evenly(frames, _FRAMES))
     if flat != WHOLE or len(frames) < _FEWEST:
         return flat
-    return _inside_a_blurred_copy(evenly(distinct, _FRAMES))
+    return _inside_a_blurred_copy(choose_evenly(distinct, _FRAMES))
 
 
 def _inside_flat_bars(frames: list[np.ndarray]) -> Box:
@@ -62,7 +62,7 @@ def _inside_a_blurred_copy(frames: list[np.ndarray]) -> Box:
     if not boxes:
         return WHOLE
     size = (max(width // 4, 8), max(height // 4, 8))
-    few = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in evenly(frames, _WITNESSES)]
+    few = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in choose_evenly(frames, _WITNESSES)]
     calm = [cv2.morphologyEx(frame, cv2.MORPH_GRADIENT, _NEAR) < _CALM for frame in few]
     likeness = [_likeness_of_blurred_copy(few, calm, box) for box in boxes]
     best = max(likeness)
@@ -100,7 +100,8 @@ def _lines(frame: np.ndarray, numbers: list[int], beside: bool) -> np.ndarray:
 def _share_of_colour(frame: np.ndarray, colour: np.ndarray, beside: bool) -> np.ndarray:
     """The share of each row of a frame, or column, that has a ``colour`` (3,)."""
     mask = cv2.inRange(frame, colour - _TOLERANCE, colour + _TOLERANCE)
-    return cv2.reduce(mask, 0 if beside else 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255
+    share: np.ndarray = cv2.reduce(mask, 0 if beside else 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255
+    return share
 
 
 def _sharpest_step(frames: list[np.ndarray], near: int, beside: bool) -> int:
@@ -165,7 +166,9 @@ def _likeness_of_blurred_copy(frames: list[np.ndarray], calm: list[np.ndarray], 
 
 def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     """A picture stretched to a size and blurred."""
-    return cv2.GaussianBlur(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), (0, 0), width / 25)
+    stretched = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    blurred: np.ndarray = cv2.GaussianBlur(stretched, (0, 0), width / 25)
+    return blurred
 
 
 def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) -> float:
@@ -174,8 +177,8 @@ def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) ->
     That one bar is lighter than the other is little by itself; but it must not be the other way round.
     """
     pairs = [np.stack([frame[bar], copy[bar]]) for bar in bars]
-    together = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
-    return min(together, _of_rows(np.concatenate([_less_mean(pair) for pair in pairs], axis=1)))
+    joint = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
+    return min(joint, _of_rows(np.concatenate([_less_mean(pair) for pair in pairs], axis=1)))
 
 
 def _of_rows(pair: np.ndarray) -> float:
@@ -184,4 +187,5 @@ def _of_rows(pair: np.ndarray) -> float:
 
 
 def _less_mean(rows: np.ndarray) -> np.ndarray:
-    return rows - rows.mean(axis=1, keepdims=True)
+    centred: np.ndarray = rows - rows.mean(axis=1, keepdims=True)
+    return centred

@@ -1,4 +1,4 @@
-"""Finding real overlays in the frames of a video: borders, logos, subtitle bands."""
+"""Find real overlays in the frames of a video: borders, logos, subtitle bands."""
 
 from __future__ import annotations
 
@@ -13,6 +13,7 @@ from framegate.augment.layout.find_borders import find_borders
 from framegate.augment.layout.find_logos import find_logos
 from framegate.augment.layout.find_subtitles import find_subtitles
 from framegate.media.clip_layout import Layout
+from framegate.media.evenly_spaced import evenly_spaced
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
 _LEAST_SIDE = 16  # below it nothing can be told apart
@@ -20,18 +21,17 @@ _FRAMES = 16
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:
-    """Borders, logos and subtitle bands of one video.
+    """Find the borders, logos and subtitle bands of one video.
 
     Args:
-        frames: (H, W, 3) RGB uint8 each, all of one size, spread over the video; eight or more find most.
+        frames: (H, W, 3) RGB uint8 each, all of one size, from all parts of the video; logos need eight or more.
 
     Returns:
         The layout, in fractions of the frame; empty for no frames and for tiny ones.
     """
     if not frames:
         return Layout()
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES)).astype(int))
-    small = [_shrunk(frames[i]) for i in chosen]
+    small = [_shrunk(frames[i]) for i in evenly_spaced(len(frames), _FRAMES)]
     if min(small[0].shape[:2]) < _LEAST_SIDE:
         return Layout()
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small]
@@ -50,4 +50,5 @@ def _shrunk(frame: np.ndarray) -> np.ndarray:
     times = min(width // _WIDTH, height // size[1])
     if times > 1:
         frame = cv2.resize(frame, (width // times, height // times), interpolation=cv2.INTER_AREA)
-    return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    small: np.ndarray = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    return small

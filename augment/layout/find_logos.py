@@ -8,10 +8,9 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
-from framegate.augment.layout.distinct import evenly
+from framegate.augment.layout.distinct import choose_evenly
 from framegate.augment.layout.lasting import LastingEdges, lasting_edges
-
-Found = tuple[float, float, float, float, float]
+from framegate.media.clip_layout import FoundBox
 
 _FEWEST, _FRAMES = 8, 14  # frames: fewer tell too little, more are not looked at
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
@@ -29,24 +28,24 @@ _FOUNDERS = 8  # strong edges that a group has at least
 _RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
 _STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
 _LEAST_CONFIDENCE = 0.55
-_LEAST_OWN = 0.1  # share of the edges in a logo's box that last
+_MIN_LASTING = 0.1  # share of the edges in a logo's box that last
 _MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
-def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[Found, ...]:
-    """Boxes and confidences of the logos.
+def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[FoundBox, ...]:
+    """Find logos: boxes in fractions of the frame, with a confidence in 0–1.
 
     Args:
         frames: (H, W, 3) uint8 each.
-        distinct: numbers of those that differ, from `distinct_frames`.
-        picture: what the borders leave, in fractions.
+        distinct: numbers of the frames that differ, from `distinct_frames`.
+        picture: the box inside the borders, in fractions.
     """
     rows, columns = frames[0].shape[:2]
     bars = _outside(picture, rows, columns)
     moves = len(distinct) >= 3
     if len(frames) < _FEWEST or (not moves and not bars.any()):
         return ()
-    edges = lasting_edges(evenly([frames[i] for i in distinct] if moves else frames, _FRAMES))
+    edges = lasting_edges(choose_evenly([frames[i] for i in distinct] if moves else frames, _FRAMES))
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
         edges.lasting[~bars] = 0
     if moves and _share_that_lasts(edges, []) > 2 * _STANDS_STILL:
@@ -68,11 +67,11 @@ def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) 
 def _confidence(edges: LastingEdges, box: PixelBox, elsewhere: float) -> float:
     """0 to 1: how far a group stays in place, and how much more of its edges last than of the others; 0 if it moves."""
     inside = np.s_[box[1] : box[3], box[0] : box[2]]
-    own = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
+    lasts = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
     in_place, moved = edges.stays(box)
-    if own < _LEAST_OWN or in_place < moved + _MOVES:
+    if lasts < _MIN_LASTING or in_place < moved + _MOVES:
         return 0.0
-    return in_place * own / (own + elsewhere)
+    return in_place * lasts / (lasts + elsewhere)
 
 
 def _share_that_lasts(edges: LastingEdges, groups: list[PixelBox]) -> float:
@@ -153,7 +152,8 @@ def _connected(ys: np.ndarray, xs: np.ndarray, shape: tuple[int, int], reach: in
     points[ys, xs] = 255
     blots = cv2.dilate(points, np.ones((reach, reach), np.uint8))
     _, labels = cv2.connectedComponents(np.ascontiguousarray(blots[::2, ::2]), ltype=cv2.CV_16U)
-    return labels[ys // 2, xs // 2]
+    numbers: np.ndarray = labels[ys // 2, xs // 2]
+    return numbers
 
 
 def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
@@ -187,7 +187,10 @@ def _reaches_a_corner(
     left: np.ndarray, top: np.ndarray, right: np.ndarray, bottom: np.ndarray, rows: int, columns: int
 ) -> np.ndarray:
     """Which boxes, (N,) each side, may hold a logo: they come as near to the frame's edges as logos are."""
-    return (np.minimum(left, columns - right) < 0.15 * columns) & (np.minimum(top, rows - bottom) < 0.2 * rows)
+    near_side: np.ndarray = np.minimum(left, columns - right) < 0.15 * columns
+    near_end: np.ndarray = np.minimum(top, rows - bottom) < 0.2 * rows
+    near: np.ndarray = near_side & near_end
+    return near
 
 
 def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:

@@ -36,7 +36,7 @@ class LogoStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> LogoStyle:
-        """A random logo, a function of ``rng``."""
+        """Return a random logo, a function of ``rng``."""
         return cls(
             seed=rng.getrandbits(32),
             corner=rng.choices(CORNERS, (0.35, 0.4, 0.12, 0.13))[0],

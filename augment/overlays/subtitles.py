@@ -45,7 +45,7 @@ class SubtitleStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> SubtitleStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         script = rng.choice(SCRIPTS)
         vertical = script in ("chinese", "japanese") and rng.random() < 0.2
         return cls(

@@ -30,12 +30,12 @@ from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkSt
 from framegate.media.clip_layout import Layout
 
 
-class _OfAStyle(A.ImageOnlyTransform):
+class _OfAStyle(A.ImageOnlyTransform):  # type: ignore[misc]  # albumentations is read without its types
     """What painting and hiding share: a style, drawn anew each time, or for ever the one that ``station`` names."""
 
     style: ClassVar[type[Overlay]]
 
-    class InitSchema(A.ImageOnlyTransform.InitSchema):
+    class InitSchema(A.ImageOnlyTransform.InitSchema):  # type: ignore[misc]  # as above
         station: int | None
 
     def __init__(self, station: int | None = None, p: float = 0.5) -> None:
@@ -170,7 +170,7 @@ class MaskRoundedFrame(_Mask):
     style = RoundedFrameStyle
 
 
-class MaskLayout(A.ImageOnlyTransform):
+class MaskLayout(A.ImageOnlyTransform):  # type: ignore[misc]  # as above
     """Hides what `find_layout` found, in the mean colour of the rest; the same every time, for inference.
 
     Called with the layout beside the image: ``MaskLayout()(image=image, layout=layout)``.

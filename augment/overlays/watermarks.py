@@ -31,7 +31,7 @@ class WatermarkStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> WatermarkStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         script = rng.choice(SCRIPTS)
         columns, rows = rng.randint(2, 4), rng.randint(2, 5)
         return cls(
@@ -79,7 +79,7 @@ class RoundedFrameStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> RoundedFrameStyle:
-        """A random style, a function of ``rng``: black or white more often than coloured."""
+        """Return a random style, a function of ``rng``: black or white more often than coloured."""
         colour = rng.choice(((0, 0, 0), (255, 255, 255), (rng.randrange(256), rng.randrange(256), rng.randrange(256))))
         return cls(thickness=rng.uniform(0.0, 0.04), radius=rng.uniform(0.06, 0.16), colour=colour)
 

@@ -1,4 +1,4 @@
-"""The frames of a video stream that are shown at given times, decoding as little as that takes.
+"""Read the frames of a video stream that are shown at given times, and decode as little as possible.
 
 Reading packets is a thousand times cheaper than decoding them. So for each target the reader looks ahead, in compressed
 form, until it knows which frame is shown then and which keyframe that frame hangs on. From there on it
@@ -39,7 +39,7 @@ class ExactReader:
     """Takes frames from one stream of an open container, each target later than the last.
 
     Attributes:
-        damage: what FFmpeg said about packets that do not decode, or decode with errors.
+        damage: FFmpeg's messages about packets that do not decode, or decode with errors.
     """
 
     def __init__(
@@ -71,9 +71,9 @@ class ExactReader:
         return None if stamp is None else self._clock.seconds(stamp)
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
-        """The frame shown at each of ``times`` (seconds, ascending), as (asked, frame).
+        """Yield (time asked for, frame shown at it) for each of ``times`` (seconds, ascending).
 
-        Before the first frame the first one stands in; times after the end of the last frame are left out.
+        For times before the first frame the first one is taken; times after the end of the last frame are left out.
         """
         for time, following in pairwise(chain(times, [None])):
             assert time is not None
@@ -183,7 +183,7 @@ class ExactReader:
         return stamp == self._packets.last_stamp or (self._ended and not self._decoded)
 
     def _end_of(self, shown: _Stamped) -> int:
-        return shown[0] + max(shown[1].duration, self._clock.frame_ticks)
+        return shown[0] + max(int(shown[1].duration), self._clock.frame_ticks)
 
     def _empty_decoder(self) -> None:
         self._context.flush_buffers()

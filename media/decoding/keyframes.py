@@ -1,4 +1,4 @@
-"""The keyframes nearest to given times: nothing else is decoded."""
+"""Read the keyframes nearest to given times; no other frame is decoded."""
 
 from collections.abc import Iterable, Iterator
 
@@ -6,7 +6,7 @@ import av
 
 from framegate.media.decoding.clock import StreamClock
 from framegate.media.decoding.decode import TimedFrame
-from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.packets import Deadline, PacketSource, stamp_of
 
 _STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
 
@@ -36,7 +36,7 @@ class KeyframeReader:
         return None if stamp is None else self._clock.seconds(stamp)
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
-        """The keyframe nearest to each of ``times`` (seconds, ascending), as (asked, frame), each keyframe once.
+        """Yield (time asked for, nearest keyframe) for each of ``times`` (seconds, ascending), each keyframe once.
 
         Times after the end of the last frame are left out. A keyframe that does not decode is left out.
         """
@@ -91,4 +91,4 @@ class KeyframeReader:
 
 
 def _stamp(packet: av.Packet) -> int:
-    return packet.pts if packet.pts is not None else packet.dts or 0
+    return stamp_of(packet) or 0

@@ -1,4 +1,4 @@
-"""Opening one media file safely: that file and no other, formats we know, bounded pictures, no log on the terminal."""
+"""Open one media file safely: no other file, only known formats, bounded pictures, no log on the terminal."""
 
 import os
 import stat
@@ -20,7 +20,7 @@ _VIDEO = """
     ifv ipu ivf live_flv lvf m4v matroska mjpeg mjpeg_2000 mov mpeg mpegts mpegvideo mpjpeg mxf nsv nut nuv obu ogg
     pva rm roq smjpeg smk swf vc1 vivo vvc webm wtv xmv yuv4mpegpipe
 """
-_SOUND = """
+_AUDIO = """
     aac ac3 ac4 aea aiff amr amrnb amrwb ape au caf dsf dts dtshd eac3 flac gsm iff loas mlp mp3 mpc mpc8 oma qcp
     rso shn sox tak truehd tta voc w64 wav wv xwma
 """
@@ -29,13 +29,13 @@ _PICTURES = """
     jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pfm_pipe pgm_pipe pgmyuv_pipe phm_pipe png_pipe ppm_pipe
     psd_pipe qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_pipe xbm_pipe xpm_pipe xwd_pipe
 """
-FORMATS = frozenset(f"{_VIDEO} {_SOUND} {_PICTURES}".split())
+FORMATS = frozenset(f"{_VIDEO} {_AUDIO} {_PICTURES}".split())
 
 # Decoders that write out of bounds in the newest FFmpeg that PyAV bundles (8.1.2), and that few films need: VVC
 # (CVE-2026-125244), APAC (CVE-2026-125267), ADX (CVE-2026-64835). None of them is opened, not even to probe a file.
 UNSAFE_DECODERS = frozenset({"vvc", "apac", "adpcm_adx"})
 
-# Larger blocks make reading slow where sound and picture lie apart: every jump between them reads a block anew.
+# Larger blocks make reading slow where audio and video lie apart: every jump between them reads a block anew.
 _BLOCK_BYTES = 32768
 
 
@@ -99,7 +99,7 @@ def _bound(stream: av.VideoStream, max_pixels: int) -> None:
 
 
 def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
-    """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or none that is safe."""
+    """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or only one that is not safe."""
     context = stream.codec_context
     if context is None:
         raise MediaError(f"no decoder for the {stream.type} stream")

@@ -1,4 +1,4 @@
-"""One clip to one part: frames, shots, layout and sound. The same function runs in every engine."""
+"""Extract one clip into one part: frames, shots, layout and audio. All engines run the same function."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -11,7 +11,7 @@ import numpy as np
 from av.stream import Disposition
 
 from framegate.media.clip_layout import Layout, LayoutFinder
-from framegate.media.decoding.audio_track import RATE, SoundReader, windows
+from framegate.media.decoding.audio_track import RATE, AudioReader, windows
 from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
@@ -38,7 +38,7 @@ _STANDSTILL = (
 
 
 def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOptions, layout: LayoutFinder | None) -> None:
-    """Write clip number ``index`` as a part into ``folder``; whatever is wrong with its files becomes its failure."""
+    """Write clip number ``index`` as a part into ``folder``; errors in its files are recorded in the part."""
     part = PartWriter(folder, index, video_id=clip.id)
     with ffmpeg_words() as words:
         extraction = _ClipExtraction(clip, part, options, layout, words)
@@ -47,7 +47,7 @@ def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOption
 
 
 def salvage_clip(clip: Clip, index: int, folder: Path, *, error: str) -> None:
-    """Complete the part of a clip whose process died of ``error``: what had been written by then is kept."""
+    """Complete the part of a clip whose process died with ``error``, and keep the rows written until then."""
     part = PartWriter.salvaged(folder, index, video_id=clip.id)
     extraction = _ClipExtraction(clip, part, ExtractOptions(), None, [])
     extraction.fail("video", error)
@@ -85,10 +85,10 @@ class _ClipExtraction:
             with self._failing_at("open"), self._open(clip.video) as container:
                 self._read_video(clip.video, container)
                 if clip.audio is None and clip.own_audio:
-                    self._read_sound(clip.video, container, true_end=self._true_end)
+                    self._read_audio(clip.video, container, true_end=self._true_end)
         if clip.audio is not None:
             with self._failing_at("open"), self._open(clip.audio) as container:
-                self._read_sound(clip.audio, container)
+                self._read_audio(clip.audio, container)
 
     # -- what is read ------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class _ClipExtraction:
         if self._find_layout is not None and sample.kept:
             self._layout = self._found_layout(sample.kept)
 
-    def _read_sound(self, path: Path, container: av.container.InputContainer, *, true_end: float | None = None) -> None:
+    def _read_audio(self, path: Path, container: av.container.InputContainer, *, true_end: float | None = None) -> None:
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
@@ -177,11 +177,11 @@ class _ClipExtraction:
             end = true_end or stated_end(container, stream) or self._measured_end(path, stream)
             end = min(end, self._clip.end or inf)
             self._duration = self._duration or max(0.0, end - self._start)
-            reader = SoundReader(container, stream, deadline=self._deadline)
+            reader = AudioReader(container, stream, deadline=self._deadline)
             for first, last in windows(self._start, end, seconds=self._options.audio_seconds):
                 start, pcm = reader.window(first, last)
                 if len(pcm):
-                    self._part.sound(start=start, rate=RATE, pcm=pcm)
+                    self._part.audio(start=start, rate=RATE, pcm=pcm)
             if reader.damage:
                 self.fail("audio", _counted(reader.damage))
 
@@ -218,8 +218,8 @@ class _ClipExtraction:
         """Keep the first thing that went wrong, with FFmpeg's first words on it, which name the cause, and its last."""
         if not self._stage:
             words = [*self._words[:1], *self._words[1:][-2:]]
-            said = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
-            self._stage, self._error = stage, "; ".join([error, *said])
+            messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
+            self._stage, self._error = stage, "; ".join([error, *messages])
 
     # -- what is told ------------------------------------------------------------------------------------------------
 

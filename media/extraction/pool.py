@@ -1,4 +1,4 @@
-"""Worker processes that can be killed: a task that hangs or crashes costs its own worker, never its neighbours'."""
+"""Worker processes that can be killed: a task that hangs or crashes affects no other worker."""
 
 import multiprocessing as mp
 import os
@@ -27,9 +27,10 @@ class WorkerPool:
     """Runs ``task(number, item)`` in processes, one item at a time in each.
 
     Args:
-        task: picklable.
+        task: the function to run; picklable.
+        workers: number of processes.
         timeout: seconds after which a process that has not finished its item is killed.
-        memory_mb: data that one process may allocate.
+        memory_mb: megabytes of data that one process may allocate.
     """
 
     def __init__(self, task: Callable[[int, Any], None], *, workers: int, timeout: float, memory_mb: int) -> None:
@@ -39,7 +40,7 @@ class WorkerPool:
         self._memory_mb = memory_mb
 
     def run(self, items: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, str | None]]:
-        """Yield each number once its item is done, with None, or with what went wrong in words.
+        """Run all items, and yield (number, error) as they finish; ``error`` is None, or a message.
 
         Raises:
             WorkerStartError: a worker ended before it could take work, as where a script has no ``__main__`` guard.
@@ -151,7 +152,7 @@ def _serve_items(task: Callable[[int, Any], None], pipe: Connection) -> None:
 
 @contextmanager
 def limited_memory(megabytes: int) -> Iterator[None]:
-    """Let this process allocate no more than ``megabytes`` of data: whoever asks for more gets a `MemoryError`."""
+    """Let this process allocate at most ``megabytes`` of data inside the block; beyond, Python raises `MemoryError`."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     limit = megabytes << 20
     if before[1] != resource.RLIM_INFINITY:

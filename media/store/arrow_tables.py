@@ -1,4 +1,4 @@
-"""Arrow tables that anybody may have written: checked as a whole before a value is read.
+"""Read Arrow tables from untrusted files: a table is checked as a whole before a value is read.
 
 Arrow trusts its files: an offset that points out of its buffer is followed, and a compressed buffer is given the memory
 that it claims. So a table is read batch by batch: its schema must be the store's, its buffers plain, and every offset,

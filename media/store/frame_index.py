@@ -1,4 +1,4 @@
-"""Where each frame and each sound window lies: a table of fixed-size records, so that reading one costs a slice.
+"""The position of each frame and each audio window in the shards: a table of fixed-size records.
 
 An index is derived from the store's shards. `extract` leaves it beside them as ``.npy``, which opens by memory map,
 whatever the store's size; a store without one (written by other means) gets its index built in memory. The file's name
@@ -20,15 +20,16 @@ from framegate.media.store.schema import AUDIO, FRAMES
 
 _PLACE = [("video", "<i4"), ("shard", "<i4"), ("offset", "<i8"), ("length", "<i8")]
 _FRAME = np.dtype([*_PLACE, ("time", "<f8"), ("shot", "<i4"), ("width", "<i4"), ("height", "<i4")])
-_SOUND = np.dtype([*_PLACE, ("start", "<f8"), ("rate", "<i4")])
+_AUDIO = np.dtype([*_PLACE, ("start", "<f8"), ("rate", "<i4")])
 _SCHEMAS = {"jpeg": FRAMES, "pcm": AUDIO}
 
 
 @dataclass(frozen=True)
 class Index:
-    """Records in the order of the rows, and the shards that their ``shard`` counts.
+    """Records in the order of the rows, and the shards that their field ``shard`` numbers.
 
-    A record may be anybody's: a place outside of its shard reads as nothing, and `row` refuses what no store can hold.
+    Records may come from an untrusted file: `row` refuses a record that points to no shard or video, and a position
+    outside of its shard reads as no bytes.
     """
 
     folder: Path
@@ -64,18 +65,18 @@ class Index:
 
 
 def frame_index(store: Path, videos: pa.Table) -> Index:
-    """The index of the frames: ``video, shard, offset, length, time, shot, width, height``."""
+    """Return the index of the frames, with the fields ``video, shard, offset, length, time, shot, width, height``."""
     return _load(store, "frames", _FRAME, payload="jpeg", videos=videos)
 
 
 def audio_index(store: Path, videos: pa.Table) -> Index:
-    """The index of the sound windows: ``video, shard, offset, length, start, rate``."""
-    return _load(store, "audio", _SOUND, payload="pcm", videos=videos)
+    """Return the index of the audio windows, with the fields ``video, shard, offset, length, start, rate``."""
+    return _load(store, "audio", _AUDIO, payload="pcm", videos=videos)
 
 
 def write_indexes(store: Path, videos: pa.Table) -> None:
-    """Leave the indexes of a finished store beside its shards."""
-    for name, dtype, payload in (("frames", _FRAME, "jpeg"), ("audio", _SOUND, "pcm")):
+    """Write the indexes of a finished store beside its shards."""
+    for name, dtype, payload in (("frames", _FRAME, "jpeg"), ("audio", _AUDIO, "pcm")):
         shards = _shards(store, name)
         total = _count(shards)
         target = store / f"{name}-{_digest(shards)}.npy"

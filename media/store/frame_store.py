@@ -1,4 +1,4 @@
-"""Reading a frame store: frames by number, by video and by time, without copying."""
+"""Read a frame store: frames by number, by video and by time, without copies of the files."""
 
 import operator
 from collections.abc import Sequence
@@ -21,13 +21,22 @@ from framegate.media.store.schema import VIDEOS
 
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 _MAY_BE_ABSENT = {"source", "programme", "label", "split", "title", "description", "borders", "logos", "subtitles"}
-_MAX_BOXES = 1000  # finders tell of a few; each costs time in every frame
+_MAX_BOXES = 1000  # finders find a few; each costs time in every frame
 _RATES = range(1_000, 192_001)  # samples a second
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a store; ``jpeg`` is a view into the file, valid as long as the store is."""
+    """One frame of a store, without its decoded picture.
+
+    Attributes:
+        video_id: id of the clip.
+        source: the file that the clip was cut from.
+        time: seconds in the source.
+        shot: number of the shot, from 0 within the clip.
+        jpeg: the encoded picture: a view into the file, valid as long as the store.
+        width, height: of the picture, in pixels.
+    """
 
     video_id: str
     source: str
@@ -39,8 +48,14 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundWindow:
-    """A stretch of sound: its first second in the source, samples a second, and mono int16 samples (n,)."""
+class AudioWindow:
+    """One stored window of audio.
+
+    Attributes:
+        start: second of the first sample in the source.
+        rate: samples a second.
+        pcm: mono samples (n,) int16.
+    """
 
     start: float
     rate: int
@@ -206,7 +221,7 @@ class FrameStore:
         )
 
     def jpeg(self, index: int) -> memoryview:
-        """The encoded picture of frame number ``index``, a view into the file.
+        """Return the encoded picture of frame number ``index``, a view into the file.
 
         Raises:
             MediaError: it does not begin and end as a JPEG does: the file was damaged since it was written.
@@ -233,12 +248,16 @@ class FrameStore:
         return name
 
     def frame_range(self, video: int) -> range:
-        """The numbers of the frames of the video at row ``video`` of `videos`."""
+        """Return the numbers of the frames of the video at row ``video`` of `videos`."""
         first, last = self._bounds[video], self._bounds[video + 1]
         return range(int(first), int(last))
 
     def frame_at(self, video: int, time: float) -> int:
-        """The number of the stored frame of ``video`` that is nearest to ``time`` seconds of the source."""
+        """Return the number of the frame nearest to ``time`` seconds of the source, in the video at row ``video``.
+
+        Raises:
+            MediaError: the video has no frames.
+        """
         rows = self.frame_range(video)
         if not rows:
             raise MediaError(f"{self.video(video).id} has no frames")
@@ -246,7 +265,11 @@ class FrameStore:
         return rows.start + int(np.abs(times - time).argmin())
 
     def video(self, row: int) -> Video:
-        """The video at ``row`` of `videos`."""
+        """Return the video at ``row`` of `videos`.
+
+        Raises:
+            MediaError: its layout lies outside of its frame.
+        """
         values: dict[str, Any] = self.videos.slice(row, 1).to_pylist()[0]
         logos, subtitles = (tuple(map(tuple, values.pop(name) or ())) for name in ("logos", "subtitles"))
         layout = Layout(borders=tuple(values.pop("borders") or (0.0, 0.0, 1.0, 1.0)), logos=logos, subtitles=subtitles)
@@ -256,13 +279,17 @@ class FrameStore:
             )
         return Video(**{name: values[name] for name in Video.__slots__ if name != "layout"}, layout=layout)
 
-    def sound(self, row: int) -> list[SoundWindow]:
-        """The sound windows of the video at ``row`` of `videos`, by time; none where it is silent."""
+    def audio(self, row: int) -> list[AudioWindow]:
+        """Return the audio windows of the video at ``row`` of `videos`, by time; none for a video without audio.
+
+        Raises:
+            MediaError: a window is damaged.
+        """
         index = self._audio
         first, last = np.searchsorted(index.rows["video"], [row, row + 1])
         return [self._window(index, number) for number in range(int(first), int(last))]
 
-    def _window(self, index: Index, number: int) -> SoundWindow:
+    def _window(self, index: Index, number: int) -> AudioWindow:
         row = index.row(number)
         pcm = self._view(index.shards, row)
         rate = int(row["rate"])
@@ -272,7 +299,7 @@ class FrameStore:
                 f"{index.shards[row['shard']]} is damaged: the sound of {clip} at {row['start']:.2f} s has "
                 f"{len(pcm)} bytes at {rate} Hz. Extract into a new folder, or bring the file back from a copy"
             )
-        return SoundWindow(float(row["start"]), rate, np.frombuffer(pcm, np.int16))
+        return AudioWindow(float(row["start"]), rate, np.frombuffer(pcm, np.int16))
 
     @cached_property
     def _bounds(self) -> np.ndarray:
@@ -295,13 +322,13 @@ class FrameStore:
 
 
 def clip_frames(store: FrameStore, row: int) -> np.ndarray:
-    """All frames of the video at ``row``, (T, H, W, 3) RGB uint8, T = 0 where it has none."""
+    """Return all frames of the video at ``row``, (T, H, W, 3) RGB uint8; (0, 0, 0, 3) where it has none."""
     return store.frames(store.frame_range(row))
 
 
-def clip_sound(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
-    """The video's sound windows one after another, float32 in -1..1, and the samples a second."""
-    windows = store.sound(row)
+def clip_audio(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
+    """Return the audio windows of the video at ``row``, joined: (n,) float32 in −1..1, and samples a second."""
+    windows = store.audio(row)
     if not windows:
         return np.empty(0, np.float32), 16_000
     return np.concatenate([window.pcm for window in windows]).astype(np.float32) / 32768, windows[0].rate
@@ -322,7 +349,7 @@ def _checked(videos: pa.Table, path: Path) -> pa.Table:
                 values = values.flatten()
             if values.null_count:
                 raise MediaError(f"{path}: column {name!r} has empty values")
-            most = np.diff(lists.offsets).max(initial=0) if isinstance(lists, pa.ListArray) else 0
-            if most > _MAX_BOXES:
-                raise MediaError(f"{path}: {most} {name} in one clip; at most {_MAX_BOXES} can be true")
+            largest = np.diff(lists.offsets).max(initial=0) if isinstance(lists, pa.ListArray) else 0
+            if largest > _MAX_BOXES:
+                raise MediaError(f"{path}: {largest} {name} in one clip; at most {_MAX_BOXES} can be true")
     return videos

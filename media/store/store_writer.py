@@ -1,4 +1,4 @@
-"""Parts to a store: shards of bounded size in the manifest's order; a kill loses and repeats nothing."""
+"""Join parts into a store: shards of bounded size in the order of the manifest; a kill loses no finished clip."""
 
 import json
 import time
@@ -30,11 +30,11 @@ class State:
 
 
 class StoreWriter:
-    """Takes finished parts, in any order, and appends them to the store in the manifest's.
+    """Takes finished parts in any order, and appends them to the store in the order of the manifest.
 
     Files of a commit are written first; then ``state.json`` is replaced, which is the commit; then parts are deleted.
     A kill before the replacement leaves the parts, and files that the next commit overwrites; a kill after it leaves
-    parts that nobody asks for. Links, which a store of a stranger may hold, are neither followed nor taken for parts.
+    parts that are not read again. Links are neither followed nor taken for parts.
 
     Raises:
         MediaError: the folder of parts is a link.
@@ -89,9 +89,9 @@ class StoreWriter:
                 path.unlink()
 
     def finish(self) -> None:
-        """Write what describes the whole store; ``videos.arrow``, which makes it one, comes last."""
+        """Write the files that describe the whole store; ``videos.arrow``, which makes it complete, comes last."""
         numbers = range(self.state.shards)
-        failures = [_own(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
+        failures = [_written(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
         write_text(self._store / "failures.jsonl", "".join(failures))
         aside = self.parts / "videos.arrow"
         _merge(aside, VIDEOS, [self.parts / f"videos-{number:05d}.arrow" for number in numbers])
@@ -102,7 +102,7 @@ class StoreWriter:
         aside.rename(self._store / "videos.arrow")
 
     def take_over(self) -> list[int]:
-        """Add the parts that an earlier run has left complete; the clips that remain to be extracted."""
+        """Add the complete parts of an earlier run, and return the numbers of the clips that remain."""
         remaining = []
         for index in range(self.state.clips, self._total):
             if is_plain_file(self._part(index, "json")):
@@ -142,7 +142,7 @@ def _tally(result: dict[str, Any]) -> Counter[str]:
     return Counter({failure["status"] if failure else "ok": 1, "frames": row["frames"] if row else 0})
 
 
-def _own(path: Path) -> Path:
+def _written(path: Path) -> Path:
     """``path``, which an extraction has written.
 
     Raises:
@@ -157,7 +157,7 @@ def _merge(target: Path, schema: pa.Schema, sources: list[Path]) -> None:
     """Write the rows of ``sources`` as one Arrow stream, in batches of some size: few batches open fast."""
     with new_file(target) as file, pa.ipc.new_stream(file, schema) as writer:
         held, rows, size = list[pa.RecordBatch](), 0, 0
-        for batch in (batch for path in sources for batch in pa.ipc.open_stream(pa.memory_map(str(_own(path))))):
+        for batch in (batch for path in sources for batch in pa.ipc.open_stream(pa.memory_map(str(_written(path))))):
             held.append(batch)
             rows, size = rows + batch.num_rows, size + batch.nbytes
             if rows >= _BATCH_ROWS or size >= _BATCH_BYTES:

@@ -1,15 +1,17 @@
-"""The shortcut audit: how far a frozen backbone leans on what stations lay over their pictures.
+"""The shortcut audit: measures how much a frozen backbone relies on overlays of stations.
 
-For subtitles, logos and borders, each alone and all together, it asks four things:
+For subtitles, logos and borders, each alone and all together, it asks four questions:
 
-1. *Can the overlay be read?* A linear probe names the painted overlay out of a bank, from frames of other programmes.
-2. *Does it decide who is near?* The share of a frame's nearest neighbours that carry its overlay, beside chance.
-3. *How far does it move a frame?* The cosine distance from a frame to the same frame painted, over that between frames
-   of different classes.
-4. *Does it mislead?* Training frames carry an overlay of their class with probability ρ; a linear probe is then tested
-   on clean frames, on frames with the overlay of their class, and on frames with another class's.
+1. *Can the overlay be read?* A linear probe predicts which overlay of a bank is painted, from frames of other
+   programmes.
+2. *Does it decide which frames are near?* The share of a frame's nearest neighbours with the same overlay, and by
+   chance.
+3. *How far does it move a frame?* The cosine distance between a frame and the same frame painted, over the distance
+   between frames of different classes.
+4. *Does it mislead?* Training frames have an overlay of their class with probability ρ; a linear probe is then measured
+   on clean frames, on frames with the overlay of their class, and on frames with the overlay of another class.
 
-`DEFINITION` says how the score is made of the answers.
+`DEFINITION` says how the score is computed from the answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,19 +44,19 @@ DEFINITION = (
 )
 """The score in words, a paragraph each, as reports show it."""
 OVERLAYS = 12
-"""overlays in a bank; as many as there are classes at most, so that each class can have one of its own"""
+"""Overlays in a bank: the largest number of classes, so that each class can have a different one."""
 RHOS = (0.0, 0.5, 0.9, 1.0)
 RHO = 0.9
-"""the correlation at which `OverlayAudit.accuracy` and the score are taken"""
+"""The correlation ρ at which `OverlayAudit.accuracy` and the score are measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayAudit:
-    """What one kind of overlay does; names as in the audit's JSON, shares and accuracies 0–1.
+    """Effects of one kind of overlay; names as in the audit's JSON, shares and accuracies 0–1.
 
-    ``intervals`` holds the 95% interval of a figure by its name, by bootstrap over programmes. ``accuracy``, ``gap``
-    and ``by_rho`` are None without labels. ``distances`` are mean cosine distances: of a frame to itself ``painted``,
-    to frames of other clips of its class, of other classes.
+    ``intervals`` holds the 95% interval of each measure by its name, by bootstrap over programmes. ``accuracy``,
+    ``gap`` and ``by_rho`` are None without labels. ``distances`` are mean cosine distances: from a frame to the same
+    frame ``painted``, to frames of other clips of its class, and to frames of other classes.
     """
 
     score: float
@@ -90,7 +92,7 @@ def audit(
     frames: ProbeFrames,
     *,
     image_size: int,
-    most: int = 900,
+    max_frames: int = 900,
     kinds: Sequence[OverlayKind] = KINDS,
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
@@ -101,17 +103,17 @@ def audit(
         backbone: (B, 3, S, S) uint8 → (B, dim).
         store: where frames come from.
         numbers: (N,) the number in the store of each of ``frames``.
-        frames: what is known of them; labels are optional.
-        image_size: S.
-        most: frames that take part, a third of them to measure on; see `choose_frames`.
+        frames: splits, programmes, sources and classes of the frames; classes are optional.
+        image_size: pixels a side, S.
+        max_frames: number of frames that take part, a third of them to measure on; see `choose_frames`.
         kinds: of overlays.
-        seed: of the bank of overlays and of who gets which.
-        on_progress: called with the number of pictures done, `pictures_to_do` in the end.
+        seed: of the bank of overlays, and of which frame gets which.
+        on_progress: called with the number of pictures done, about `pictures_to_do` at the end.
 
     Raises:
-        ProbeError: the store holds a single clip.
+        ProbeError: there is only one clip.
     """
-    chosen = choose_frames(numbers, frames, most=most)
+    chosen = choose_frames(numbers, frames, max_frames=max_frames)
     features = PaintedFeatures(
         backbone, store, chosen.number, image_size=image_size, seed=seed, on_progress=on_progress
     )
@@ -140,22 +142,22 @@ def audit_light(
     frames: ProbeFrames,
     *,
     image_size: int,
-    most: int = 240,
+    max_frames: int = 240,
     seed: int = 0,
 ) -> dict[str, float]:
-    """The audit as a few figures, in about a second, for curves while training: all overlays together, without labels.
+    """Audit a backbone in about a second, for curves during training: all overlays together, without labels.
 
-    Arguments are those of `audit`.
+    The arguments are those of `audit`.
 
     Returns:
-        ``audit_score``; ``audit_decodability`` and ``audit_same_overlay_neighbours`` as shares above chance, 0 at
-        chance and 1 where nothing else counts; ``audit_drift``.
+        ``audit_score``; ``audit_decodability`` and ``audit_same_overlay_neighbours``, scaled to 0 at chance and 1 at
+        most; ``audit_drift``.
     """
     unlabelled = ProbeFrames(
         split=frames.split, programme=frames.programme, source=frames.source, video=frames.video, levels={}
     )
     all_of_them = audit(
-        backbone, store, numbers, unlabelled, image_size=image_size, most=most, kinds=("all",), seed=seed
+        backbone, store, numbers, unlabelled, image_size=image_size, max_frames=max_frames, kinds=("all",), seed=seed
     ).overlays["all"]
     return {
         "audit_score": all_of_them.score,
@@ -167,9 +169,13 @@ def audit_light(
     }
 
 
-def pictures_to_do(frames: int, *, most: int = 900, kinds: int = len(KINDS), labelled: bool = True) -> int:
-    """About how many pictures `audit` sends through the backbone, of a store of ``frames``."""
-    taking_part = min(frames, most)
+def pictures_to_do(frames: int, *, max_frames: int = 900, kinds: int = len(KINDS), labelled: bool = True) -> int:
+    """Estimate how many pictures `audit` sends through the backbone, for a store of ``frames`` frames.
+
+    >>> pictures_to_do(100, kinds=2, labelled=False)
+    300
+    """
+    taking_part = min(frames, max_frames)
     return round(taking_part * (1 + kinds * (7 / 3 if labelled else 1)))
 
 
@@ -246,15 +252,15 @@ def _accuracies(
     classes = chosen.classes
     assert classes is not None
     number_of_classes = int(classes.max()) + 1
-    own = features.painted(kind, classes)
+    same = features.painted(kind, classes)
     another = (classes[test] + rng.integers(1, number_of_classes, len(test))) % number_of_classes
     swapped = features.painted(kind, another, test)
     order = rng.permutation(int(fit.sum())) / max(int(fit.sum()), 1)
     found = {}
     for rho in RHOS:
         # A frame that has its class's overlay at some ρ has it at every higher one; the others have anyone's.
-        training = np.where((order < rho)[:, None], own[fit], painted[fit])
-        queries = (plain[test], own[test], swapped)
+        training = np.where((order < rho)[:, None], same[fit], painted[fit])
+        queries = (plain[test], same[test], swapped)
         right = linear_right(training, classes[fit], [(rows, classes[test]) for rows in queries], c=c)
         figures = {
             name: groups.balanced(outcome, classes[test])
@@ -266,11 +272,13 @@ def _accuracies(
 
 def _above(share: np.ndarray | float, chance: np.ndarray | float) -> np.ndarray:
     """How far a share is above chance, from 0 at chance to 1."""
-    return np.clip((share - chance) / (1 - chance), 0, 1)
+    above: np.ndarray = np.clip((share - chance) / (1 - chance), 0, 1)
+    return above
 
 
 def _fit_groups(chosen: AuditFrames) -> np.ndarray:
-    return chosen.group[chosen.fit]
+    groups: np.ndarray = chosen.group[chosen.fit]
+    return groups
 
 
 def _of(classes: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

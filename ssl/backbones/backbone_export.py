@@ -1,4 +1,4 @@
-"""Writing a backbone so that others open it: timm, torchvision's ResNets, and whatever runs ONNX."""
+"""Write a backbone for other libraries: timm, torchvision's ResNets, and ONNX."""
 
 import copy
 import json
@@ -19,22 +19,22 @@ from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.weights import save_tensors
 
 TOLERANCE = 1e-4
-"""How far an exported network's features may be from the backbone's, relative to their size where that is above 1."""
+"""Largest difference of an exported network's features from the backbone's; relative to the largest one if above 1."""
 
 
 class ExportError(FramegateError, ValueError):
-    """A backbone that cannot be written in the format asked for."""
+    """Raised for a backbone that cannot be written in the format asked for."""
 
 
 def export_backbone(backbone: Backbone, folder: Path, *, card: str) -> None:
-    """Write ``config.json``, ``model.safetensors`` and the model card; never half of them.
+    """Write ``config.json``, ``model.safetensors`` and the model card: all of them, or none.
 
     The folder opens with ``timm.create_model("local-dir:PATH", pretrained=True)``, its input size and pixel
     normalisation included.
 
     Args:
         backbone: the network to write; for MoCo, the query encoder.
-        folder: where to; an older backbone there is replaced, and nothing else, see `framegate.media.owned`.
+        folder: where to write; only an older export there is replaced, see `framegate.media.owned`.
         card: the model card, Markdown.
 
     Raises:

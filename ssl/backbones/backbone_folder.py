@@ -1,4 +1,4 @@
-"""``config.json`` of a backbone folder, in timm's hub layout: what a stranger's may say before timm builds from it."""
+"""Check the ``config.json`` of a backbone folder, in timm's hub layout, before timm builds a model from it."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import timm
 from framegate.media.json_files import read_json
 
 MAX_IMAGE_SIZE = 2048
-"""Pixels a side that a backbone may be built for; timm's largest model takes 1024."""
+"""Largest image size, in pixels a side, that a backbone is built for; timm's largest model takes 1024."""
 
 
 def _words(text: str) -> frozenset[str]:
@@ -80,12 +80,12 @@ def _refuse_elsewhere(part: dict[str, Any]) -> None:
 
 def _check_values(name: str, value: object) -> None:
     """Numbers, short names, true and false, and short lists of them."""
-    most = MAX_IMAGE_SIZE if _SIZE.fullmatch(name) else _MAX_REPEATED if _REPEATED.fullmatch(name) else _MAX_NUMBER
-    most = _MAX_CLASSES if name == "num_classes" else most
+    limit = MAX_IMAGE_SIZE if _SIZE.fullmatch(name) else _MAX_REPEATED if _REPEATED.fullmatch(name) else _MAX_NUMBER
+    limit = _MAX_CLASSES if name == "num_classes" else limit
     values = value if isinstance(value, list) else [value]
     if len(values) > _MAX_LIST:
         raise ValueError(f"{name} is a list of {len(values)}")
     for one in values:
         fits = one is None or (isinstance(one, str) and len(one) <= _MAX_NAME)
-        if not fits and not (isinstance(one, int | float) and abs(one) <= most):
-            raise ValueError(f"{name} is {str(one)[:40]}, not a number of at most {most:,} or a short name")
+        if not fits and not (isinstance(one, int | float) and abs(one) <= limit):
+            raise ValueError(f"{name} is {str(one)[:40]}, not a number of at most {limit:,} or a short name")

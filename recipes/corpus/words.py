@@ -140,10 +140,10 @@ def compose_text(kind: str, rng: np.random.Generator) -> tuple[Language, str, st
     The title has 3–6 words, one of them telling of ``kind``; the description has 8–16, two to four of them telling.
     """
     language = LANGUAGES[int(rng.choice(len(LANGUAGES), p=_SHARES))]
-    own = WORDS[kind][language]
+    of_kind = WORDS[kind][language]
     telling = 0 if rng.random() < _SAYS_NOTHING else 1
-    title = _mix(rng, language, list(rng.choice(own, telling)), length=int(rng.integers(3, 7)))
-    words = list(rng.choice(own, telling * int(rng.integers(2, 5)), replace=False))
+    title = _mix(rng, language, list(rng.choice(of_kind, telling)), length=int(rng.integers(3, 7)))
+    words = list(rng.choice(of_kind, telling * int(rng.integers(2, 5)), replace=False))
     if rng.random() < _STRAY_WORD:
         words.append(rng.choice(WORDS[rng.choice(sorted(WORDS))][language]))
     return language, title, _mix(rng, language, words, length=int(rng.integers(8, 17)))

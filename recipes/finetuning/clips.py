@@ -43,11 +43,11 @@ class StoreClips(Dataset):
     """Clips of a store, by their row in ``videos``.
 
     Args:
-        store: where frames and sound are.
+        store: where frames and audio are.
         prepare: how the model wants its inputs.
         sampling: how much of a clip it takes.
         labels: the nodes of each row, () where unknown.
-        features: by modality, in place of pictures, sound and tokens; of all clips that are asked for.
+        features: by modality, in place of pictures, audio and tokens, for all clips that will be loaded.
     """
 
     def __init__(
@@ -70,7 +70,7 @@ class StoreClips(Dataset):
         row = item[1] if isinstance(item, tuple) else item
         content = {
             name: self.features[name].of(row) if name in self.features else make(row)
-            for name, make in (("frames", self.pictures), ("audio", self.sound), ("text", self.tokens))
+            for name, make in (("frames", self.pictures), ("audio", self.audio), ("text", self.tokens))
         }
         return ClipSample(
             frames=content["frames"], audio=content["audio"], tokens=content["text"], labels=self.labels[row]
@@ -84,12 +84,12 @@ class StoreClips(Dataset):
         pictures = (self.store[frame] for frame in chosen)
         return self.prepare.pictures(pictures, self.store.video(row).layout)
 
-    def sound(self, row: int) -> Tensor | None:
-        """The clip's sound windows (W, …) float32."""
+    def audio(self, row: int) -> Tensor | None:
+        """Return the windows (W, …) float32 of the audio of the clip at ``row``; None if the model takes no audio."""
         if self.prepare.rate is None:
             return None
-        audio, rate = clip_sound(self.store, row)
-        return self.prepare.windows(audio[: round(self.sampling.audio_seconds * rate)], rate)
+        samples, rate = clip_sound(self.store, row)
+        return self.prepare.windows(samples[: round(self.sampling.audio_seconds * rate)], rate)
 
     def tokens(self, row: int) -> Tensor | None:
         """The clip's tokens (L,) int64."""

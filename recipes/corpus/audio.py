@@ -1,4 +1,4 @@
-"""Sound kinds, synthesised: each function draws its parameters and returns one clip's waveform.
+"""Kinds of audio, synthesised: each function draws its parameters and returns one clip's waveform.
 
 Shape: all waveforms (samples,) float32 at :data:`RATE`; before mixing they may have any level.
 """
@@ -7,21 +7,26 @@ from collections.abc import Callable, Mapping
 
 import numpy as np
 
-__all__ = ["RATE", "SOUNDS", "clip_sound"]
+__all__ = ["AUDIO_KINDS", "RATE", "synthesise_audio"]
 
 RATE = 16_000  # samples a second
 
 _PENTATONIC = np.array([0, 2, 4, 7, 9, 12, 14, 16])
 
 
-def clip_sound(kind: str, *, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """The sound of a clip: kind ``kind`` over background noise 4–24 dB below it, at a random level and brightness.
+def synthesise_audio(kind: str, *, seconds: float, rng: np.random.Generator) -> np.ndarray:
+    """Synthesise a clip's audio: ``kind`` over background noise 4–24 dB below it, at a random level and brightness.
+
+    Args:
+        kind: a key of :data:`AUDIO_KINDS`.
+        seconds: its length.
+        rng: where all its parameters come from.
 
     Returns:
         (round(seconds · RATE),) int16.
     """
     t = np.arange(round(seconds * RATE)) / RATE
-    wanted = SOUNDS[kind](rng, t)
+    wanted = AUDIO_KINDS[kind](rng, t)
     wanted = wanted / (np.sqrt(np.mean(wanted**2)) + 1e-9)
     room = _band(rng, len(t), 40, rng.uniform(500, 6000), slope=rng.uniform(0.5, 1.5))
     room = room / (np.sqrt(np.mean(room**2)) + 1e-9)
@@ -54,12 +59,12 @@ def _swell(rng: np.random.Generator, t: np.ndarray, every: float, depth: float) 
     return 1 + depth * np.interp(t, knots, rng.uniform(-1, 1, len(knots)))
 
 
-def _place(track: np.ndarray, at: float, sound: np.ndarray) -> None:
-    """Add ``sound`` to ``track`` from ``at`` seconds on; what runs over the end is cut."""
+def _place(track: np.ndarray, at: float, wave: np.ndarray) -> None:
+    """Add ``wave`` to ``track`` from ``at`` seconds on; what runs over the end is cut."""
     start = int(at * RATE)
-    end = min(len(track), start + len(sound))
+    end = min(len(track), start + len(wave))
     if start < end:
-        track[start:end] += sound[: end - start]
+        track[start:end] += wave[: end - start]
 
 
 def _span(seconds: float) -> np.ndarray:
@@ -219,7 +224,7 @@ def horns(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return track
 
 
-SOUNDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
+AUDIO_KINDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
     "band": band,
     "beat": beat,
     "chimes": chimes,

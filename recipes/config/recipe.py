@@ -17,7 +17,7 @@ from pydantic_core import ErrorDetails
 from framegate.media.errors import ProblemsError
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
-from framegate.recipes.config.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
+from framegate.recipes.config.yaml_text import MAX_BYTES, KeyPath, YamlError, read_yaml
 
 _LOG = logging.getLogger(__name__)
 
@@ -128,7 +128,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
     shown = visible(path)
     try:
         with path.open("rb") as file:
-            values, lines = read_yaml(file.read(MOST_BYTES + 1))
+            values, lines = read_yaml(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise RecipeError(f"{shown}: {error.strerror}") from error
     except YamlError as error:
@@ -143,11 +143,11 @@ def find_recipe(recipe: str | Path) -> Path:
     path = Path(recipe)
     if path.is_file():
         return path
-    own = Path(str(files("framegate.recipes") / "configs"))
-    for candidate in (own / path.name, own / f"{path.name}.yaml"):
+    folder = Path(str(files("framegate.recipes") / "configs"))
+    for candidate in (folder / path.name, folder / f"{path.name}.yaml"):
         if path.name == str(recipe) and candidate.is_file():
             return candidate
-    known = ", ".join(sorted(file.stem for file in own.glob("*.yaml")))
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
     raise RecipeError(f"{visible(recipe)}: no such file, and none of framegate's own recipes ({known})")
 
 
@@ -230,11 +230,11 @@ def _describe(model: type[Section], details: ErrorDetails, path: Path, places: d
     if details["type"] == "value_error" and isinstance(details["input"], dict):  # values that do not go together
         return f"{place}: {details['ctx']['error']}"
     message = details["msg"][0].lower() + details["msg"][1:]
-    return f"{place}: {name} is {_cut(repr(details['input']))}: {_cut(visible(message), most=120)}"
+    return f"{place}: {name} is {_cut(repr(details['input']))}: {_cut(visible(message), max_length=120)}"
 
 
-def _cut(text: str, *, most: int = 80) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _cut(text: str, *, max_length: int = 80) -> str:
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
 def _nearest(key: str, known: list[str]) -> str:

@@ -80,11 +80,13 @@ def _broken(
 def donor_rows(clips: StoreClips, rows: np.ndarray, *, seed: int) -> dict[int, list[int]]:
     """For each of ``rows``, a few others to take something from, those of other programmes first."""
     programme = {int(row): clips.store.video(int(row)).programme for row in rows}
-    donors, everyone = {}, list(programme)
-    for row, its_own in programme.items():
+    donors: dict[int, list[int]] = {}
+    everyone = list(programme)
+    for row in everyone:
         others = random.Random(f"{seed}:{row}").sample(everyone, min(24, len(everyone)))
         others = [other for other in others if other != row]
-        donors[row] = sorted(others, key=lambda other, its_own=its_own: programme[other] == its_own)  # type: ignore[misc]
+        donors[row] = [other for other in others if programme[other] != programme[row]]
+        donors[row] += [other for other in others if programme[other] == programme[row]]
     return donors
 
 

@@ -195,12 +195,12 @@ def evaluation(
         "corruptions": corruptions,
     }
     if "frames" in streams:
-        change, altered = swap_overlays(clips, rows, seed=seed)
-        if altered:
+        change, swapped_clips = swap_overlays(clips, rows, seed=seed)
+        if swapped_clips:
             swapped = encoded.with_modality("frames", encode_clips(model, clips, rows, change=change))
             levels = hits(model, answer(model, swapped), clips)
             figures["overlays"] = {
-                "clips": altered,
+                "clips": swapped_clips,
                 "levels": {
                     level: float(np.nanmean(right)) for level, right in levels.items() if level in metrics.levels
                 },

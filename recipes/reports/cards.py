@@ -83,12 +83,12 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 def with_usage(card: str, usage: str) -> str:
     """Return the card with ``usage`` in the place of what it says of opening the folder it came from.
 
-    A card without framegate's own words on that, such as one that a person wrote, keeps all that it has, and gets a
-    block more at its end.
+    A card without framegate's words on that, such as one that a person wrote, keeps all that it has, and gets a block
+    more at its end.
     """
-    for own in (BACKBONE_USAGE, CLASSIFIER_USAGE):
-        if _block(own) in card:
-            return card.replace(_block(own), _block(usage), 1)
+    for usage_block in (BACKBONE_USAGE, CLASSIFIER_USAGE):
+        if _block(usage_block) in card:
+            return card.replace(_block(usage_block), _block(usage), 1)
     return f"{card}\n{_block(usage)}\n"
 
 

@@ -156,16 +156,16 @@ def load_checkpoint(
     if state["optimizer_kind"] != kind:
         raise RunError(f"{checkpoint} holds the state of {state['optimizer_kind']}, which {kind} cannot continue")
     if rank is not None:
-        own = load_file(checkpoint / f"rank-{rank}.safetensors")
-        torch.set_rng_state(own.pop("rng"))
-        if (of_gpu := own.pop("cuda_rng", None)) is not None and torch.cuda.is_available():
+        rank_state = load_file(checkpoint / f"rank-{rank}.safetensors")
+        torch.set_rng_state(rank_state.pop("rng"))
+        if (of_gpu := rank_state.pop("cuda_rng", None)) is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(of_gpu)
-        tensors |= own
+        tensors |= rank_state
     for name, module in modules.items():
         prefix = f"{name}."
-        own_tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+        module_tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
         try:
-            module.load_state_dict(own_tensors)
+            module.load_state_dict(module_tensors)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise RunError(f"{checkpoint} holds another network; no config can continue it: {reason[:400]}") from error

@@ -158,8 +158,8 @@ class TrainingRun:
         """
         self._modules, self._records, self._optimizer, self._data = modules, records or {}, optimizer, data
         # Built alike everywhere, the processes now go their own ways in what is left to chance (dropout).
-        own_chance = np.random.SeedSequence([self.config.seed, self.rank, self.first_step])
-        torch.manual_seed(int(own_chance.generate_state(1)[0]))
+        rank_seed = np.random.SeedSequence([self.config.seed, self.rank, self.first_step])
+        torch.manual_seed(int(rank_seed.generate_state(1)[0]))
         self._collectives.attempt(self._restore)
 
     def begin(self, total_steps: int) -> None:
@@ -351,9 +351,9 @@ class TrainingRun:
         before = self._state["processes"]
         rank: int | None = self.rank
         if before != self.processes:
-            own = "batch norm statistics and random state of each process are part of the state"
-            self._refuse_unless_forced(f"was written by {before} processes, not {self.processes}: {own}")
-            self._warn(f"{own}; all go on with process 0's statistics, and random states drawn anew")
+            per_process = "batch norm statistics and random state of each process are part of the state"
+            self._refuse_unless_forced(f"was written by {before} processes, not {self.processes}: {per_process}")
+            self._warn(f"{per_process}; all go on with process 0's statistics, and random states drawn anew")
             rank = None
         if self._state["data"] != self._data:
             self._refuse_unless_forced("was trained on other data: the store has changed since")

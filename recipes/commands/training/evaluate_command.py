@@ -135,9 +135,9 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str
     return found
 
 
-def _some(ids: list[str], most: int = 8) -> str:
+def _some(ids: list[str], max_ids: int = 8) -> str:
     """The first ids, and how many more there are."""
-    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
+    return ", ".join(ids[:max_ids]) + (f" and {len(ids) - max_ids} more" if len(ids) > max_ids else "")
 
 
 def _finite(value: Any) -> Any:

@@ -91,8 +91,8 @@ def predict_inputs(
     ):
         for store, its_failures in stores:
             for failure in its_failures:
-                said = f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}"
-                sys.stderr.write(f"{visible(said)}\n")
+                message = f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}"
+                sys.stderr.write(f"{visible(message)}\n")
             failures += its_failures
             for clip, line in _predict(model, store, top=top, threshold=threshold, embedding=embedding):
                 written = json.dumps({**extra[clip], **line}, ensure_ascii=False)

@@ -65,7 +65,7 @@ def drop(
     Returns:
         New images of the same shape and dtype.
     """
-    chosen, thresholds = _draws(len(images), generator, probability, theta, images.device)
+    chosen, thresholds = _chosen_samples(len(images), generator, probability, theta, images.device)
     mask = (
         drop_masks(maps, images.shape[-2:], thresholds, keep_out=keep_out, least_left=least_left)
         & chosen[:, None, None, None]
@@ -97,7 +97,7 @@ def crop(
         New images of the same shape and dtype, and the boxes (B, 4) that they show, left, top, right, bottom in pixels
         (int64): the whole image where nothing was changed.
     """
-    chosen, thresholds = _draws(len(images), generator, probability, theta, images.device)
+    chosen, thresholds = _chosen_samples(len(images), generator, probability, theta, images.device)
     boxes = crop_boxes(maps, images.shape[-2:], thresholds, keep_out=keep_out, shown=shown, least_area=least_area)
     height, width = images.shape[-2:]
     whole = torch.tensor([0, 0, width, height], device=boxes.device)
@@ -170,12 +170,12 @@ def _interpolation(low: Tensor, high: Tensor, size: int) -> Tensor:
     return (1 - (place[:, :, None] - pixel).abs()).clamp_min(0)
 
 
-def _draws(
+def _chosen_samples(
     count: int, generator: torch.Generator, probability: float, theta: tuple[float, float], device: torch.device
 ) -> tuple[Tensor, Tensor]:
     """Which samples are changed, (B,) bool, and their thresholds, (B,)."""
-    draws = torch.rand(2, count, generator=generator, device=generator.device).to(device)
-    return draws[0] < probability, theta[0] + (theta[1] - theta[0]) * draws[1]
+    uniform = torch.rand(2, count, generator=generator, device=generator.device).to(device)
+    return uniform[0] < probability, theta[0] + (theta[1] - theta[0]) * uniform[1]
 
 
 def _enlarged(maps: Tensor, size: tuple[int, int] | torch.Size, keep_out: Tensor | None) -> Tensor:

@@ -50,7 +50,7 @@ def fingerprint(layout: Layout) -> tuple[int, ...] | None:
 
 
 def beside_same_look(
-    order: np.ndarray, looks: np.ndarray, *, rng: np.random.Generator, share: float = 0.5, together: int = 4
+    order: np.ndarray, looks: np.ndarray, *, rng: np.random.Generator, share: float = 0.5, group_size: int = 4
 ) -> np.ndarray:
     """An order of training in which some anchors stand beside others of their look.
 
@@ -63,7 +63,7 @@ def beside_same_look(
         looks: (M,) int, the look of each anchor that ``order`` names, -1 for none; from `look_numbers`.
         rng: draws which anchors are moved.
         share: probability that an anchor with a look takes part.
-        together: anchors in a group. Cut the order into batches several times as long: a group mostly falls into one.
+        group_size: anchors in a group. Cut the order into batches several times as long: a group mostly falls into one.
 
     Returns:
         (N,) the same anchors.
@@ -74,5 +74,5 @@ def beside_same_look(
     _, first, counts = np.unique(look[places], return_index=True, return_counts=True)
     rank = np.arange(len(places)) - np.repeat(first, counts)
     goes_to = np.arange(len(order))
-    goes_to[places] = places[np.arange(len(places)) - rank % together]
+    goes_to[places] = places[np.arange(len(places)) - rank % group_size]
     return order[np.argsort(goes_to, kind="stable")]

@@ -118,14 +118,14 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
             replace(frame, pixels, donor)
         return frame
 
-    draws: dict[str, Draw] = {"crop": crop, "colours": colours, "grey": always(grey=1.0)}
-    draws |= {"solarize": always(solarize=1.0), "blur": always(blur=1.0)}
-    draws["flip"] = lambda frame, anchor, column, rng: cv2.flip(frame, 1)
-    rows = {name: Augmentation(draw, name) for name, draw in draws.items()}
+    plain: dict[str, Draw] = {"crop": crop, "colours": colours, "grey": always(grey=1.0)}
+    plain |= {"solarize": always(solarize=1.0), "blur": always(blur=1.0)}
+    plain["flip"] = lambda frame, anchor, column, rng: cv2.flip(frame, 1)
+    rows = {name: Augmentation(draw, name) for name, draw in plain.items()}
     for name, style in _OVERLAYS.items():
         rows[name] = Augmentation(_painter(style), name)
         rows[f"mask: {name}"] = Augmentation(_masker(style), name)
-    draws = {
+    special: dict[str, Draw] = {
         "subtitles, karaoke": _painter(SubtitleStyle, having=lambda style: style.karaoke is not None),
         "subtitles, vertical": _painter(SubtitleStyle, having=lambda style: style.place in ("left", "right")),
         "logo, moving, three moments": _moving_logo,
@@ -134,7 +134,7 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
         "overlays, a donor's": donated,
         "layout masked": lambda frame, anchor, column, rng: mask_layout(frame, anchor.layout),
     }
-    return rows | {name: Augmentation(draw, name) for name, draw in draws.items()}
+    return rows | {name: Augmentation(draw, name) for name, draw in special.items()}
 
 
 def _drawn(style: type[Overlay], rng: random.Random, having: Callable[[Any], bool] = bool) -> Overlay:

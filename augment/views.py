@@ -166,8 +166,8 @@ class TwoViews:
         height, width = image.shape[:2]
         left, top, right, bottom = pixels = whole_pixels(crop, width, height)
         seen = (left / width, top / height, right / width, bottom / height)
-        own = self.transform is not None
-        view = image[top:bottom, left:right].copy() if own else cut(image, pixels, self.image_size)
+        is_custom = self.transform is not None
+        view = image[top:bottom, left:right].copy() if is_custom else cut(image, pixels, self.image_size)
         zoom = max(view.shape[1] / (right - left), view.shape[0] / (bottom - top))
         if min(seen[2] - seen[0], seen[3] - seen[1]) < _LEAST_SEEN:
             plan = dataclasses.replace(plan, on_frame=False)
@@ -176,7 +176,7 @@ class TwoViews:
         canvas = on_canvas((0.0, 0.0, view.shape[1], view.shape[0]), frame)
         if plan.look is not None:
             bank_look(self.seed, plan.look).paint(view, canvas, rng)
-        if own:
+        if is_custom:
             return View(self._transformed(view, rng), (), area(seen))
         view = recolour(view, recipe, rng)
         overlays = self._known_overlays(anchor, seen, plan, canvas) if self.policy.attention else ()

@@ -25,7 +25,7 @@ import torch
 from torch import Tensor, nn
 
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.data.view_pairs import ViewBatch, step_draws
+from framegate.ssl.data.view_pairs import ViewBatch, step_generator
 from framegate.ssl.methods.moco import MoCo
 
 Step = Callable[[], None]
@@ -63,10 +63,10 @@ def ours(case: Case, views: list[Tensor]) -> Step:
     moco.queue.push(nn.functional.normalize(torch.randn(case.queue, 128), dim=1), torch.arange(case.queue) + 1000)
     optimizer = make_optimizer(moco)
     batch = ViewBatch(*views, torch.arange(case.batch), torch.arange(case.batch))
-    draws = step_draws(seed=0, step=0, micro=0)
+    generator = step_generator(seed=0, step=0, micro=0)
 
     def step() -> None:
-        output = moco(batch, draws)
+        output = moco(batch, generator)
         output.loss.backward()
         moco.push(output)
         optimizer.step()

@@ -7,9 +7,10 @@ from framegate.media.errors import FramegateError, MediaError
 from framegate.media.extraction.extract import extract
 from framegate.media.manifest.manifest import Clip, ManifestError, clips_from_files, read_manifest, split_labels
 from framegate.media.options import ExtractOptions, Limits, Progress, Summary
-from framegate.media.store.frame_store import Frame, FrameStore, SoundWindow, Video, clip_frames, clip_sound
+from framegate.media.store.frame_store import AudioWindow, Frame, FrameStore, Video, clip_audio, clip_frames
 
 __all__ = [
+    "AudioWindow",
     "Clip",
     "ExtractOptions",
     "Frame",
@@ -20,11 +21,10 @@ __all__ = [
     "ManifestError",
     "MediaError",
     "Progress",
-    "SoundWindow",
     "Summary",
     "Video",
+    "clip_audio",
     "clip_frames",
-    "clip_sound",
     "clips_from_files",
     "decode_jpeg",
     "extract",

@@ -152,8 +152,8 @@ def _read(folder: Path, kinds: Iterable[str]) -> _Names:
     """What the marker of ``folder`` lists; one that is absent, damaged or of another kind lists nothing."""
     try:
         with open_plain(folder / MARKER, os.O_RDONLY) as file:
-            said = json.loads(file.read(_MARKER_BYTES))
-        listed: _Names = {sort: frozenset(map(str, said[sort])) for sort in _NOTHING}
-        return listed if said["kind"] in tuple(kinds) else _NOTHING
+            marker = json.loads(file.read(_MARKER_BYTES))
+        listed: _Names = {sort: frozenset(map(str, marker[sort])) for sort in _NOTHING}
+        return listed if marker["kind"] in tuple(kinds) else _NOTHING
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         return _NOTHING

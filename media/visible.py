@@ -43,9 +43,9 @@ def visible_json(line: str) -> str:
     return _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], line)
 
 
-def quoted(text: str, *, most: int = 80) -> str:
-    """Return ``text`` in quotes, as `repr` escapes it, cut to about ``most`` characters: for messages."""
-    return repr(text) if len(text) <= most else f"{text[: most - 1]!r}…"
+def quoted(text: str, *, max_characters: int = 80) -> str:
+    """Return ``text`` in quotes, as `repr` escapes it, cut to about ``max_characters``: for messages."""
+    return repr(text) if len(text) <= max_characters else f"{text[: max_characters - 1]!r}…"
 
 
 def _escape(match: re.Match[str]) -> str:

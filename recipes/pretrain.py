@@ -30,7 +30,14 @@ from framegate.recipes.training.training_run import TrainingError, TrainingRun
 from framegate.ssl.backbones.backbone_export import export_backbone
 from framegate.ssl.data.data_workers import usable_workers
 from framegate.ssl.data.frame_order import FrameOrder
-from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, programme_numbers, step_draws, video_looks
+from framegate.ssl.data.view_pairs import (
+    MicroBatches,
+    ViewPairs,
+    collate,
+    programme_numbers,
+    step_generator,
+    video_looks,
+)
 
 
 def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = False) -> Path:
@@ -69,9 +76,9 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
             for micro in range(config.optim.accumulate):
                 with run.waiting():
                     batch = next(batches).to(run.accelerator.device, memory_format=memory_format)
-                draws = step_draws(seed=config.seed, step=step, micro=micro)
+                generator = step_generator(seed=config.seed, step=step, micro=micro)
                 with run.accelerator.accumulate(wrapped):
-                    output = wrapped(batch, draws, steps.attention(step))
+                    output = wrapped(batch, generator, steps.attention(step))
                     run.accelerator.backward(output.loss)
                 method.push(output)
                 run.check(output.loss)

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-_MOST_ROWS = 1024  # of a batch, for what takes quadratic or cubic time
-_MOST_SIMILARITIES = 2**17
+_MAX_ROWS = 1024  # of a batch, for what takes quadratic or cubic time
+_MAX_SIMILARITIES = 2**17
 
 BINS = 80
 """of a similarity histogram, over -1 … 1"""
@@ -45,7 +45,7 @@ def embedding_diagnostics(queries: Tensor, positives: Tensor, similarities: Simi
     return {
         "alignment": alignment(queries, positives).item(),
         "uniformity": uniformity(queries).item(),
-        "embedding_std": spread(queries).item(),
+        "embedding_std": standard_deviation(queries).item(),
         "embedding_rank": effective_rank(queries).item(),
         **_quantiles("positive", similarities.positive),
         **_quantiles("negative", similarities.negative),
@@ -67,11 +67,11 @@ def uniformity(rows: Tensor) -> Tensor:
 
     Shape: unit rows (N, dim) → (); of more than 1,024 an even choice.
     """
-    rows = _thinned(rows.float(), _MOST_ROWS)
+    rows = _choose_evenly(rows.float(), _MAX_ROWS)
     return torch.pdist(rows).square().mul(-2).exp().mean().log()
 
 
-def spread(rows: Tensor) -> Tensor:
+def standard_deviation(rows: Tensor) -> Tensor:
     """Mean standard deviation of a coordinate × √dim: near 1 where unit rows fill the sphere, 0 where all are one.
 
     Chen & He 2021, §4.1 look at the same figure without the √dim. Shape: unit rows (N, dim) → ().
@@ -84,7 +84,7 @@ def effective_rank(rows: Tensor) -> Tensor:
 
     Shape: (N, dim) → (); of more than 1,024 rows an even choice.
     """
-    singular = torch.linalg.svdvals(_thinned(rows.float(), _MOST_ROWS))
+    singular = torch.linalg.svdvals(_choose_evenly(rows.float(), _MAX_ROWS))
     share = singular / singular.sum().clamp_min(1e-12)
     return torch.exp(-(share * share.clamp_min(1e-12).log()).sum())
 
@@ -103,8 +103,8 @@ def sample_similarities(
     """
     if len(keys) == 0:
         keys, key_sources = queries, sources
-    most = max(1, _MOST_SIMILARITIES // max(1, len(queries)))
-    keys, key_sources = _thinned(keys, most), _thinned(key_sources, most)
+    max_keys = max(1, _MAX_SIMILARITIES // max(1, len(queries)))
+    keys, key_sources = _choose_evenly(keys, max_keys), _choose_evenly(key_sources, max_keys)
     similarity = queries.float() @ keys.float().T
     return Similarities((queries.float() * positives.float()).sum(dim=1), similarity[sources[:, None] != key_sources])
 
@@ -153,8 +153,8 @@ def _quantiles(name: str, values: Tensor) -> dict[str, float]:
     return {f"{name}_p{round(100 * level):02d}": value for level, value in zip(levels.tolist(), found, strict=True)}
 
 
-def _thinned(rows: Tensor, most: int) -> Tensor:
-    """At most ``most`` rows, evenly chosen."""
-    if len(rows) <= most:
+def _choose_evenly(rows: Tensor, max_rows: int) -> Tensor:
+    """Return at most ``max_rows`` rows at even distances, chosen on the device of ``rows`` without a wait for it."""
+    if len(rows) <= max_rows:
         return rows
-    return rows[torch.linspace(0, len(rows) - 1, most, device=rows.device).round().long()]
+    return rows[torch.linspace(0, len(rows) - 1, max_rows, device=rows.device).round().long()]

@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box
+from framegate.media.evenly_spaced import evenly_spaced
 
 _ROWS, _COLUMNS = 18, 32
 
@@ -31,16 +32,16 @@ def distinct_frames(thumbs: np.ndarray, picture: Box) -> list[int]:
     rows = slice(int(np.ceil(picture[1] * _ROWS)), int(picture[3] * _ROWS))
     columns = slice(int(np.ceil(picture[0] * _COLUMNS)), int(picture[2] * _COLUMNS))
     inside = thumbs[:, rows, columns].reshape(len(thumbs), -1)
-    spread = np.maximum(inside.std(axis=1, keepdims=True), 1.0)
-    inside = (inside - inside.mean(axis=1, keepdims=True)) / spread  # fades change brightness, and nothing else
+    deviation = np.maximum(inside.std(axis=1, keepdims=True), 1.0)
+    inside = (inside - inside.mean(axis=1, keepdims=True)) / deviation  # fades change brightness, and nothing else
     kept: list[int] = []
     for number, frame in enumerate(inside):
-        least = max(0.3, 2 / float(spread[number, 0]))
+        least = max(0.3, 2 / float(deviation[number, 0]))
         if not kept or (np.abs(inside[kept] - frame) > least).mean(axis=1).min() > 0.05:
             kept.append(number)
     return kept
 
 
-def evenly(frames: Sequence[np.ndarray], most: int) -> list[np.ndarray]:
-    """At most so many of the frames, spread evenly."""
-    return [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, min(most, len(frames))).astype(int))]
+def choose_evenly(frames: Sequence[np.ndarray], max_frames: int) -> list[np.ndarray]:
+    """Return at most ``max_frames`` of the frames, at even distances."""
+    return [frames[i] for i in evenly_spaced(len(frames), max_frames)]

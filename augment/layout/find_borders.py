@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import WHOLE, Box
-from framegate.augment.layout.distinct import evenly
+from framegate.augment.layout.distinct import choose_evenly
 
 _WIDEST = 0.3  # of the height or width, per side
 _TOLERANCE = 14  # levels: how far compression carries a bar's pixels from its colour
@@ -37,10 +37,10 @@ def find_borders(frames: Sequence[np.ndarray], distinct: Sequence[np.ndarray]) -
         frames: (H, W, 3) uint8 each.
         distinct: (H, W) uint8 each, those that differ, in grey.
     """
-    flat = _inside_flat_bars(evenly(frames, _FRAMES))
+    flat = _inside_flat_bars(choose_evenly(frames, _FRAMES))
     if flat != WHOLE or len(frames) < _FEWEST:
         return flat
-    return _inside_a_blurred_copy(evenly(distinct, _FRAMES))
+    return _inside_a_blurred_copy(choose_evenly(distinct, _FRAMES))
 
 
 def _inside_flat_bars(frames: list[np.ndarray]) -> Box:
@@ -62,7 +62,7 @@ def _inside_a_blurred_copy(frames: list[np.ndarray]) -> Box:
     if not boxes:
         return WHOLE
     size = (max(width // 4, 8), max(height // 4, 8))
-    few = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in evenly(frames, _WITNESSES)]
+    few = [cv2.resize(frame, size, interpolation=cv2.INTER_AREA) for frame in choose_evenly(frames, _WITNESSES)]
     calm = [cv2.morphologyEx(frame, cv2.MORPH_GRADIENT, _NEAR) < _CALM for frame in few]
     likeness = [_likeness_of_blurred_copy(few, calm, box) for box in boxes]
     best = max(likeness)
@@ -174,8 +174,8 @@ def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) ->
     That one bar is lighter than the other is little by itself; but it must not be the other way round.
     """
     pairs = [np.stack([frame[bar], copy[bar]]) for bar in bars]
-    together = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
-    return min(together, _of_rows(np.concatenate([_less_mean(pair) for pair in pairs], axis=1)))
+    joint = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
+    return min(joint, _of_rows(np.concatenate([_less_mean(pair) for pair in pairs], axis=1)))
 
 
 def _of_rows(pair: np.ndarray) -> float:

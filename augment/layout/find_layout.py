@@ -13,6 +13,7 @@ from framegate.augment.layout.find_borders import find_borders
 from framegate.augment.layout.find_logos import find_logos
 from framegate.augment.layout.find_subtitles import find_subtitles
 from framegate.media.clip_layout import Layout
+from framegate.media.evenly_spaced import evenly_spaced
 
 _WIDTH = 320  # pixels; frames are looked at no larger than this
 _LEAST_SIDE = 16  # below it nothing can be told apart
@@ -30,8 +31,7 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
     """
     if not frames:
         return Layout()
-    chosen = np.unique(np.linspace(0, len(frames) - 1, min(len(frames), _FRAMES)).astype(int))
-    small = [_shrunk(frames[i]) for i in chosen]
+    small = [_shrunk(frames[i]) for i in evenly_spaced(len(frames), _FRAMES)]
     if min(small[0].shape[:2]) < _LEAST_SIDE:
         return Layout()
     grey = [cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY) for frame in small]

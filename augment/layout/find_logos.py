@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
-from framegate.augment.layout.distinct import evenly
+from framegate.augment.layout.distinct import choose_evenly
 from framegate.augment.layout.lasting import LastingEdges, lasting_edges
 
 Found = tuple[float, float, float, float, float]
@@ -29,7 +29,7 @@ _FOUNDERS = 8  # strong edges that a group has at least
 _RELATIVE = 0.25  # of a group's strongest edges: what its weak ones must have
 _STANDS_STILL = 0.3  # share of all edges that last: the camera does not move
 _LEAST_CONFIDENCE = 0.55
-_LEAST_OWN = 0.1  # share of the edges in a logo's box that last
+_MIN_LASTING = 0.1  # share of the edges in a logo's box that last
 _MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
@@ -46,7 +46,7 @@ def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) 
     moves = len(distinct) >= 3
     if len(frames) < _FEWEST or (not moves and not bars.any()):
         return ()
-    edges = lasting_edges(evenly([frames[i] for i in distinct] if moves else frames, _FRAMES))
+    edges = lasting_edges(choose_evenly([frames[i] for i in distinct] if moves else frames, _FRAMES))
     if not moves:  # nothing tells a logo from the still that it lies on, but on the bars there is nothing else
         edges.lasting[~bars] = 0
     if moves and _share_that_lasts(edges, []) > 2 * _STANDS_STILL:
@@ -68,11 +68,11 @@ def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) 
 def _confidence(edges: LastingEdges, box: PixelBox, elsewhere: float) -> float:
     """0 to 1: how far a group stays in place, and how much more of its edges last than of the others; 0 if it moves."""
     inside = np.s_[box[1] : box[3], box[0] : box[2]]
-    own = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
+    lasts = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
     in_place, moved = edges.stays(box)
-    if own < _LEAST_OWN or in_place < moved + _MOVES:
+    if lasts < _MIN_LASTING or in_place < moved + _MOVES:
         return 0.0
-    return in_place * own / (own + elsewhere)
+    return in_place * lasts / (lasts + elsewhere)
 
 
 def _share_that_lasts(edges: LastingEdges, groups: list[PixelBox]) -> float:

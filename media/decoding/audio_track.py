@@ -34,7 +34,7 @@ def windows(start: float, end: float, *, seconds: float | None) -> list[tuple[fl
     return [(middle - width / 2, middle + width / 2) for middle in middles]
 
 
-class SoundReader:
+class AudioReader:
     """Takes windows of sound from one stream of an open container, each later than the last.
 
     Attributes:

@@ -13,7 +13,7 @@ from framegate.media.errors import MediaError
 
 _PICTURES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"}
 _SECONDS = re.compile(r"(?:^|[^0-9.])(\d+(?:\.\d+)?)s?$")
-_MOST_SECONDS = 1e6  # a dozen days; larger numbers in names are dates or counters, no times to step through
+_MAX_SECONDS = 1e6  # a dozen days; larger numbers in names are dates or counters, no times to step through
 
 
 class FolderReader:
@@ -63,6 +63,6 @@ def picture_times(folder: Path) -> list[tuple[float, Path]]:
     pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES and path.is_file())
     matches = [_SECONDS.search(path.stem) for path in pictures]
     named = [float(match[1]) for match in matches if match]
-    if len(named) == len(pictures) == len(set(named)) and max(named, default=0.0) < _MOST_SECONDS:
+    if len(named) == len(pictures) == len(set(named)) and max(named, default=0.0) < _MAX_SECONDS:
         return sorted(zip(named, pictures, strict=True))
     return [(float(second), path) for second, path in enumerate(pictures)]

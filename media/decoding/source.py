@@ -20,7 +20,7 @@ _VIDEO = """
     ifv ipu ivf live_flv lvf m4v matroska mjpeg mjpeg_2000 mov mpeg mpegts mpegvideo mpjpeg mxf nsv nut nuv obu ogg
     pva rm roq smjpeg smk swf vc1 vivo vvc webm wtv xmv yuv4mpegpipe
 """
-_SOUND = """
+_AUDIO = """
     aac ac3 ac4 aea aiff amr amrnb amrwb ape au caf dsf dts dtshd eac3 flac gsm iff loas mlp mp3 mpc mpc8 oma qcp
     rso shn sox tak truehd tta voc w64 wav wv xwma
 """
@@ -29,7 +29,7 @@ _PICTURES = """
     jpegxl_anim jpegxl_pipe pam_pipe pbm_pipe pcx_pipe pfm_pipe pgm_pipe pgmyuv_pipe phm_pipe png_pipe ppm_pipe
     psd_pipe qoi_pipe sgi_pipe sunrast_pipe tiff_pipe webp_pipe xbm_pipe xpm_pipe xwd_pipe
 """
-FORMATS = frozenset(f"{_VIDEO} {_SOUND} {_PICTURES}".split())
+FORMATS = frozenset(f"{_VIDEO} {_AUDIO} {_PICTURES}".split())
 
 # Decoders that write out of bounds in the newest FFmpeg that PyAV bundles (8.1.2), and that few films need: VVC
 # (CVE-2026-125244), APAC (CVE-2026-125267), ADX (CVE-2026-64835). None of them is opened, not even to probe a file.

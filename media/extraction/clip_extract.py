@@ -11,7 +11,7 @@ import numpy as np
 from av.stream import Disposition
 
 from framegate.media.clip_layout import Layout, LayoutFinder
-from framegate.media.decoding.audio_track import RATE, SoundReader, windows
+from framegate.media.decoding.audio_track import RATE, AudioReader, windows
 from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
@@ -85,10 +85,10 @@ class _ClipExtraction:
             with self._failing_at("open"), self._open(clip.video) as container:
                 self._read_video(clip.video, container)
                 if clip.audio is None and clip.own_audio:
-                    self._read_sound(clip.video, container, true_end=self._true_end)
+                    self._read_audio(clip.video, container, true_end=self._true_end)
         if clip.audio is not None:
             with self._failing_at("open"), self._open(clip.audio) as container:
-                self._read_sound(clip.audio, container)
+                self._read_audio(clip.audio, container)
 
     # -- what is read ------------------------------------------------------------------------------------------------
 
@@ -168,7 +168,7 @@ class _ClipExtraction:
         if self._find_layout is not None and sample.kept:
             self._layout = self._found_layout(sample.kept)
 
-    def _read_sound(self, path: Path, container: av.container.InputContainer, *, true_end: float | None = None) -> None:
+    def _read_audio(self, path: Path, container: av.container.InputContainer, *, true_end: float | None = None) -> None:
         if not container.streams.audio:
             return
         stream = container.streams.audio[0]
@@ -177,11 +177,11 @@ class _ClipExtraction:
             end = true_end or stated_end(container, stream) or self._measured_end(path, stream)
             end = min(end, self._clip.end or inf)
             self._duration = self._duration or max(0.0, end - self._start)
-            reader = SoundReader(container, stream, deadline=self._deadline)
+            reader = AudioReader(container, stream, deadline=self._deadline)
             for first, last in windows(self._start, end, seconds=self._options.audio_seconds):
                 start, pcm = reader.window(first, last)
                 if len(pcm):
-                    self._part.sound(start=start, rate=RATE, pcm=pcm)
+                    self._part.audio(start=start, rate=RATE, pcm=pcm)
             if reader.damage:
                 self.fail("audio", _counted(reader.damage))
 
@@ -218,8 +218,8 @@ class _ClipExtraction:
         """Keep the first thing that went wrong, with FFmpeg's first words on it, which name the cause, and its last."""
         if not self._stage:
             words = [*self._words[:1], *self._words[1:][-2:]]
-            said = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
-            self._stage, self._error = stage, "; ".join([error, *said])
+            messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
+            self._stage, self._error = stage, "; ".join([error, *messages])
 
     # -- what is told ------------------------------------------------------------------------------------------------
 

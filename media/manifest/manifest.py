@@ -133,7 +133,7 @@ class _RowReader:
             title=text.get("title", ""),
             description=text.get("description", ""),
             label=self._label(line, text.get("label", "")),
-            programme=text.get("programme") or text.get("video") or self._own_programme(text),
+            programme=text.get("programme") or text.get("video") or self._programme_of_audio(text),
             split=self._split(line, text.get("split", "")),
             start=self._seconds(line, "start", text.get("start", "")),
             end=self._seconds(line, "end", text.get("end", "")),
@@ -150,7 +150,7 @@ class _RowReader:
         self.problems.append(f"{self._place}:{line}: {what}")
 
     @staticmethod
-    def _own_programme(text: dict[str, str]) -> str:
+    def _programme_of_audio(text: dict[str, str]) -> str:
         audio = text.get("audio", "")
         return text.get("id", "") if audio in ("", NO_AUDIO) else audio
 

@@ -14,8 +14,8 @@ from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
 
 COLUMNS = ("id", "video", "audio", "title", "description", "label", "programme", "split", "start", "end")
-_MOST_BYTES = 512 * 1024**2
-_MOST_IN_ROW, _MOST_IN_VALUE, _MOST_COLUMNS = 1_000_000, 100_000, 1000
+_MAX_BYTES = 512 * 1024**2
+_MAX_IN_ROW, _MAX_IN_VALUE, _MAX_COLUMNS = 1_000_000, 100_000, 1000
 _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
@@ -52,9 +52,9 @@ def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | RowProblem]]:
 def _read_text(path: Path) -> str:
     try:
         with path.open("rb") as file:
-            content = file.read(_MOST_BYTES + 1)
-        if len(content) > _MOST_BYTES:
-            raise ManifestError([f"{visible(path)}: more than {_MOST_BYTES // 1024**2} MB: give it in several files"])
+            content = file.read(_MAX_BYTES + 1)
+        if len(content) > _MAX_BYTES:
+            raise ManifestError([f"{visible(path)}: more than {_MAX_BYTES // 1024**2} MB: give it in several files"])
         return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
     except OSError as error:
         raise ManifestError([f"{visible(path)}: {error.strerror or error}"]) from None
@@ -92,8 +92,8 @@ def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object] | 
 
 def _check_header(path: Path, line: int, header: list[str]) -> None:
     place = f"{visible(path)}:{line}"
-    if len(header) > _MOST_COLUMNS:
-        raise ManifestError([f"{place}: {len(header)} columns, more than {_MOST_COLUMNS}"])
+    if len(header) > _MAX_COLUMNS:
+        raise ManifestError([f"{place}: {len(header)} columns, more than {_MAX_COLUMNS}"])
     twice = sorted(name for name, times in Counter(header).items() if times > 1)
     problems = [f"{place}: column {quoted(name)} twice" for name in twice]
     if "id" not in header:
@@ -107,8 +107,8 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object] 
     for line, content in enumerate(text.split("\n"), start=1):
         if not content.strip():
             continue
-        if len(content) > _MOST_IN_ROW:
-            yield line, f"a line of {len(content)} characters, more than {_MOST_IN_ROW}"
+        if len(content) > _MAX_IN_ROW:
+            yield line, f"a line of {len(content)} characters, more than {_MAX_IN_ROW}"
             continue
         try:
             row = json.loads(content)
@@ -127,8 +127,8 @@ def _texts(row: dict[str, object]) -> dict[str, str]:
     Raises:
         ValueError: one of them is none, or too long.
     """
-    if len(row) > _MOST_COLUMNS:
-        raise ValueError(f"{len(row)} columns, more than {_MOST_COLUMNS}")
+    if len(row) > _MAX_COLUMNS:
+        raise ValueError(f"{len(row)} columns, more than {_MAX_COLUMNS}")
     texts: dict[str, str] = {}
     length = 0
     for name, value in row.items():
@@ -136,15 +136,15 @@ def _texts(row: dict[str, object]) -> dict[str, str]:
             text = texts[name] = _as_text(value)
         except ValueError as problem:
             raise ValueError(f"column {quoted(name)} holds {problem}") from None
-        if len(name) + len(text) > _MOST_IN_VALUE:
-            raise ValueError(f"column {quoted(name)} holds more than {_MOST_IN_VALUE} characters")
+        if len(name) + len(text) > _MAX_IN_VALUE:
+            raise ValueError(f"column {quoted(name)} holds more than {_MAX_IN_VALUE} characters")
         if found := _NO_TEXT.search(name + text):
             # Surrogates: JSON can spell one alone, no file can hold it.
             what = "a NUL belongs to no text" if found[0] == "\0" else "half of a surrogate pair is no character"
             raise ValueError(f"column {quoted(name)} holds {quoted(text)}: {what}")
         length += len(text)
-    if length > _MOST_IN_ROW:
-        raise ValueError(f"a row of more than {_MOST_IN_ROW} characters")
+    if length > _MAX_IN_ROW:
+        raise ValueError(f"a row of more than {_MAX_IN_ROW} characters")
     return texts
 
 

@@ -20,7 +20,7 @@ from framegate.media.store.schema import AUDIO, FRAMES
 
 _PLACE = [("video", "<i4"), ("shard", "<i4"), ("offset", "<i8"), ("length", "<i8")]
 _FRAME = np.dtype([*_PLACE, ("time", "<f8"), ("shot", "<i4"), ("width", "<i4"), ("height", "<i4")])
-_SOUND = np.dtype([*_PLACE, ("start", "<f8"), ("rate", "<i4")])
+_AUDIO = np.dtype([*_PLACE, ("start", "<f8"), ("rate", "<i4")])
 _SCHEMAS = {"jpeg": FRAMES, "pcm": AUDIO}
 
 
@@ -70,12 +70,12 @@ def frame_index(store: Path, videos: pa.Table) -> Index:
 
 def audio_index(store: Path, videos: pa.Table) -> Index:
     """The index of the sound windows: ``video, shard, offset, length, start, rate``."""
-    return _load(store, "audio", _SOUND, payload="pcm", videos=videos)
+    return _load(store, "audio", _AUDIO, payload="pcm", videos=videos)
 
 
 def write_indexes(store: Path, videos: pa.Table) -> None:
     """Leave the indexes of a finished store beside its shards."""
-    for name, dtype, payload in (("frames", _FRAME, "jpeg"), ("audio", _SOUND, "pcm")):
+    for name, dtype, payload in (("frames", _FRAME, "jpeg"), ("audio", _AUDIO, "pcm")):
         shards = _shards(store, name)
         total = _count(shards)
         target = store / f"{name}-{_digest(shards)}.npy"

@@ -39,7 +39,7 @@ class Frame:
 
 
 @dataclass(frozen=True, slots=True)
-class SoundWindow:
+class AudioWindow:
     """A stretch of sound: its first second in the source, samples a second, and mono int16 samples (n,)."""
 
     start: float
@@ -256,13 +256,13 @@ class FrameStore:
             )
         return Video(**{name: values[name] for name in Video.__slots__ if name != "layout"}, layout=layout)
 
-    def sound(self, row: int) -> list[SoundWindow]:
+    def audio(self, row: int) -> list[AudioWindow]:
         """The sound windows of the video at ``row`` of `videos`, by time; none where it is silent."""
         index = self._audio
         first, last = np.searchsorted(index.rows["video"], [row, row + 1])
         return [self._window(index, number) for number in range(int(first), int(last))]
 
-    def _window(self, index: Index, number: int) -> SoundWindow:
+    def _window(self, index: Index, number: int) -> AudioWindow:
         row = index.row(number)
         pcm = self._view(index.shards, row)
         rate = int(row["rate"])
@@ -272,7 +272,7 @@ class FrameStore:
                 f"{index.shards[row['shard']]} is damaged: the sound of {clip} at {row['start']:.2f} s has "
                 f"{len(pcm)} bytes at {rate} Hz. Extract into a new folder, or bring the file back from a copy"
             )
-        return SoundWindow(float(row["start"]), rate, np.frombuffer(pcm, np.int16))
+        return AudioWindow(float(row["start"]), rate, np.frombuffer(pcm, np.int16))
 
     @cached_property
     def _bounds(self) -> np.ndarray:
@@ -299,9 +299,9 @@ def clip_frames(store: FrameStore, row: int) -> np.ndarray:
     return store.frames(store.frame_range(row))
 
 
-def clip_sound(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
+def clip_audio(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
     """The video's sound windows one after another, float32 in -1..1, and the samples a second."""
-    windows = store.sound(row)
+    windows = store.audio(row)
     if not windows:
         return np.empty(0, np.float32), 16_000
     return np.concatenate([window.pcm for window in windows]).astype(np.float32) / 32768, windows[0].rate
@@ -322,7 +322,7 @@ def _checked(videos: pa.Table, path: Path) -> pa.Table:
                 values = values.flatten()
             if values.null_count:
                 raise MediaError(f"{path}: column {name!r} has empty values")
-            most = np.diff(lists.offsets).max(initial=0) if isinstance(lists, pa.ListArray) else 0
-            if most > _MAX_BOXES:
-                raise MediaError(f"{path}: {most} {name} in one clip; at most {_MAX_BOXES} can be true")
+            largest = np.diff(lists.offsets).max(initial=0) if isinstance(lists, pa.ListArray) else 0
+            if largest > _MAX_BOXES:
+                raise MediaError(f"{path}: {largest} {name} in one clip; at most {_MAX_BOXES} can be true")
     return videos

@@ -52,7 +52,7 @@ class PartWriter:
         row = {"video_id": self._id, "source": source, "time": time, "shot": shot}
         self._frames.add({**row, "jpeg": jpeg, "width": width, "height": height}, size=len(jpeg))
 
-    def sound(self, *, start: float, rate: int, pcm: np.ndarray) -> None:
+    def audio(self, *, start: float, rate: int, pcm: np.ndarray) -> None:
         """Add one sound window: mono int16 samples from ``start`` seconds of the source."""
         self.windows += 1
         self._audio.add({"video_id": self._id, "start": start, "rate": rate, "pcm": pcm.tobytes()}, size=pcm.nbytes)

@@ -91,7 +91,7 @@ class StoreWriter:
     def finish(self) -> None:
         """Write what describes the whole store; ``videos.arrow``, which makes it one, comes last."""
         numbers = range(self.state.shards)
-        failures = [_own(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
+        failures = [_written(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
         write_text(self._store / "failures.jsonl", "".join(failures))
         aside = self.parts / "videos.arrow"
         _merge(aside, VIDEOS, [self.parts / f"videos-{number:05d}.arrow" for number in numbers])
@@ -142,7 +142,7 @@ def _tally(result: dict[str, Any]) -> Counter[str]:
     return Counter({failure["status"] if failure else "ok": 1, "frames": row["frames"] if row else 0})
 
 
-def _own(path: Path) -> Path:
+def _written(path: Path) -> Path:
     """``path``, which an extraction has written.
 
     Raises:
@@ -157,7 +157,7 @@ def _merge(target: Path, schema: pa.Schema, sources: list[Path]) -> None:
     """Write the rows of ``sources`` as one Arrow stream, in batches of some size: few batches open fast."""
     with new_file(target) as file, pa.ipc.new_stream(file, schema) as writer:
         held, rows, size = list[pa.RecordBatch](), 0, 0
-        for batch in (batch for path in sources for batch in pa.ipc.open_stream(pa.memory_map(str(_own(path))))):
+        for batch in (batch for path in sources for batch in pa.ipc.open_stream(pa.memory_map(str(_written(path))))):
             held.append(batch)
             rows, size = rows + batch.num_rows, size + batch.nbytes
             if rows >= _BATCH_ROWS or size >= _BATCH_BYTES:

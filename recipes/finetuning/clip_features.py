@@ -15,7 +15,7 @@ from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.streams import SetStream, TextStream
 from framegate.media import FrameStore
 from framegate.media.manifest.paths import final_name
-from framegate.recipes.finetuning.clips import ClipFeatures, StoreClips, spread
+from framegate.recipes.finetuning.clips import ClipFeatures, StoreClips, spaced_frames
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.probes.feature_cache import Shape, add_tensors, cached_features, kept_tensors, store_digest
@@ -53,7 +53,7 @@ def _of_frames(
     model: GatedFusionClassifier, name: Modality, clips: StoreClips, rows: np.ndarray, *, visible: bool
 ) -> ClipFeatures:
     backbone = cast(Backbone, _stream(model, name).encoder)
-    taken = [spread(clips.store.frame_range(int(row)), clips.sampling.frames) for row in rows]
+    taken = [spaced_frames(clips.store.frame_range(int(row)), clips.sampling.frames) for row in rows]
     frames, edges = np.concatenate(taken), _edges([len(each) for each in taken])
     if not len(frames):
         return ClipFeatures(rows, edges, torch.empty(0, backbone.dim))

@@ -11,7 +11,8 @@ from framegate.finetune.data.batch import ClipSample
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
-from framegate.media import FrameStore, clip_sound, split_labels
+from framegate.media import FrameStore, clip_audio, split_labels
+from framegate.media.evenly_spaced import evenly_spaced
 
 
 @dataclass(frozen=True)
@@ -80,7 +81,7 @@ class StoreClips(Dataset):
         """The clip's pictures (T, 3, S, S) uint8."""
         if self.prepare.image_size is None:
             return None
-        chosen = spread(self.store.frame_range(row), self.sampling.frames)
+        chosen = spaced_frames(self.store.frame_range(row), self.sampling.frames)
         pictures = (self.store[frame] for frame in chosen)
         return self.prepare.pictures(pictures, self.store.video(row).layout)
 
@@ -88,7 +89,7 @@ class StoreClips(Dataset):
         """Return the windows (W, …) float32 of the audio of the clip at ``row``; None if the model takes no audio."""
         if self.prepare.rate is None:
             return None
-        samples, rate = clip_sound(self.store, row)
+        samples, rate = clip_audio(self.store, row)
         return self.prepare.windows(samples[: round(self.sampling.audio_seconds * rate)], rate)
 
     def tokens(self, row: int) -> Tensor | None:
@@ -113,11 +114,9 @@ def clip_text(title: str, description: str) -> str:
     return "\n".join(filter(None, (title, description)))
 
 
-def spread(frames: range, most: int) -> np.ndarray:
-    """At most ``most`` of ``frames``, evenly spread over them, (n,) int64."""
-    if len(frames) <= most:
-        return np.arange(frames.start, frames.stop)
-    return frames.start + np.linspace(0, len(frames) - 1, most).round().astype(np.int64)
+def spaced_frames(frames: range, max_frames: int) -> np.ndarray:
+    """Return at most ``max_frames`` of ``frames``, at even distances, (n,) int64."""
+    return frames.start + evenly_spaced(len(frames), max_frames, rounding="nearest")
 
 
 def label_nodes(store: FrameStore, taxonomy: Taxonomy) -> list[tuple[int, ...]]:

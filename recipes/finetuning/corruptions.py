@@ -14,7 +14,7 @@ from framegate.augment.overlays.masks import found_regions, mask_layout, pixel_b
 from framegate.augment.overlays.masks import replace as paste
 from framegate.finetune.data.batch import MODALITIES, ClipSample, Modality
 from framegate.media import Layout
-from framegate.recipes.finetuning.clips import StoreClips, clip_text, noise_input, spread
+from framegate.recipes.finetuning.clips import StoreClips, clip_text, noise_input, spaced_frames
 
 Change = Callable[[int, ClipSample], ClipSample]
 """From a clip's row and its sample to the sample that the classifier gets instead."""
@@ -109,12 +109,12 @@ def swap_overlays(clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> tupl
 
     def change(row: int, sample: ClipSample) -> ClipSample:
         sample, donor = keep(row, sample), donors[row]
-        numbers = spread(store.frame_range(row), clips.sampling.frames)
+        numbers = spaced_frames(store.frame_range(row), clips.sampling.frames)
         if not len(numbers):
             return sample
         frames = [mask_layout(store[n], store.video(row).layout) for n in numbers]
         if donor is not None:
-            theirs = spread(store.frame_range(donor), len(frames))
+            theirs = spaced_frames(store.frame_range(donor), len(frames))
             for number, frame in enumerate(frames):
                 picture = store[theirs[number % len(theirs)]]
                 picture = cv2.resize(picture, (frame.shape[1], frame.shape[0]), interpolation=cv2.INTER_AREA)

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from framegate.media import FrameStore
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.pretraining.probe_frames import probe_frames
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.audit.audit import DEFINITION, Audit, audit, audit_light, pictures_to_do
@@ -26,7 +27,7 @@ def audit_values(
     """The audit of a backbone at hand, as its JSON. ``visible``: show progress."""
     numbers = _candidates(store)
     known = probe_frames(store, numbers, taxonomy=taxonomy)
-    total = pictures_to_do(len(numbers), most=frames, labelled=bool(known.levels))
+    total = pictures_to_do(len(numbers), max_frames=frames, labelled=bool(known.levels))
     with WorkProgress("audit", total=total, visible=visible) as progress:
         painted = audit(
             backbone,
@@ -34,7 +35,7 @@ def audit_values(
             numbers,
             known,
             image_size=backbone.image_size,
-            most=frames,
+            max_frames=frames,
             seed=seed,
             on_progress=lambda done: progress.update(min(done, total)),
         )
@@ -46,12 +47,12 @@ def audit_metrics(backbone: Backbone, store: FrameStore, *, frames: int = 240) -
     """The light audit of a backbone in training, for a row of metrics and for W&B; takes about a second on a CPU."""
     numbers = _candidates(store)
     known = replace(probe_frames(store, numbers), levels={})
-    return audit_light(backbone, store, numbers, known, image_size=backbone.image_size, most=frames)
+    return audit_light(backbone, store, numbers, known, image_size=backbone.image_size, max_frames=frames)
 
 
 def _candidates(store: FrameStore, *, most: int = 100_000) -> np.ndarray:
     """Frames to choose from: all, or of a large store so many, evenly spread, since more would only cost time."""
-    return np.arange(len(store)) if len(store) <= most else np.linspace(0, len(store) - 1, most).astype(np.int64)
+    return evenly_spaced(len(store), most)
 
 
 def _values(painted: Audit, found: FoundAudit | None, seed: int) -> dict[str, Any]:

@@ -7,10 +7,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from framegate.media import FrameStore
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.finetuning.labels import LabelError
 from framegate.recipes.pretraining.probe_frames import probe_frames, video_levels
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.diagnostics import effective_rank, spread
+from framegate.ssl.diagnostics import effective_rank, standard_deviation
 from framegate.ssl.probes.features import frame_features
 from framegate.ssl.probes.probe import UNKNOWN, ProbeError, knn_probe
 
@@ -69,7 +70,7 @@ class OnlineProbe:
     def figures(self, seen: FrameFeatures) -> dict[str, float]:
         """``knn_LEVEL``: balanced accuracy on the validation split; ``feature_std`` and ``feature_rank``."""
         rows = F.normalize(seen.features, dim=1)
-        found = {"feature_std": spread(rows).item(), "feature_rank": effective_rank(rows).item()}
+        found = {"feature_std": standard_deviation(rows).item(), "feature_rank": effective_rank(rows).item()}
         if self._probed is not None:
             try:
                 probed = knn_probe(seen.features, self._probed, queries="val")
@@ -86,7 +87,5 @@ def some_frames(backbone: Backbone, store: FrameStore, *, count: int = 512) -> F
 
 
 def _evenly(frames: np.ndarray, count: int) -> np.ndarray:
-    """At most ``count`` of ``frames``, evenly chosen."""
-    if len(frames) <= count:
-        return frames
-    return frames[np.linspace(0, len(frames) - 1, count).round().astype(int)]
+    """Return at most ``count`` of ``frames``, at even distances."""
+    return frames[evenly_spaced(len(frames), count, rounding="nearest")]

@@ -5,6 +5,7 @@ import torch
 
 from framegate.augment import plain_view
 from framegate.media import FrameStore
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.recalibrate import recalibrate_batch_norm
@@ -30,7 +31,7 @@ def describe_plain_frames(
         frames: their numbers (N,); of many, some that are spread evenly.
         device: where the backbone is.
     """
-    some = frames[np.linspace(0, len(frames) - 1, min(_MOST, len(frames))).astype(int)]
+    some = frames[evenly_spaced(len(frames), _MOST)]
     batches = (
         torch.from_numpy(np.stack([plain_view(store.jpeg(int(frame)), backbone.image_size) for frame in part]))
         for part in np.array_split(some, max(1, len(some) // _BATCH))

@@ -6,6 +6,7 @@ import torch
 
 from framegate.augment import TwoViews, plain_view
 from framegate.media import FrameStore
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.pretraining.online_probe import FrameFeatures
 from framegate.ssl.data.view_pairs import ViewPairs, source_numbers
@@ -37,7 +38,7 @@ def neighbour_strips(
     sources = torch.from_numpy(source_numbers(store)[seen.frames])
     if len(sources.unique()) < 2:
         return None
-    queries = torch.linspace(0, len(seen.frames) - 1, min(strips, len(seen.frames))).round().long()
+    queries = torch.from_numpy(evenly_spaced(len(seen.frames), strips, rounding="nearest"))
     rows, cosines = nearest_of_other_sources(seen.features, sources, queries, k=neighbours)
     lines = [_headings(rows.shape[1])]
     for query, near, near_cosines in zip(queries.tolist(), rows.tolist(), cosines.tolist(), strict=True):

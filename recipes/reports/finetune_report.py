@@ -9,7 +9,7 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
-from framegate.recipes.finetuning.clips import StoreClips, spread
+from framegate.recipes.finetuning.clips import StoreClips, spaced_frames
 from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
 from framegate.recipes.reports.page import ClipCard, Page, drawn_name, strip_of
 from framegate.recipes.training.run_folder import RunFolder
@@ -111,7 +111,7 @@ def clip_cards(
     numbers: Sequence[int] | None = None,
 ) -> list[ClipCard]:
     """Clips with frames, texts, predictions and reliabilities: those at ``numbers``, or a dozen, evenly spread."""
-    chosen = spread(range(len(outputs.rows)), 12) if numbers is None else numbers
+    chosen = spaced_frames(range(len(outputs.rows)), 12) if numbers is None else numbers
     tree = model.taxonomy
     cards = []
     for number in chosen:
@@ -132,4 +132,4 @@ def clip_cards(
 
 def clip_strip(store: FrameStore, row: int) -> np.ndarray | None:
     """A few of a clip's frames side by side."""
-    return strip_of([store[frame] for frame in spread(store.frame_range(row), 3)], most=3)
+    return strip_of([store[frame] for frame in spaced_frames(store.frame_range(row), 3)], most=3)

@@ -11,6 +11,7 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.media.files import write_bytes
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.reports.outputs import generator, output_file
@@ -125,7 +126,7 @@ def strip_of(frames: Sequence[np.ndarray], *, height: int = 90, most: int = 4) -
     """Up to ``most`` frames, evenly chosen, side by side; None where there are none."""
     if not len(frames):
         return None
-    chosen = [frames[i] for i in np.unique(np.linspace(0, len(frames) - 1, most).round().astype(int))]
+    chosen = [frames[i] for i in evenly_spaced(len(frames), most, rounding="nearest")]
     return np.hstack([cv2.resize(f, (round(f.shape[1] * height / f.shape[0]), height)) for f in chosen])
 
 

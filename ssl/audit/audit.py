@@ -90,7 +90,7 @@ def audit(
     frames: ProbeFrames,
     *,
     image_size: int,
-    most: int = 900,
+    max_frames: int = 900,
     kinds: Sequence[OverlayKind] = KINDS,
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
@@ -103,7 +103,7 @@ def audit(
         numbers: (N,) the number in the store of each of ``frames``.
         frames: what is known of them; labels are optional.
         image_size: S.
-        most: frames that take part, a third of them to measure on; see `choose_frames`.
+        max_frames: frames that take part, a third of them to measure on; see `choose_frames`.
         kinds: of overlays.
         seed: of the bank of overlays and of who gets which.
         on_progress: called with the number of pictures done, `pictures_to_do` in the end.
@@ -111,7 +111,7 @@ def audit(
     Raises:
         ProbeError: the store holds a single clip.
     """
-    chosen = choose_frames(numbers, frames, most=most)
+    chosen = choose_frames(numbers, frames, max_frames=max_frames)
     features = PaintedFeatures(
         backbone, store, chosen.number, image_size=image_size, seed=seed, on_progress=on_progress
     )
@@ -140,7 +140,7 @@ def audit_light(
     frames: ProbeFrames,
     *,
     image_size: int,
-    most: int = 240,
+    max_frames: int = 240,
     seed: int = 0,
 ) -> dict[str, float]:
     """The audit as a few figures, in about a second, for curves while training: all overlays together, without labels.
@@ -155,7 +155,7 @@ def audit_light(
         split=frames.split, programme=frames.programme, source=frames.source, video=frames.video, levels={}
     )
     all_of_them = audit(
-        backbone, store, numbers, unlabelled, image_size=image_size, most=most, kinds=("all",), seed=seed
+        backbone, store, numbers, unlabelled, image_size=image_size, max_frames=max_frames, kinds=("all",), seed=seed
     ).overlays["all"]
     return {
         "audit_score": all_of_them.score,
@@ -167,9 +167,9 @@ def audit_light(
     }
 
 
-def pictures_to_do(frames: int, *, most: int = 900, kinds: int = len(KINDS), labelled: bool = True) -> int:
+def pictures_to_do(frames: int, *, max_frames: int = 900, kinds: int = len(KINDS), labelled: bool = True) -> int:
     """About how many pictures `audit` sends through the backbone, of a store of ``frames``."""
-    taking_part = min(frames, most)
+    taking_part = min(frames, max_frames)
     return round(taking_part * (1 + kinds * (7 / 3 if labelled else 1)))
 
 
@@ -246,15 +246,15 @@ def _accuracies(
     classes = chosen.classes
     assert classes is not None
     number_of_classes = int(classes.max()) + 1
-    own = features.painted(kind, classes)
+    same = features.painted(kind, classes)
     another = (classes[test] + rng.integers(1, number_of_classes, len(test))) % number_of_classes
     swapped = features.painted(kind, another, test)
     order = rng.permutation(int(fit.sum())) / max(int(fit.sum()), 1)
     found = {}
     for rho in RHOS:
         # A frame that has its class's overlay at some ρ has it at every higher one; the others have anyone's.
-        training = np.where((order < rho)[:, None], own[fit], painted[fit])
-        queries = (plain[test], own[test], swapped)
+        training = np.where((order < rho)[:, None], same[fit], painted[fit])
+        queries = (plain[test], same[test], swapped)
         right = linear_right(training, classes[fit], [(rows, classes[test]) for rows in queries], c=c)
         figures = {
             name: groups.balanced(outcome, classes[test])

@@ -14,6 +14,7 @@ from framegate.augment.crops import centre_square
 from framegate.augment.hard_negatives import look_numbers
 from framegate.augment.overlays.masks import found_regions
 from framegate.media import FrameStore
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.ssl.audit.audit_frames import PaintedFeatures
 from framegate.ssl.audit.audit_measures import (
     Groups,
@@ -55,7 +56,7 @@ def audit_found(
     frames: ProbeFrames,
     *,
     image_size: int,
-    most: int = 600,
+    max_frames: int = 600,
     level: str = "leaf",
 ) -> FoundAudit | None:
     """Audit a backbone on the overlays that extraction found; None where it found none in two clips.
@@ -67,7 +68,7 @@ def audit_found(
     rows = np.flatnonzero(with_overlays[store.video_of[numbers]])
     if len(np.unique(frames.video[rows])) < 2:
         return None
-    rows = rows[np.linspace(0, len(rows) - 1, min(most, len(rows))).astype(int)]
+    rows = rows[evenly_spaced(len(rows), max_frames)]
     features = PaintedFeatures(backbone, store, numbers[rows], image_size=image_size, seed=0)
     views = [centre_square(store[number], image_size) for number in numbers[rows]]
     masked_views = [

@@ -33,8 +33,8 @@ class AuditFrames:
     notes: tuple[str, ...]
 
 
-def choose_frames(numbers: np.ndarray, frames: ProbeFrames, *, most: int, level: str = "leaf") -> AuditFrames:
-    """At most ``most`` frames, a third of them to measure on, spread over clips, and evenly over the classes.
+def choose_frames(numbers: np.ndarray, frames: ProbeFrames, *, max_frames: int, level: str = "leaf") -> AuditFrames:
+    """At most ``max_frames`` frames, a third of them to measure on, spread over clips, and evenly over the classes.
 
     With labels, the training and the test split are the two sides; without, or where they share no two classes, all
     frames are cut in two by programme, by file or by clip, the first of which there are several.
@@ -42,7 +42,7 @@ def choose_frames(numbers: np.ndarray, frames: ProbeFrames, *, most: int, level:
     Args:
         numbers: (N,) the frames' numbers in the store.
         frames: what is known of them.
-        most: frames in all.
+        max_frames: frames in all.
         level: whose classes.
 
     Raises:
@@ -53,12 +53,18 @@ def choose_frames(numbers: np.ndarray, frames: ProbeFrames, *, most: int, level:
     if labelled is not None:
         classes, fit, test, notes = labelled
         group = np.unique(frames.programme, return_inverse=True)[1]
-        sides = [_spread(fit, frames.video, 2 * most // 3, classes), _spread(test, frames.video, most // 3, classes)]
+        sides = [
+            _choose_evenly(fit, frames.video, 2 * max_frames // 3, classes),
+            _choose_evenly(test, frames.video, max_frames // 3, classes),
+        ]
     else:
         classes = None
         group, notes = _groups(frames)
         fit = _two_thirds(group)
-        sides = [_spread(fit, frames.video, 2 * most // 3), _spread(~fit, frames.video, most // 3)]
+        sides = [
+            _choose_evenly(fit, frames.video, 2 * max_frames // 3),
+            _choose_evenly(~fit, frames.video, max_frames // 3),
+        ]
     chosen = np.concatenate(sides)
     return AuditFrames(
         number=numbers[chosen],
@@ -168,14 +174,16 @@ def _two_thirds(group: np.ndarray) -> np.ndarray:
     return np.isin(group, chosen)
 
 
-def _spread(mask: np.ndarray, video: np.ndarray, most: int, classes: np.ndarray | None = None) -> np.ndarray:
-    """At most ``most`` of ``mask``'s frames: one of each clip before a second of any, classes in turn."""
+def _choose_evenly(
+    mask: np.ndarray, video: np.ndarray, max_frames: int, classes: np.ndarray | None = None
+) -> np.ndarray:
+    """At most ``max_frames`` of ``mask``'s frames: one of each clip before a second of any, classes in turn."""
     numbers = np.random.default_rng(len(mask)).permutation(np.flatnonzero(mask))
     within = _rank_within(video[numbers])
     numbers = numbers[np.argsort(within, kind="stable")]
     if classes is not None:
         numbers = numbers[np.argsort(_rank_within(classes[numbers]), kind="stable")]
-    return np.sort(numbers[:most])
+    return np.sort(numbers[:max_frames])
 
 
 def _rank_within(keys: np.ndarray) -> np.ndarray:

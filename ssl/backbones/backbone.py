@@ -61,15 +61,15 @@ class Backbone(nn.Module):
             raise BackboneError(f"{name}: pictures of {image_size} pixels a side, and 1 to {MAX_IMAGE_SIZE} are taken")
         source = _as_folder(name, weights=weights == "timm")
         build = partial(_create, source, image_size=image_size, in_chans=in_chans)
-        own = weights if weights != "timm" else _weights_in(source)
-        if own is None:  # random ones, or those that timm downloads
+        file = weights if weights != "timm" else _weights_in(source)
+        if file is None:  # random ones, or those that timm downloads
             self.model = build(pretrained=weights is not None)
         else:
-            found = read_weights(Path(own))
-            with _size_errors(own):
+            found = read_weights(Path(file))
+            with _size_errors(file):
                 build_on_meta(partial(build, pretrained=False), weights=count_stored(found))
             self.model = build(pretrained=weights == "timm")
-            if weights != "timm" and (unused := fit_weights(self.model, found, Path(own))):
+            if weights != "timm" and (unused := fit_weights(self.model, found, Path(file))):
                 _LOG.warning("%s: left out %s", weights, _summary(unused))
         # Some models (MobileNet, EfficientViT) widen their features once more after pooling.
         self.dim: int = getattr(self.model, "head_hidden_size", None) or self.model.num_features
@@ -159,7 +159,7 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
         name, weights = arch, str(path)
     else:
         name, weights = reference, "timm" if reference.startswith(_HUB) else None
-    size = image_size or _own_image_size(_as_folder(name, weights=False))
+    size = image_size or _stated_image_size(_as_folder(name, weights=False))
     return Backbone(name, weights=weights, image_size=size)
 
 
@@ -231,7 +231,7 @@ def _summary(keys: list[str]) -> str:
     return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "")
 
 
-def _own_image_size(name: str) -> int:
+def _stated_image_size(name: str) -> int:
     return _pretrained_cfg(name).get("input_size", (3, 224, 224))[-1]
 
 

@@ -80,12 +80,12 @@ def _refuse_elsewhere(part: dict[str, Any]) -> None:
 
 def _check_values(name: str, value: object) -> None:
     """Numbers, short names, true and false, and short lists of them."""
-    most = MAX_IMAGE_SIZE if _SIZE.fullmatch(name) else _MAX_REPEATED if _REPEATED.fullmatch(name) else _MAX_NUMBER
-    most = _MAX_CLASSES if name == "num_classes" else most
+    limit = MAX_IMAGE_SIZE if _SIZE.fullmatch(name) else _MAX_REPEATED if _REPEATED.fullmatch(name) else _MAX_NUMBER
+    limit = _MAX_CLASSES if name == "num_classes" else limit
     values = value if isinstance(value, list) else [value]
     if len(values) > _MAX_LIST:
         raise ValueError(f"{name} is a list of {len(values)}")
     for one in values:
         fits = one is None or (isinstance(one, str) and len(one) <= _MAX_NAME)
-        if not fits and not (isinstance(one, int | float) and abs(one) <= most):
-            raise ValueError(f"{name} is {str(one)[:40]}, not a number of at most {most:,} or a short name")
+        if not fits and not (isinstance(one, int | float) and abs(one) <= limit):
+            raise ValueError(f"{name} is {str(one)[:40]}, not a number of at most {limit:,} or a short name")

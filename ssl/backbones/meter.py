@@ -20,7 +20,7 @@ M = TypeVar("M", bound=nn.Module)
 
 # What a network may have and its file lack: a classifier, a grid of positions for larger pictures, index tables.
 _SLACK = 32 << 20
-_MOST_MODULES = 10_000
+_MAX_MODULES = 10_000
 
 
 class SizeError(FramegateError, ValueError):
@@ -71,8 +71,8 @@ def _stop_beyond(limit: float) -> Iterator[None]:
     def count_module(module: nn.Module, name: str, child: nn.Module | None) -> None:
         nonlocal modules
         modules += 1
-        if modules > _MOST_MODULES:
-            raise SizeError(f"a network of more than {_MOST_MODULES:,} modules")
+        if modules > _MAX_MODULES:
+            raise SizeError(f"a network of more than {_MAX_MODULES:,} modules")
 
     hooks = register_module_parameter_registration_hook(count), register_module_module_registration_hook(count_module)
     try:

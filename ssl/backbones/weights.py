@@ -110,7 +110,7 @@ _BESIDE_WITHIN = ("proj", "momentum", "key")
 _WORD = re.compile(r"\w+")
 
 # How many prefixes are tried, the shortest first: what names the file has is another's choice.
-_MOST_PREFIXES = 40
+_MAX_PREFIXES = 40
 
 
 def _best_reading(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn.Module) -> tuple[KeyLayout, str]:
@@ -122,7 +122,7 @@ def _best_reading(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn
     for layout in layouts:
         names = [layout(key) for key in keys]
         prefixes = {name.removesuffix(names[-1]) for name in found if name.endswith(names[-1])} | {""}
-        for prefix in sorted(sorted(prefixes, key=len)[:_MOST_PREFIXES]):
+        for prefix in sorted(sorted(prefixes, key=len)[:_MAX_PREFIXES]):
             there = [(found.get(prefix + name), size) for name, size in zip(names, sizes, strict=True)]
             known = sum(tensor is not None for tensor, _ in there)
             fitting = sum(tensor is not None and tensor.numel() == size for tensor, size in there)

@@ -179,8 +179,8 @@ class MicroBatches(Sampler):
 def collate(pairs: list[Pair]) -> ViewBatch:
     """Stack pairs of (S, S, 3) views into a batch of (3, S, S) ones."""
     views = [[pair.first for pair in pairs], [pair.second for pair in pairs]]
-    most = max(len(view.overlays) for side in views for view in side)
-    boxes = np.zeros((2, len(pairs), most, 4), np.float32)
+    max_overlays = max(len(view.overlays) for side in views for view in side)
+    boxes = np.zeros((2, len(pairs), max_overlays, 4), np.float32)
     for side, row in np.ndindex(2, len(pairs)):
         if found := views[side][row].overlays:
             boxes[side, row, : len(found)] = found
@@ -189,13 +189,13 @@ def collate(pairs: list[Pair]) -> ViewBatch:
         second=_pictures(views[1]),
         source=torch.tensor([pair.source for pair in pairs]),
         programme=torch.tensor([pair.programme for pair in pairs]),
-        overlays=torch.from_numpy(boxes) if most else None,
-        shown=torch.tensor([[view.shown for view in side] for side in views]) if most else None,
+        overlays=torch.from_numpy(boxes) if max_overlays else None,
+        shown=torch.tensor([[view.shown for view in side] for side in views]) if max_overlays else None,
     )
 
 
-def step_draws(*, seed: int, step: int, micro: int) -> torch.Generator:
-    """The randomness of a micro-batch's forward, the same on every process."""
+def step_generator(*, seed: int, step: int, micro: int) -> torch.Generator:
+    """Return the CPU generator of a micro-batch's forward pass, in the same state on every process."""
     state = np.random.SeedSequence([seed, step, micro, _STEP]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state))
 

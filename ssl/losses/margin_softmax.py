@@ -30,8 +30,8 @@ def margin_softmax(cosines: Tensor, targets: Tensor, *, margin: float, kind: Mar
     Returns:
         (N,) losses.
     """
-    own = cosines.gather(1, targets[:, None])
-    harder = own - margin if kind == "cosface" else _turned(own, margin)
+    target = cosines.gather(1, targets[:, None])
+    harder = target - margin if kind == "cosface" else _turned(target, margin)
     return F.cross_entropy(cosines.scatter(1, targets[:, None], harder) / temperature, targets, reduction="none")
 
 

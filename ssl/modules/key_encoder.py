@@ -56,7 +56,7 @@ class KeyEncoder(nn.Module):
 
 @torch.no_grad()
 def encode_shuffled(
-    encode: Callable[[Tensor], tuple[Tensor, ...]], views: Sequence[Tensor], draws: torch.Generator | None
+    encode: Callable[[Tensor], tuple[Tensor, ...]], views: Sequence[Tensor], generator: torch.Generator | None
 ) -> tuple[Tensor, ...]:
     """Encode all processes' views in an order drawn anew, so that batch norm groups them otherwise than the queries.
 
@@ -68,8 +68,8 @@ def encode_shuffled(
     Args:
         encode: images → some tensors with a row an image each.
         views: this process's share (B, 3, S, S) of each view.
-        draws: of the order, in the same state on every process; None: in order, each process its own images, which is
-            right where statistics are those of all processes anyway.
+        generator: draws the order; in the same state on every process. With None the order stays and each process
+            encodes the images it has, which is right where statistics are those of all processes anyway.
 
     Returns:
         For each tensor that ``encode`` gives, all processes' rows (len(views) × processes × B, …), the same on each
@@ -77,11 +77,11 @@ def encode_shuffled(
     """
     count, everywhere = len(views), processes()
     images = len(views[0]) * count * everywhere
-    if draws is None:
+    if generator is None:
         order = rearrange(torch.arange(images), "(view rank b) -> (rank view b)", view=count, rank=everywhere)
         mine = torch.cat(list(views))
     else:
-        order = torch.randperm(images, generator=draws)
+        order = torch.randperm(images, generator=generator)
         everything = torch.cat([gather_rows(view) for view in views])
         mine = everything[order.chunk(everywhere)[rank()].to(everything.device)]
         if views[0].is_contiguous(memory_format=torch.channels_last):

@@ -46,13 +46,13 @@ def grouped_accuracy(
     np.add.at(total, (group, true_class), 1)
 
     groups = len(right)
-    draws = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=resamples)
-    low, high = np.percentile(_balanced(draws @ right, draws @ total), [2.5, 97.5])
+    weights = np.random.default_rng(seed).multinomial(groups, np.full(groups, 1 / groups), size=resamples)
+    low, high = np.percentile(_balanced(weights @ right, weights @ total), [2.5, 97.5])
     balanced = _balanced(right.sum(0)[None], total.sum(0)[None])[0]
     return Accuracy(plain=float((predicted == true).mean()), balanced=float(balanced), low=float(low), high=float(high))
 
 
 def _balanced(right: np.ndarray, total: np.ndarray) -> np.ndarray:
-    """(draws, classes) counts → (draws,) means over the classes that a draw has rows of."""
+    """Return the mean share right over the classes that have rows: (R, classes) counts → (R,)."""
     share = np.divide(right, total, out=np.zeros_like(right), where=total > 0)
     return share.sum(axis=1) / np.maximum(1, (total > 0).sum(axis=1))

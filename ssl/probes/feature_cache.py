@@ -145,8 +145,8 @@ def _load(file: Path, key: bytes, shapes: Mapping[str, Shape]) -> dict[str, Tens
     """
     try:
         with open_plain(file.with_name(_ABOUT), os.O_RDONLY) as about:
-            said = json.loads(about.read(1 << 16))
-        sha256, code = bytes.fromhex(said["sha256"]), str(said["code"])
+            proof = json.loads(about.read(1 << 16))
+        sha256, code = bytes.fromhex(proof["sha256"]), str(proof["code"])
     except (OSError, ValueError, TypeError, KeyError, RecursionError):
         raise _NotUsedError("they bear no code of your key") from None
     if not hmac.compare_digest(code, _code(key, file.parent.name.encode() + sha256)):

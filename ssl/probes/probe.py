@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.ssl.probes.accuracy import grouped_accuracy
 from framegate.ssl.probes.knn import knn_predict
 from framegate.ssl.probes.linear_probe import centred_unit, choose_c, fit_linear, nearest_mean
@@ -73,16 +74,17 @@ def knn_probe(
     return rows
 
 
-def linear_probe(features: Tensor, frames: ProbeFrames, *, most: int = 20_000) -> list[ProbeRow]:
+def linear_probe(features: Tensor, frames: ProbeFrames, *, max_frames: int = 20_000) -> list[ProbeRow]:
     """Accuracy of a linear classifier at each level, its penalty chosen on the validation split.
 
     Args:
         features, frames: as for `knn_probe`.
-        most: training frames at most, evenly chosen; the optimiser sees all of them in every iteration.
+        max_frames: training frames at most, evenly chosen; the optimiser sees all of them in every iteration.
     """
     array, rows = features.numpy(), []
     for split in level_splits(frames)[0]:
-        train, val = _at_most(most, split.train), split.val
+        train, val = np.flatnonzero(split.train), split.val
+        train = train[evenly_spaced(len(train), max_frames)]
         c = 0.1
         if val.any():
             c = choose_c(array[train], split.classes[train], array[val], split.classes[val])
@@ -143,12 +145,6 @@ def probe_row(
 def _memory(split: LevelSplit, frames: ProbeFrames) -> np.ndarray:
     """What needs no validation learns from all training frames, those too that the linear probe sets aside."""
     return split.train | (split.val & (frames.split == "train"))
-
-
-def _at_most(most: int, mask: np.ndarray) -> np.ndarray:
-    """The numbers of ``mask``'s frames, thinned evenly to ``most``."""
-    numbers = np.flatnonzero(mask)
-    return numbers if len(numbers) <= most else numbers[np.linspace(0, len(numbers) - 1, most).astype(int)]
 
 
 def _draw_clips(

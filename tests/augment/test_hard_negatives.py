@@ -47,7 +47,7 @@ def test_every_anchor_still_comes_once(looks, seed, share):
 def test_groups_stand_where_their_first_anchor_stood():
     looks = np.array([0, -1, 1, 0, -1, 1, 0, 1, 0])
     order = np.arange(9)
-    moved = beside_same_look(order, looks, rng=np.random.default_rng(0), share=1.0, together=2)
+    moved = beside_same_look(order, looks, rng=np.random.default_rng(0), share=1.0, group_size=2)
     assert moved.tolist() == [0, 3, 1, 2, 5, 4, 6, 8, 7]
 
 
@@ -59,7 +59,7 @@ def test_batches_hold_several_sources_of_one_look():
 
     def partners(share: float) -> float:
         """Anchors with another source of their look in the batch."""
-        moved = beside_same_look(order, looks, rng=np.random.default_rng(1), together=2, share=share)
+        moved = beside_same_look(order, looks, rng=np.random.default_rng(1), group_size=2, share=share)
         found = 0
         for batch in moved.reshape(-1, 32):
             same_look = looks[batch][:, None] == looks[batch]

@@ -50,7 +50,7 @@ def make_video(tmp_path: Path) -> MakeVideo:
         codec: str = "libx264",
         pix_fmt: str = "yuv420p",
         gop: int = 12,
-        sound: str | None = None,
+        audio: str | None = None,
         picture: Callable[[int, int, int], np.ndarray] = _picture,
         times: list[int] | None = None,
         options: dict[str, str] | None = None,
@@ -65,20 +65,20 @@ def make_video(tmp_path: Path) -> MakeVideo:
             video.gop_size = gop
             if times is not None:
                 video.codec_context.time_base = Fraction(1, 1000)
-            audio = out.add_stream(sound, rate=48_000, layout="mono") if sound else None
+            track = out.add_stream(audio, rate=48_000, layout="mono") if audio else None
             for index in range(round(seconds * rate)):
                 frame = av.VideoFrame.from_ndarray(picture(index, *size), format="rgb24")
                 if times is not None:
                     frame.pts, frame.time_base = times[index], Fraction(1, 1000)
                 out.mux(video.encode(frame))
             out.mux(video.encode())
-            if audio is not None:
+            if track is not None:
                 tone = (np.sin(np.arange(round(seconds * 48_000)) * 2 * np.pi * 440 / 48_000) * 16_000).astype(np.int16)
                 for start in range(0, len(tone), 1024):
                     piece = av.AudioFrame.from_ndarray(tone[None, start : start + 1024], format="s16", layout="mono")
                     piece.rate, piece.pts, piece.time_base = 48_000, start, Fraction(1, 48_000)
-                    out.mux(audio.encode(piece))
-                out.mux(audio.encode())
+                    out.mux(track.encode(piece))
+                out.mux(track.encode())
         return path
 
     return make

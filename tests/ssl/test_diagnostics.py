@@ -17,7 +17,7 @@ from framegate.ssl.diagnostics import (
     queue_age,
     sample_similarities,
     similarity_histogram,
-    spread,
+    standard_deviation,
     uniformity,
 )
 from tests.ssl.tiny_backbone import unit_rows
@@ -53,8 +53,8 @@ def test_uniformity_of_a_full_sphere_is_its_closed_form(dim: int) -> None:
 
 
 def test_spread_is_one_on_a_full_sphere_and_zero_at_a_point() -> None:
-    assert spread(unit_rows(2000, 64)).item() == pytest.approx(1, abs=0.01)
-    assert spread(unit_rows(1).expand(30, -1)).item() == pytest.approx(0, abs=1e-6)
+    assert standard_deviation(unit_rows(2000, 64)).item() == pytest.approx(1, abs=0.01)
+    assert standard_deviation(unit_rows(1).expand(30, -1)).item() == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])

@@ -10,6 +10,7 @@ from framegate.augment import Anchor, ViewPolicy
 from framegate.augment.attention import activation_map
 from framegate.augment.sheet import Attention, draw_sheet
 from framegate.media import FrameStore, MediaError
+from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.reports.outputs import claim_output, signed_picture, write_output
 from framegate.recipes.reports.results import Result
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
@@ -41,7 +42,7 @@ def draw_views(
     opened = FrameStore(store)
     if not len(opened):
         raise MediaError(f"{store} holds no frames")
-    chosen = np.linspace(0, len(opened) - 1, min(frames, len(opened))).astype(int).tolist()
+    chosen = evenly_spaced(len(opened), frames).tolist()
     anchors = [Anchor(opened.jpeg(i), opened.video(int(opened.video_of[i])).layout) for i in chosen]
     attention = _attention(load_backbone(backbone, image_size=image_size)) if backbone else None
     sheet = draw_sheet(anchors, ViewPolicy(), image_size=image_size, seed=seed, attention=attention)

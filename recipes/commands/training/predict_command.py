@@ -28,7 +28,7 @@ from framegate.media import (
     read_manifest,
 )
 from framegate.media.visible import visible, visible_json
-from framegate.recipes.finetuning.clips import StoreClips, spread
+from framegate.recipes.finetuning.clips import StoreClips, spaced_frames
 from framegate.recipes.reports.outputs import claim_output, output_file
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
@@ -159,7 +159,7 @@ def _predict(
     for batch in DataLoader(Subset(samples, rows), batch_size=16, collate_fn=collate):
         for prediction in model.predict_batch(batch, top=top, threshold=threshold):
             row = next(remaining)
-            clip, numbers = store.video(row).id, spread(store.frame_range(row), model.sampling.frames)
+            clip, numbers = store.video(row).id, spaced_frames(store.frame_range(row), model.sampling.frames)
             best = [
                 {"time": float(store.times[numbers[place]]), "attention": prediction.attention[place]}
                 for place in prediction.best_frames()

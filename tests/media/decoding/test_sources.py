@@ -62,22 +62,22 @@ def test_an_animated_gif_is_a_video(make_video, tmp_path: Path) -> None:
 
 
 def test_sound_of_its_own_file_replaces_the_track_and_a_dash_silences_it(make_video, make_wave, tmp_path: Path) -> None:
-    video, other = make_video(seconds=2, sound="aac"), make_wave(seconds=1)
+    video, other = make_video(seconds=2, audio="aac"), make_wave(seconds=1)
     clips = [clip("own", video), clip("other", video, audio=other), clip("none", video, own_audio=False)]
     store = run(clips, tmp_path / "out")
-    assert [sum(len(w.pcm) for w in store.sound(row)) // 1600 for row in range(3)] == [pytest.approx(20, abs=1), 10, 0]
+    assert [sum(len(w.pcm) for w in store.audio(row)) // 1600 for row in range(3)] == [pytest.approx(20, abs=1), 10, 0]
     assert store.videos["has_audio"].to_pylist() == [True, True, False]
 
 
 def test_sound_is_kept_in_time_wherever_the_window_lies(make_video, tmp_path: Path) -> None:
-    path = make_video("a.mkv", seconds=40, rate=5, sound="aac")
+    path = make_video("a.mkv", seconds=40, rate=5, audio="aac")
     store = run([clip("a", path)], tmp_path / "out", every=10.0)
-    for window in store.sound(0):
+    for window in store.audio(0):
         spectrum = np.abs(np.fft.rfft(window.pcm[:16_000].astype(float)))
         assert spectrum.argmax() == 440
         assert len(window.pcm) == 160_000
     whole = run([clip("a", path)], tmp_path / "whole", every=10.0, audio_seconds=None)
-    assert sum(len(window.pcm) for window in whole.sound(0)) == pytest.approx(40 * 16_000, abs=1_000)
+    assert sum(len(window.pcm) for window in whole.audio(0)) == pytest.approx(40 * 16_000, abs=1_000)
 
 
 def test_windows_are_spread_evenly_and_short_clips_are_kept_whole() -> None:

@@ -17,7 +17,7 @@ def test_a_local_ray_gives_the_store_that_processes_give(make_video, tmp_path: P
     import ray
 
     clips = [
-        Clip(id=f"c{number}", video=make_video(f"{number}.mp4", sound="aac"), programme="p", split="train")
+        Clip(id=f"c{number}", video=make_video(f"{number}.mp4", audio="aac"), programme="p", split="train")
         for number in range(4)
     ]
     clips.insert(2, Clip(id="gone", video=tmp_path / "gone.mp4", programme="p", split="train"))

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from framegate.media import Clip, ExtractOptions, FrameStore, Layout, MediaError, clip_frames, clip_sound, extract
+from framegate.media import Clip, ExtractOptions, FrameStore, Layout, MediaError, clip_audio, clip_frames, extract
 
 
 def grey_borders(frames: list[np.ndarray]) -> Layout:
@@ -21,7 +21,7 @@ def clip(name: str, video: Path | None = None, **fields: object) -> Clip:
 
 
 def test_the_exact_frames_of_a_grid_come_with_times_sound_layout_and_facts(make_video, tmp_path: Path) -> None:
-    path = make_video(seconds=3, sound="aac")
+    path = make_video(seconds=3, audio="aac")
     options = ExtractOptions(mode="exact", every=0.5, size=64, quality=95)
     summary = extract([clip("a", path)], tmp_path / "out", options=options, layout=grey_borders, workers=1)
     store = FrameStore(tmp_path / "out")
@@ -33,10 +33,10 @@ def test_the_exact_frames_of_a_grid_come_with_times_sound_layout_and_facts(make_
     video = store.video(0)
     assert video.layout.borders == pytest.approx((0.0, 0.1, 1.0, 0.9))
     assert (video.has_audio, video.status, len(video.layout.logos)) == (True, "ok", 1)
-    sound, rate = clip_sound(store, 0)
+    audio, rate = clip_audio(store, 0)
     assert rate == 16_000
-    assert len(sound) == pytest.approx(3 * 16_000, abs=1_100)
-    assert np.abs(np.fft.rfft(sound[8000:24_000])).argmax() == 440
+    assert len(audio) == pytest.approx(3 * 16_000, abs=1_100)
+    assert np.abs(np.fft.rfft(audio[8000:24_000])).argmax() == 440
 
 
 def test_a_missing_file_is_a_line_and_its_neighbours_go_on(make_video, tmp_path: Path) -> None:
@@ -66,12 +66,12 @@ def test_running_again_continues_and_other_options_are_refused(make_video, tmp_p
 
 
 def test_start_and_end_cut_a_clip(make_video, tmp_path: Path) -> None:
-    path = make_video(seconds=4, sound="aac")
+    path = make_video(seconds=4, audio="aac")
     options = ExtractOptions(mode="exact", frames=2)
     extract([clip("a", path, start=1.0, end=3.0)], tmp_path / "out", options=options, workers=1)
     store = FrameStore(tmp_path / "out")
     assert store.times.tolist() == pytest.approx([1.48, 2.48], abs=0.03)
-    (window,) = store.sound(0)
+    (window,) = store.audio(0)
     assert (window.start, len(window.pcm)) == (1.0, 32_000)
 
 
@@ -87,7 +87,7 @@ def test_a_store_is_what_hugging_face_datasets_opens(make_video, tmp_path: Path)
 
 @pytest.mark.parametrize("mode", ["exact", "keyframe"])
 def test_a_stated_duration_that_is_too_short_hides_nothing(make_video, tmp_path: Path, mode: str) -> None:
-    path = make_video(seconds=8, gop=12, sound="aac", options={"sc_threshold": "0"})
+    path = make_video(seconds=8, gop=12, audio="aac", options={"sc_threshold": "0"})
     data = path.read_bytes()
     for box, offset in ((b"mvhd", 20), (b"mdhd", 20), (b"tkhd", 24)):
         place = data.index(box) + offset
@@ -99,7 +99,7 @@ def test_a_stated_duration_that_is_too_short_hides_nothing(make_video, tmp_path:
     store = FrameStore(tmp_path / "out")
     assert [round(time) for time in store.times] == list(range(8))
     assert store.video(0).duration == pytest.approx(8.0, abs=0.1)
-    assert sum(len(window.pcm) for window in store.sound(0)) == pytest.approx(8 * 16_000, abs=2_000)
+    assert sum(len(window.pcm) for window in store.audio(0)) == pytest.approx(8 * 16_000, abs=2_000)
 
 
 def test_a_bare_stream_without_timestamps_gives_as_many_frames_as_asked(make_video, tmp_path: Path) -> None:
@@ -123,7 +123,7 @@ LINKS = (
 
 
 def test_an_extraction_goes_on_in_a_strangers_folder_without_following_links(make_video, tmp_path: Path) -> None:
-    clips, out, mine = [clip("a", make_video(sound="aac"))], tmp_path / "out", tmp_path / "mine"
+    clips, out, mine = [clip("a", make_video(audio="aac"))], tmp_path / "out", tmp_path / "mine"
     extract(clips, tmp_path / "whole", workers=1)
     mine.write_text("precious")
     (out / ".extract").mkdir(parents=True)

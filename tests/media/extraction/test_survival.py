@@ -87,7 +87,7 @@ def test_a_clip_that_is_slow_keeps_what_was_read_in_time(make_video, tmp_path: P
 
 
 def test_hostile_files_are_failures_in_ffmpegs_words_and_nothing_more(make_video, tmp_path: Path, capfd) -> None:
-    whole = make_video("whole.mkv", seconds=6, sound="aac", options={"b": "2M"}).read_bytes()
+    whole = make_video("whole.mkv", seconds=6, audio="aac", options={"b": "2M"}).read_bytes()
     files = {
         "empty.mp4": b"",
         "text.mp4": b"this is no video\n" * 50,
@@ -137,7 +137,7 @@ def progress(store: Path) -> int:
 @pytest.mark.timeout(300)
 def test_a_store_killed_at_ten_moments_and_resumed_equals_an_uninterrupted_one(make_video, tmp_path: Path) -> None:
     for index in range(40):
-        make_video(f"{index}.mp4", seconds=1 + index % 3, sound="aac" if index % 2 else None)
+        make_video(f"{index}.mp4", seconds=1 + index % 3, audio="aac" if index % 2 else None)
     (tmp_path / "7.mp4").write_bytes((tmp_path / "7.mp4").read_bytes()[:3000])
     (tmp_path / "clips.csv").write_text("id,video\n" + "".join(f"c{i},{i}.mp4\n" for i in range(41)))
     (tmp_path / "run.py").write_text(KILLED_RUN)
@@ -168,7 +168,7 @@ def test_a_store_killed_at_ten_moments_and_resumed_equals_an_uninterrupted_one(m
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 def test_memory_after_two_thousand_extractions_is_that_after_two_hundred(make_video, tmp_path: Path) -> None:
-    whole = make_video("a.mp4", seconds=1, sound="aac")
+    whole = make_video("a.mp4", seconds=1, audio="aac")
     torn = tmp_path / "b.mp4"
     torn.write_bytes(whole.read_bytes()[:-2000])
     clips = [clip("a", whole), clip("b", torn), clip("c", make_video("c.webm", seconds=0.5, codec="libvpx"))]
@@ -184,11 +184,11 @@ def test_memory_after_two_thousand_extractions_is_that_after_two_hundred(make_vi
 @pytest.mark.timeout(600)
 def test_two_hundred_damaged_files_are_all_accounted_for(make_video, ffmpeg, tmp_path: Path) -> None:
     whole = [
-        make_video("h264.mp4", seconds=3, sound="aac"),
-        make_video("mpeg4.avi", seconds=3, codec="mpeg4", sound="mp2"),
-        make_video("mpeg2.mpg", seconds=3, codec="mpeg2video", sound="mp2"),
+        make_video("h264.mp4", seconds=3, audio="aac"),
+        make_video("mpeg4.avi", seconds=3, codec="mpeg4", audio="mp2"),
+        make_video("mpeg2.mpg", seconds=3, codec="mpeg2video", audio="mp2"),
         make_video("vp9.webm", seconds=3, codec="libvpx-vp9", options={"deadline": "realtime", "cpu-used": "8"}),
-        make_video("mjpeg.mkv", seconds=3, codec="mjpeg", pix_fmt="yuvj420p", sound="aac"),
+        make_video("mjpeg.mkv", seconds=3, codec="mjpeg", pix_fmt="yuvj420p", audio="aac"),
     ]
     theora = tmp_path / "theora.ogv"  # which PyAV decodes, and does not encode
     ffmpeg("-i", whole[0], "-c:v", "libtheora", "-c:a", "libvorbis", theora)

@@ -54,7 +54,7 @@ def read_all(path: Path) -> None:
     assert len(store.video_of) == len(store.times)
     for row in range(store.videos.num_rows):
         store.video(row)
-        store.sound(row)
+        store.audio(row)
         store.frame_range(row)
     store.videos.to_pylist()
 

@@ -12,7 +12,7 @@ import pyarrow as pa
 import pytest
 
 import framegate.media.store.frame_store
-from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_frames, clip_sound, decode_jpeg, extract
+from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_audio, clip_frames, decode_jpeg, extract
 from framegate.media.store.schema import FRAMES, VIDEOS
 
 
@@ -21,7 +21,7 @@ def store(make_video, make_wave, tmp_path: Path) -> FrameStore:
     clips = [
         Clip(id="a", video=make_video("a.mp4", seconds=2), programme="p", split="train"),
         Clip(id="sound", audio=make_wave(seconds=45), programme="q", split="test", label="x/y", title="只有声音"),
-        Clip(id="b", video=make_video("b.mkv", seconds=3, sound="aac"), programme="p", split="train"),
+        Clip(id="b", video=make_video("b.mkv", seconds=3, audio="aac"), programme="p", split="train"),
     ]
     extract(clips, tmp_path / "store", options=ExtractOptions(mode="exact", every=0.5, size=48), workers=1)
     return FrameStore(tmp_path / "store")
@@ -93,14 +93,14 @@ def test_reading_a_frame_copies_nothing(store: FrameStore) -> None:
 
 
 def test_a_video_without_pictures_keeps_its_sound_in_windows_spread_over_it(store: FrameStore) -> None:
-    video, windows = store.video(1), store.sound(1)
+    video, windows = store.video(1), store.audio(1)
     assert (video.title, video.label, video.frames, video.has_audio) == ("只有声音", "x/y", 0, True)
     assert [window.start for window in windows] == pytest.approx([2.5, 17.5, 32.5])
     assert [len(window.pcm) for window in windows] == [160_000] * 3
-    assert store.sound(0) == []
-    assert clip_sound(store, 0)[0].shape == (0,)
-    sound, rate = clip_sound(store, 1)
-    assert (sound.dtype, rate, np.abs(sound).max()) == (np.float32, 16_000, pytest.approx(0.49, abs=0.02))
+    assert store.audio(0) == []
+    assert clip_audio(store, 0)[0].shape == (0,)
+    audio, rate = clip_audio(store, 1)
+    assert (audio.dtype, rate, np.abs(audio).max()) == (np.float32, 16_000, pytest.approx(0.49, abs=0.02))
 
 
 def send_jpeg_sizes(store: FrameStore, answer: Connection) -> None:
@@ -130,7 +130,7 @@ def test_a_store_written_by_other_means_needs_no_index(store: FrameStore) -> Non
         index.unlink()
     bare = FrameStore(store.path)
     assert [bare.frame(index) for index in range(len(bare))] == indexed
-    assert [len(window.pcm) for window in bare.sound(1)] == [160_000] * 3
+    assert [len(window.pcm) for window in bare.audio(1)] == [160_000] * 3
 
 
 def test_an_index_of_other_shards_is_not_used(store: FrameStore) -> None:

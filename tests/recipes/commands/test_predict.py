@@ -15,7 +15,7 @@ from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore, Layout, MediaError, clips_from_files, extract
 from framegate.recipes.commands.training.predict_command import predict_inputs, read_ahead
-from framegate.recipes.finetuning.clips import StoreClips, spread
+from framegate.recipes.finetuning.clips import StoreClips, spaced_frames
 
 
 def test_parts_come_in_order_with_their_failures_and_leave_nothing_behind(corpus: Path, tmp_path: Path) -> None:
@@ -81,7 +81,7 @@ def test_clips_are_predicted_as_they_were_trained_on(corpus: Path, tmp_path: Pat
         expected = model(collate([clips[row] for row in range(len(videos))])).embedding
     torch.testing.assert_close(torch.tensor([line["embedding"] for line in lines]), expected, rtol=1e-3, atol=1e-4)
     for row, line in enumerate(lines):
-        taken = store.times[spread(store.frame_range(row), 3)]
+        taken = store.times[spaced_frames(store.frame_range(row), 3)]
         assert sorted(frame["time"] for frame in line["best_frames"]) == taken.tolist()
 
 

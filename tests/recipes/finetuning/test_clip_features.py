@@ -17,7 +17,7 @@ from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.finetune import finetune
 from framegate.recipes.finetuning.clip_features import frozen_features, noise_features
-from framegate.recipes.finetuning.clips import StoreClips, label_nodes, spread
+from framegate.recipes.finetuning.clips import StoreClips, label_nodes, spaced_frames
 from framegate.recipes.finetuning.labels import store_taxonomy
 from framegate.recipes.finetuning.measure import evaluation, labelled_rows
 
@@ -82,7 +82,7 @@ def test_labelled_clips_alone_are_encoded(store: Path) -> None:
     features = frozen_features(model, frames, SAMPLING, labels=labels)
     held = [row for row, nodes in enumerate(labels) if nodes]
     assert features["frames"].rows.tolist() == held
-    counts = [len(spread(frames.frame_range(row), 3)) for row in held]
+    counts = [len(spaced_frames(frames.frame_range(row), 3)) for row in held]
     assert np.diff(features["frames"].edges).tolist() == counts
     with pytest.raises(KeyError, match="no features of the clip at row 0"):
         features["audio"].of(0)

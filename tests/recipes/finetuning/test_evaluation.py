@@ -20,7 +20,7 @@ from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig, TextConfig
 from framegate.media import FrameStore
 from framegate.recipes.finetuning.clip_features import frozen_features
-from framegate.recipes.finetuning.clips import StoreClips, label_nodes, spread
+from framegate.recipes.finetuning.clips import StoreClips, label_nodes, spaced_frames
 from framegate.recipes.finetuning.compare import compare
 from framegate.recipes.finetuning.corruptions import CORRUPTIONS, corrupt, donor_rows, swap_overlays
 from framegate.recipes.finetuning.labels import store_taxonomy
@@ -131,7 +131,7 @@ def test_a_model_that_masks_overlays_sees_nothing_of_the_donors(opened) -> None:
     for row in map(int, rows[:4]):
         layouts = [store.video(other).layout for other in donor_rows(clips, rows, seed=0)[row]]
         donor = next(layout for layout in layouts if found_regions(layout))
-        frames = [store[n] for n in spread(store.frame_range(row), clips.sampling.frames)]
+        frames = [store[n] for n in spaced_frames(store.frame_range(row), clips.sampling.frames)]
         both = [mask_layout(mask_layout(frame, store.video(row).layout), donor) for frame in frames]
         expected = replace(clips.prepare, mask_overlays=False).pictures(both)
         assert torch.equal(change(row, clips[row]).frames, expected)

@@ -62,7 +62,7 @@ def known(store: FrameStore, *, labelled: bool = True) -> ProbeFrames:
 
 def audited(backbone: nn.Module, store: FrameStore, **options):
     numbers = np.arange(len(store))
-    return audit(backbone, store, numbers, known(store, **options), image_size=SIZE, most=150)
+    return audit(backbone, store, numbers, known(store, **options), image_size=SIZE, max_frames=150)
 
 
 def test_a_planted_cheat_scores_badly_and_a_blind_backbone_well(many):
@@ -139,7 +139,7 @@ def test_overlays_are_the_same_every_time_and_none_is_of_the_training_bank():
 
 
 def test_sides_share_no_programme_and_classes_are_even(many):
-    chosen = choose_frames(np.arange(len(many)), known(many), most=60)
+    chosen = choose_frames(np.arange(len(many)), known(many), max_frames=60)
     assert not set(chosen.group[chosen.fit]) & set(chosen.group[~chosen.fit])
     assert len(chosen.number) <= 60
     counts = np.bincount(chosen.classes[chosen.fit])
@@ -150,7 +150,7 @@ def test_sides_share_no_programme_and_classes_are_even(many):
 def test_a_single_programme_is_cut_by_file_and_a_single_clip_is_an_error(many):
     frames = known(many, labelled=False)
     one = replace(frames, programme=np.full(len(frames.video), "p"))
-    chosen = choose_frames(np.arange(len(many)), one, most=60)
+    chosen = choose_frames(np.arange(len(many)), one, max_frames=60)
     assert not set(chosen.video[chosen.fit]) & set(chosen.video[~chosen.fit])
     assert any("by file" in note for note in chosen.notes)
     first = frames.video == 0
@@ -162,7 +162,7 @@ def test_a_single_programme_is_cut_by_file_and_a_single_clip_is_an_error(many):
         levels={},
     )
     with pytest.raises(ProbeError, match="two"):
-        choose_frames(np.flatnonzero(first), lonely, most=60)
+        choose_frames(np.flatnonzero(first), lonely, max_frames=60)
 
 
 def test_neighbours_of_random_features_carry_the_same_overlay_by_chance():

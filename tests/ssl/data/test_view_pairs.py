@@ -5,7 +5,7 @@ from torch.utils.data import DataLoader
 from framegate.augment import Anchor, AttentionPolicy, OverlayPolicy, TwoViews, View, ViewPolicy
 from framegate.media import Clip, FrameStore
 from framegate.ssl.data.frame_order import FrameOrder
-from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, source_numbers, step_draws
+from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, source_numbers, step_generator
 from tests.ssl.small_stores import make_store
 
 SIDE = 32
@@ -140,7 +140,7 @@ def test_moving_a_batch_can_change_its_memory_format(store):
 
 def test_the_randomness_of_a_step_is_drawn_anew_for_each_micro_batch():
     def numbers(**where: int) -> list[int]:
-        generator = step_draws(**{"seed": 0, "step": 0, "micro": 0, **where})
+        generator = step_generator(**{"seed": 0, "step": 0, "micro": 0, **where})
         return torch.randperm(32, generator=generator).tolist()
 
     assert numbers() == numbers()

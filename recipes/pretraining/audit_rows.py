@@ -50,9 +50,9 @@ def audit_metrics(backbone: Backbone, store: FrameStore, *, frames: int = 240) -
     return audit_light(backbone, store, numbers, known, image_size=backbone.image_size, max_frames=frames)
 
 
-def _candidates(store: FrameStore, *, most: int = 100_000) -> np.ndarray:
-    """Frames to choose from: all, or of a large store so many, evenly spread, since more would only cost time."""
-    return evenly_spaced(len(store), most)
+def _candidates(store: FrameStore, *, max_frames: int = 100_000) -> np.ndarray:
+    """Return the frames to choose from: all, or of a large store ``max_frames``; more would only cost time."""
+    return evenly_spaced(len(store), max_frames)
 
 
 def _values(painted: Audit, found: FoundAudit | None, seed: int) -> dict[str, Any]:

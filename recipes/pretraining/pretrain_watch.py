@@ -110,7 +110,7 @@ class PretrainWatch:
             return {}
         first = self._probe is None
         self._probe = self._probe or OnlineProbe(self._store)
-        seen = self._probe.look(backbone)
+        seen = self._probe.compute_features(backbone)
         figures = self._probe.figures(seen)
         strips = neighbour_strips(self._store, seen)
         if strips is not None:

@@ -110,7 +110,7 @@ def clip_cards(
     *,
     numbers: Sequence[int] | None = None,
 ) -> list[ClipCard]:
-    """Clips with frames, texts, predictions and reliabilities: those at ``numbers``, or a dozen, evenly spread."""
+    """Clips with frames, texts, predictions and reliabilities: those at ``numbers``, or a dozen, evenly spaced."""
     chosen = spaced_frames(range(len(outputs.rows)), 12) if numbers is None else numbers
     tree = model.taxonomy
     cards = []
@@ -132,4 +132,4 @@ def clip_cards(
 
 def clip_strip(store: FrameStore, row: int) -> np.ndarray | None:
     """A few of a clip's frames side by side."""
-    return strip_of([store[frame] for frame in spaced_frames(store.frame_range(row), 3)], most=3)
+    return strip_of([store[frame] for frame in spaced_frames(store.frame_range(row), 3)], max_frames=3)

@@ -122,18 +122,18 @@ class ClipCard:
         return f'<div class="clip">{image}{verdict}{lines}</div>'
 
 
-def strip_of(frames: Sequence[np.ndarray], *, height: int = 90, most: int = 4) -> np.ndarray | None:
-    """Up to ``most`` frames, evenly chosen, side by side; None where there are none."""
+def strip_of(frames: Sequence[np.ndarray], *, height: int = 90, max_frames: int = 4) -> np.ndarray | None:
+    """Return at most ``max_frames`` of ``frames``, evenly spaced, side by side: (height, W, 3) uint8; None of none."""
     if not len(frames):
         return None
-    chosen = [frames[i] for i in evenly_spaced(len(frames), most, rounding="nearest")]
+    chosen = [frames[i] for i in evenly_spaced(len(frames), max_frames, rounding="nearest")]
     return np.hstack([cv2.resize(f, (round(f.shape[1] * height / f.shape[0]), height)) for f in chosen])
 
 
-def drawn_name(name: str, *, most: int = 40) -> str:
+def drawn_name(name: str, *, max_length: int = 40) -> str:
     """Return a user's name for a figure: on one line, and cut where it would leave no room for what is drawn."""
     shown = visible(name)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return shown if len(shown) <= max_length else f"{shown[: max_length - 1]}…"
 
 
 def _text(value: object) -> str:

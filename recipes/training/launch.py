@@ -14,6 +14,7 @@ from types import FrameType
 import psutil
 
 from framegate.media.errors import FramegateError
+from framegate.media.extraction.cores import usable_cores
 
 PROCESSES = "FRAMEGATE_PROCESSES"
 """Environment variable by which `launch` tells each process how many it starts."""
@@ -48,7 +49,7 @@ def launch(
     """
     import torch
 
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, usable_cores() // processes))}
     environment |= {PROCESSES: str(processes), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
     if loopback := _loopback():
         environment = {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback} | environment

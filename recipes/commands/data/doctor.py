@@ -6,6 +6,7 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.reports.results import Result, table
 
 PACKAGES = (
@@ -29,7 +30,7 @@ def examine(path: Path) -> Result:
         "python": platform.python_version(),
         "packages": versions,
         "ffmpeg": av.ffmpeg_version_info,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "gpus": gpus,
         "wandb": os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline"),
         "free_gib": round(free / 2**30, 1),

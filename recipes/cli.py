@@ -43,8 +43,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from framegate.media.owned import framegate_version
+
+        typer.echo(f"framegate {framegate_version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Debug = False) -> None:
+def _options(
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
     pass
 
 

@@ -40,7 +40,7 @@ class ClipFeatures:
         return self.values[first:last] if last > first else None
 
 
-class StoreClips(Dataset):
+class StoreClips(Dataset[ClipSample]):
     """Clips of a store, by their row in ``videos``.
 
     Args:

@@ -84,7 +84,7 @@ def labelled_rows(clips: StoreClips, split: str) -> np.ndarray:
     return np.array(rows)
 
 
-class _Rows(Dataset):
+class _Rows(Dataset[ClipSample]):
     def __init__(self, clips: StoreClips, rows: np.ndarray, change: Change | None) -> None:
         self.clips, self.rows, self.change = clips, rows, change
 
@@ -122,7 +122,8 @@ def answer(model: GatedFusionClassifier, encoded: EncodedClips) -> ClipOutputs:
     model.eval()
     device = model.counts.device
     probabilities, reliability = [], []
-    for rows in torch.arange(len(encoded.rows)).split(64):
+    for start in range(0, len(encoded.rows), 64):
+        rows = slice(start, start + 64)
         present = encoded.present[rows].to(device)
         hidden = encoded.hidden[rows].to(device) * present.unsqueeze(-1)
         quality = encoded.quality[rows].to(device) * present.unsqueeze(-1)
@@ -253,4 +254,5 @@ def intervals(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreCl
 
 def clip_programmes(clips: StoreClips, rows: np.ndarray) -> np.ndarray:
     """The programme of each of ``rows``, (n,) str."""
-    return np.array(clips.store.videos["programme"].to_pylist())[rows]
+    programmes = clips.store.videos["programme"].to_pylist()
+    return np.array([programmes[row] for row in rows], dtype=str)

@@ -89,4 +89,5 @@ def some_frames(backbone: Backbone, store: FrameStore, *, count: int = 512) -> F
 
 def _evenly(frames: np.ndarray, count: int) -> np.ndarray:
     """Return at most ``count`` of ``frames``, at even distances."""
-    return frames[evenly_spaced(len(frames), count, rounding="nearest")]
+    chosen: np.ndarray = frames[evenly_spaced(len(frames), count, rounding="nearest")]
+    return chosen

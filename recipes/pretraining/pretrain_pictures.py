@@ -35,11 +35,11 @@ def neighbour_strips(
 
     Under each neighbour stands its cosine. None where all frames are of one source.
     """
-    sources = torch.from_numpy(source_numbers(store)[seen.frames])
-    if len(sources.unique()) < 2:
+    sources = source_numbers(store)[seen.frames]
+    if len(np.unique(sources)) < 2:
         return None
     queries = torch.from_numpy(evenly_spaced(len(seen.frames), strips, rounding="nearest"))
-    rows, cosines = nearest_of_other_sources(seen.features, sources, queries, k=neighbours)
+    rows, cosines = nearest_of_other_sources(seen.features, torch.from_numpy(sources), queries, k=neighbours)
     lines = [_headings(rows.shape[1])]
     for query, near, near_cosines in zip(queries.tolist(), rows.tolist(), cosines.tolist(), strict=True):
         cells = [_cell(store, seen.frames[query], ""), _empty()[:, : 2 * _GAP]]
@@ -66,8 +66,11 @@ def _headings(neighbours: int) -> np.ndarray:
 
 
 def _shown(view: np.ndarray) -> np.ndarray:
-    """A view at the size of a cell."""
-    return cv2.resize(view, (_CELL, _CELL), interpolation=cv2.INTER_AREA if len(view) > _CELL else cv2.INTER_LINEAR)
+    """Resize a view to the size of a cell."""
+    cell: np.ndarray = cv2.resize(
+        view, (_CELL, _CELL), interpolation=cv2.INTER_AREA if len(view) > _CELL else cv2.INTER_LINEAR
+    )
+    return cell
 
 
 def _framed(picture: np.ndarray) -> np.ndarray:

@@ -9,10 +9,11 @@ from framegate.media import FrameStore
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.finetuning.clips import StoreClips
 from framegate.recipes.finetuning.measure import ClipOutputs
+from framegate.recipes.pretraining.pretrain_pictures import view_pairs
 from framegate.recipes.reports.demo_results import DemoResults, results_cells
 from framegate.recipes.reports.finetune_report import add_outcomes, loss_curve
 from framegate.recipes.reports.page import Page
-from framegate.recipes.reports.pretrain_report import training_curves, view_pairs
+from framegate.recipes.reports.pretrain_curves import training_curves
 from framegate.recipes.training.run_folder import RunFolder
 
 

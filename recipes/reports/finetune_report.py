@@ -1,6 +1,7 @@
 """The page of a fine-tuning run: its curves, what it confuses and what it trusts, on the held-out clips."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,7 +30,7 @@ def write_finetune_report(run: RunFolder, model: GatedFusionClassifier, clips: S
     page.write(run.path / "report.html")
 
 
-def loss_curve(rows: Sequence[dict]) -> Figure:
+def loss_curve(rows: Sequence[dict[str, Any]]) -> Figure:
     """The loss over steps."""
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.subplots()

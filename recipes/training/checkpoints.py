@@ -136,7 +136,8 @@ def save_checkpoint(  # noqa: C901  # three short steps, each to be done by all 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
     """The plain values of a checkpoint: ``step``, ``processes``, and what was given as ``extra``."""
-    return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    return state
 
 
 def load_checkpoint(

@@ -8,7 +8,7 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 
-def batches_despite_deaths(loader: DataLoader, *, on_death: Callable[[], None]) -> Iterator[Any]:
+def batches_despite_deaths(loader: DataLoader[Any], *, on_death: Callable[[], None]) -> Iterator[Any]:
     """The loader's batches; when one of its workers dies, after ``on_death``, the rest are made here.
 
     The loader's dataset and batch sampler must give the same whenever they are asked.

@@ -10,6 +10,7 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
@@ -83,10 +84,11 @@ def join_launched() -> None:
     import torch.distributed as dist
     from accelerate.utils import parse_flag_from_env
 
+    c10d: Any = dist  # torch's types leave out the stores that it exports
     rank, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group(
         "gloo" if parse_flag_from_env("ACCELERATE_USE_CPU") else "nccl",
-        store=dist.FileStore(os.environ[_RENDEZVOUS], processes),
+        store=c10d.FileStore(os.environ[_RENDEZVOUS], processes),
         rank=rank,
         world_size=processes,
     )
@@ -142,7 +144,7 @@ def _run(command: Sequence[str], environment: dict[str, str], *, processes: int)
             process.kill()
 
 
-def _wait(started: list[subprocess.Popen]) -> list[int]:
+def _wait(started: list[subprocess.Popen[bytes]]) -> list[int]:
     """Exit codes; once one has failed, the others are ended if they do not end by themselves."""
     deadline: float | None = None
     terminated = False

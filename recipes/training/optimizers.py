@@ -1,5 +1,7 @@
 """Optimizers with explicit decay groups."""
 
+from typing import Any
+
 import torch
 from timm.optim import Lars
 from torch import nn
@@ -12,18 +14,19 @@ def make_optimizer(config: Optim, model: nn.Module) -> torch.optim.Optimizer:
     return build_optimizer(config, decay_groups(model, config.weight_decay))
 
 
-def build_optimizer(config: Optim, groups: list[dict]) -> torch.optim.Optimizer:
+def build_optimizer(config: Optim, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
     """The optimizer that the recipe names, over given parameter groups."""
     match config.name:
         case "sgd":
             return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
         case "lars":
-            return Lars(groups, lr=config.lr, momentum=0.9)
+            lars: torch.optim.Optimizer = Lars(groups, lr=config.lr, momentum=0.9)
+            return lars
         case "adamw":
             return torch.optim.AdamW(groups, lr=config.lr)
 
 
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict]:
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
     """Two groups: tensors of two and more dimensions, which decay, and norms and biases, which never do."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [

@@ -87,7 +87,7 @@ class RunFolder:
         file = self.path / "run.json"
         if not file.exists():
             write_text(file, json.dumps({"id": secrets.token_hex(4)}))
-        return json.loads(file.read_text(encoding="utf-8"))["id"]
+        return str(json.loads(file.read_text(encoding="utf-8"))["id"])
 
     def rewind(self, step: int) -> None:
         """Forget rows of metrics after ``step``: the run will write them again."""
@@ -131,6 +131,6 @@ def _changes(before: dict[str, Any], config: RecipeConfig) -> list[str]:
 def _step(line: str) -> float:
     """The step of a row; a row that was being written when the run was killed counts as later than any."""
     try:
-        return json.loads(line)["step"]
+        return float(json.loads(line)["step"])
     except (json.JSONDecodeError, KeyError):
         return float("inf")

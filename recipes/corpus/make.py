@@ -16,7 +16,6 @@ import cv2
 import numpy as np
 
 from framegate.media.errors import FramegateError
-from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.corpus.audio import RATE, synthesise_audio
 from framegate.recipes.corpus.leaves import TAXONOMY, Node
 from framegate.recipes.corpus.pictures import FRAME_RATE, clip_pictures
@@ -128,7 +127,7 @@ def _render_all(
     on_progress: Callable[[int, int], None] | None,
 ) -> None:
     chunks = [plans[start : start + _CHUNK] for start in range(0, len(plans), _CHUNK)]
-    workers = min(workers or usable_cores(), len(chunks))
+    workers = min(workers or os.cpu_count() or 1, len(chunks))
     done = 0
     for rendered in _run(chunks, folder, seed, workers):
         done += rendered

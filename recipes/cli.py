@@ -83,7 +83,7 @@ def corpus(
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Make the embedded corpus: real videos with sound and titles, from a seed."""
+    """Make the embedded corpus: real videos with audio and titles, from a seed."""
     from framegate.recipes.corpus import make_corpus
     from framegate.recipes.reports.results import Result, give
     from framegate.recipes.training.progress import WorkProgress
@@ -112,7 +112,7 @@ def extract(
     size: Annotated[int, typer.Option(help="Pixels of a frame's short side.")] = 256,
     quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 90,
     audio_seconds: Annotated[
-        float, typer.Option(help="Sound kept of each clip, in windows spread over it; inf: all.")
+        float, typer.Option(help="Audio kept of each clip, in evenly spaced windows; inf: all.")
     ] = 30.0,
     dedupe: Annotated[float, typer.Option(help="Drop frames that differ less than this, 0 to 1; 0: none.")] = 0.0,
     timeout: Timeout = 300.0,
@@ -125,7 +125,7 @@ def extract(
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Read videos, sound and labels into a frame store."""
+    """Read videos, audio and labels into a frame store."""
     from framegate.media import ExtractOptions
     from framegate.recipes.commands.data.extract_command import extract_manifest
     from framegate.recipes.reports.results import give
@@ -225,7 +225,7 @@ def audit(
     taxonomy: TaxonomyFile = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure how far a backbone leans on subtitles, logos and borders."""
+    """Measure how much a backbone depends on subtitles, logos and borders."""
     from framegate.recipes.commands.training.audit_command import audit_backbone
     from framegate.recipes.reports.results import give
 
@@ -365,7 +365,7 @@ def predict(
 def views(
     store: Store,
     out: Annotated[Path, typer.Option(help="Picture to write, .png or .jpg.")],
-    frames: Annotated[int, typer.Option(min=1, help="How many frames, spread over the store.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames, evenly spaced over the store.")] = 8,
     image_size: Annotated[int, typer.Option(min=16, help="Pixels a side.")] = 128,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     backbone: Annotated[str | None, typer.Option(help="Show where this backbone looks, too.")] = None,
@@ -383,7 +383,7 @@ def doctor(
     path: Annotated[Path, typer.Option(help="Whose disk to look at.")] = Path(),
     json_file: JsonFile = None,
 ) -> None:
-    """Say what is installed, which devices there are, and whether anything is in the way."""
+    """Show what is installed, which devices there are, and what is missing."""
     from framegate.recipes.commands.data.doctor import examine
     from framegate.recipes.reports.results import give
 

@@ -37,7 +37,7 @@ _MADE = ("corpus", "store", "runs", "results.json", "report.html")
 
 
 def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
-    """Corpus, extraction, pretraining, probing, fine-tuning, evaluation and a report.
+    """Make the corpus, extract, pretrain, probe, fine-tune, evaluate, and write a report.
 
     Args:
         out: folder of everything; an earlier demo there is replaced, of which framegate keeps a list.
@@ -97,7 +97,7 @@ def _classifier_config(out: Path, seed: int, name: str, changes: tuple[str, ...]
 
 
 def _knn(backbone: Backbone, store: FrameStore) -> float:
-    """Balanced accuracy at the leaf."""
+    """Return the balanced kNN accuracy at the leaf, 0–1, on the test split."""
     return next(row.balanced_accuracy for row in probe_rows(backbone, store) if row.level == "leaf")
 
 

@@ -1,4 +1,4 @@
-"""A command line app run to its end: errors as a few plain lines, and the exit code that they stand for."""
+"""Run a command line app: errors are a few plain lines, and decide the exit code."""
 
 import logging
 import sys

@@ -23,17 +23,17 @@ _LOG = logging.getLogger(__name__)
 
 
 class RecipeError(ProblemsError):
-    """Everything that is wrong with a recipe: ``problems``, a line each."""
+    """A recipe with mistakes: ``problems`` lists all of them, one a line."""
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys are refused, and nothing changes after reading."""
+    """A part of a recipe: unknown keys are refused, and its values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
     def unused(self) -> dict[KeyPath, str]:
-        """The keys that have no effect here because of what others say, each with the reason."""
+        """The keys that have no effect because of other keys' values, each with the reason."""
         return {}
 
     def resolved(self, mode: Literal["json", "python"] = "json") -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Section(BaseModel):
 
 
 class RecipeConfig(Section):
-    """What all recipes say, and how those of the first version are read."""
+    """The options that all recipes share, and how recipes of the first version are read."""
 
     first_version: ClassVar[str] = "nothing in it has changed its meaning; add 'version: 2'"
     """What to know of a recipe without ``version``, and what to do."""
@@ -115,7 +115,7 @@ def read_recipe(
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    """Read a YAML file of keys and values, such as a run's ``config.yaml``, without a look at what they mean.
+    """Read a YAML file of keys and values, such as a run's ``config.yaml``, without checking them against a model.
 
     Raises:
         RecipeError: it is none, or larger than any recipe.
@@ -124,7 +124,7 @@ def read_values(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
-    """The values of a file, and the line of each key."""
+    """Return the values of a file, and the line of each key."""
     shown = visible(path)
     try:
         with path.open("rb") as file:
@@ -139,7 +139,7 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
 
 
 def find_recipe(recipe: str | Path) -> Path:
-    """The file that ``recipe`` names: a path, else one of framegate's own by name."""
+    """Return the file that ``recipe`` names: a path, or else the name of a recipe that comes with framegate."""
     path = Path(recipe)
     if path.is_file():
         return path
@@ -152,12 +152,12 @@ def find_recipe(recipe: str | Path) -> Path:
 
 
 def dump_recipe(config: Section) -> str:
-    """The whole config as YAML: defaults included, keys without effect left out."""
+    """Return the whole config as YAML, with defaults, without keys that have no effect."""
     return yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
 
 
 def flat(values: dict[str, Any]) -> dict[str, Any]:
-    """All values of a recipe by their dotted keys: ``{"optim.lr": 0.03, …}``."""
+    """Return all values of a recipe by their dotted keys: ``{"optim.lr": 0.03, …}``."""
     return dict(_leaves(values))
 
 
@@ -170,7 +170,7 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _apply(values: dict[str, Any], override: str) -> KeyPath:
-    """Set one value, and say where."""
+    """Set one value that an override gives; return its key."""
     key, equals, value = override.partition("=")
     *parents, last = key.split(".")
     shown = quoted(override)
@@ -209,7 +209,7 @@ def _is_given(values: Any, key: KeyPath) -> bool:
 
 
 def _place(key: KeyPath, path: Path, places: dict[KeyPath, str]) -> str:
-    """Where a key stands, or else the section that it is in."""
+    """Return the place of a key as ``file:line``, or else of its section."""
     return next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), visible(path))
 
 
@@ -238,18 +238,18 @@ def _cut(text: str, *, max_length: int = 80) -> str:
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    """The known key most like ``key``; one that stands for its initials (``lr``) is the likest."""
+    """Return the known key most similar to ``key``; one that equals its initials (``lr``) comes first."""
     initials = "".join(word[:1] for word in key.split("_"))
     return initials if initials in known else nearest(key, known)
 
 
 def _is_type_tag(part: str) -> bool:
-    """Pydantic names the member of a union that it tried (``StreamConfig``); no key of ours looks like that."""
+    """Return whether a part of a place is the name of a type that pydantic tried (``StreamConfig``), and no key."""
     return part[:1].isupper()
 
 
 def _keys(model: Any, path: KeyPath) -> list[str]:
-    """The keys that the section at ``path`` knows."""
+    """Return the keys of the section at ``path``."""
     for part in path:
         model = _fields(model).get(part)
     return list(_fields(model))

@@ -1,4 +1,4 @@
-"""YAML of strangers, read within bounds: what a few bytes of aliases stand for is counted before it is built."""
+"""Read YAML of unknown origin within limits of size: aliases are counted as what they stand for, before it is built."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,7 +19,7 @@ _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 class YamlError(FramegateError, ValueError):
-    """Why a text is not read, and the ``line`` of it, from 1; 0 where it is none in particular."""
+    """A text that is not read: the reason, and its ``line``, from 1; 0 if it concerns no single line."""
 
     def __init__(self, what: str, line: int = 0) -> None:
         super().__init__(what)
@@ -62,7 +62,7 @@ def read_yaml(content: bytes) -> tuple[Any, dict[KeyPath, int]]:
 
 @dataclass
 class _Size:
-    """How many nodes there are in a part of the document, aliases followed, and how deep they stand."""
+    """Size of a part of the document, aliases resolved: number of nodes, and levels of nesting."""
 
     anchor: str | None = None
     nodes: int = 1
@@ -74,7 +74,7 @@ class _Size:
 
 
 def _check_size(text: str) -> None:
-    """Refuse what is too large, by the parser's events alone: nothing is built, and nothing recurses."""
+    """Refuse a document that is too large, from the parser's events: nothing is built, and nothing recurses."""
     whole, known = _Size(), dict[str, _Size]()
     open_: list[_Size] = [whole]
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -111,7 +111,7 @@ def _check_size(text: str) -> None:
 
 
 def _lines(node: yaml.Node, prefix: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
-    """The line of each key, which must be a text, and the only one of its name."""
+    """Return the line of each key. Keys must be texts, and unique."""
     if isinstance(node, yaml.SequenceNode):
         for value in node.value:
             for _ in _lines(value):

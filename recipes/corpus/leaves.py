@@ -1,4 +1,4 @@
-"""What the corpus is about: sixteen leaves, and the kinds of picture, audio and text that each is made of.
+"""The corpus's sixteen leaves, and the kinds of picture, audio and text that each is made of.
 
 Two leaves of one picture kind are drawn by the same code from the same random ranges, so nothing in the pictures tells
 them apart; the same holds for audio and texts. In each modality six pairs of leaves share a kind and four leaves have

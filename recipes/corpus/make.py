@@ -36,7 +36,7 @@ class FolderTakenError(FramegateError, FileExistsError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSummary:
-    """What a corpus holds; ``seconds`` is the time it took, 0 where it was there already."""
+    """The contents of a corpus; ``seconds`` is the time that making it took, 0 if it was there already."""
 
     folder: Path
     manifest: Path

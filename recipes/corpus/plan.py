@@ -1,4 +1,4 @@
-"""Which clips there are: their leaf, programme, split, station look and texts, and what each of them lacks."""
+"""Plan the clips: their leaf, programme, split, station look, audio and texts."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -32,7 +32,7 @@ _SPLITS, _PROGRAMMES, _HOMES, _LOOKS, _LACKS, _TEXTS = range(1, 7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPlan:
-    """All that is decided about a clip before anything is drawn.
+    """The plan of a clip, made before anything is drawn.
 
     Attributes:
         number: 0, 1, …; the clip's leaf is ``number % 16``.
@@ -114,7 +114,7 @@ def _quota(clips: int, share: float) -> int:
 
 
 def _assign_programmes(splits: Sequence[Split], seed: int) -> list[_Programme]:
-    """One programme for every six clips or so of one leaf and split; the programme of each clip."""
+    """Assign a programme to about every six clips of one leaf and split; return the programme of each clip."""
     groups: dict[tuple[int, Split], list[int]] = defaultdict(list)
     for number, split in enumerate(splits):
         groups[number % len(LEAVES), split].append(number)
@@ -134,7 +134,7 @@ def _assign_programmes(splits: Sequence[Split], seed: int) -> list[_Programme]:
 
 
 def _assign_families(programmes: Sequence[tuple[int, Split]], seed: int) -> list[int]:
-    """The look family of each programme (leaf, split): home for nine in ten in training, any elsewhere."""
+    """Assign a look family to each programme (leaf, split): for training its leaf's in nine of ten cases, else any."""
     home = np.random.default_rng([seed, _HOMES]).permutation(FAMILIES)
     rng = np.random.default_rng([seed, _LOOKS])
     training = [index for index, (_, split) in enumerate(programmes) if split == "train"]

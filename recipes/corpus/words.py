@@ -135,7 +135,7 @@ _SAYS_NOTHING = 0.04  # share of texts of filler alone
 
 
 def compose_text(kind: str, rng: np.random.Generator) -> tuple[Language, str, str]:
-    """A language, a title and a description in it.
+    """Compose a language, a title and a description.
 
     The title has 3–6 words, one of them telling of ``kind``; the description has 8–16, two to four of them telling.
     """
@@ -150,7 +150,7 @@ def compose_text(kind: str, rng: np.random.Generator) -> tuple[Language, str, st
 
 
 def subtitle_lines(rng: np.random.Generator, count: int) -> list[str]:
-    """Lines of filler in a script that the subtitle fonts have; they say nothing about the leaf."""
+    """Return lines of filler in a script that the subtitle fonts have; they do not depend on the leaf."""
     language: Language = ("en", "es", "de", "ru")[int(rng.integers(4))]
     return [_mix(rng, language, [], length=int(rng.integers(3, 7))) for _ in range(count)]
 

@@ -1,4 +1,4 @@
-"""Which weights a fine-tuning keeps: the last, their moving average, or those that did best on the validation clips."""
+"""Weights besides the latest ones: their moving average, and those with the best validation score."""
 
 import copy
 from collections.abc import Callable, Sequence
@@ -26,7 +26,7 @@ def moving_average(model: nn.Module, momentum: float) -> AveragedModel:
 
 
 class BestWeights(nn.Module):
-    """The weights with the best score so far, and how often it was not beaten since; all of it is state to save.
+    """The weights with the best score so far, and the number of scores since that were no better; all is saved state.
 
     Scores are compared like tuples: the second figure decides between models whose first is equal.
 

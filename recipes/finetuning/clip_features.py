@@ -1,4 +1,4 @@
-"""What a classifier's frozen encoders make of a store's labelled clips: computed once, and kept in the store."""
+"""Features of a store's labelled clips by a classifier's frozen encoders: computed once, and cached in the store."""
 
 import json
 from dataclasses import asdict

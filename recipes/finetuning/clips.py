@@ -1,4 +1,4 @@
-"""The clips of a store as the classifier takes them."""
+"""The clips of a store, prepared for a classifier."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from framegate.media.evenly_spaced import evenly_spaced
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What an encoder made of one modality of some clips, its elements or tokens one after another.
+    """An encoder's features of one modality of some clips, one element or token after another.
 
     Of the clip at ``rows[i]`` of the store, ``rows`` (n,) rising, these are ``values[edges[i]:edges[i + 1]]``, with
     ``edges`` (n + 1,) and ``values`` (K, dim).
@@ -28,7 +28,7 @@ class ClipFeatures:
     values: Tensor
 
     def of(self, row: int) -> Tensor | None:
-        """(elements, dim) of the clip at ``row``; None if it lacks the modality.
+        """Return the features (elements, dim) of the clip at ``row``; None if it lacks the modality.
 
         Raises:
             KeyError: nothing was made of this clip.
@@ -67,7 +67,7 @@ class StoreClips(Dataset[ClipSample]):
         self.features = features or {}
 
     def __getitem__(self, item: int | tuple[int, int]) -> ClipSample:
-        """The clip at a row; of (epoch, row), the epoch changes nothing."""
+        """Load the clip at ``row``. Accept ``(epoch, row)`` for the sampler's sake, and ignore ``epoch``."""
         row = item[1] if isinstance(item, tuple) else item
         content = {
             name: self.features[name].of(row) if name in self.features else make(row)
@@ -78,7 +78,7 @@ class StoreClips(Dataset[ClipSample]):
         )
 
     def pictures(self, row: int) -> Tensor | None:
-        """The clip's pictures (T, 3, S, S) uint8."""
+        """Return the pictures (T, 3, S, S) uint8 of the clip at ``row``; None if the model takes none."""
         if self.prepare.image_size is None:
             return None
         chosen = spaced_frames(self.store.frame_range(row), self.sampling.frames)
@@ -93,13 +93,13 @@ class StoreClips(Dataset[ClipSample]):
         return self.prepare.windows(samples[: round(self.sampling.audio_seconds * rate)], rate)
 
     def tokens(self, row: int) -> Tensor | None:
-        """The clip's tokens (L,) int64."""
+        """Return the tokens (L,) int64 of the text of the clip at ``row``; None if it has none."""
         video = self.store.video(row)
         return self.prepare.tokens(clip_text(video.title, video.description))
 
 
 def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
-    """Whether each video of the store has frames, audio and text, each (videos,) bool."""
+    """Return for each modality whether each video of the store has it, (videos,) bool."""
     videos = store.videos
     texts = zip(videos["title"].to_pylist(), videos["description"].to_pylist(), strict=True)
     return {
@@ -110,7 +110,7 @@ def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
 
 
 def clip_text(title: str, description: str) -> str:
-    """What the text stream reads."""
+    """Return a clip's text as the text stream reads it: title and description, one a line."""
     return "\n".join(filter(None, (title, description)))
 
 
@@ -120,14 +120,14 @@ def spaced_frames(frames: range, max_frames: int) -> np.ndarray:
 
 
 def label_nodes(store: FrameStore, taxonomy: Taxonomy) -> list[tuple[int, ...]]:
-    """The nodes that each video of the store is labelled with."""
+    """Return the taxonomy nodes of each video's labels."""
     return [
         tuple(taxonomy.resolve(label) for label in split_labels(labels)) for labels in store.videos["label"].to_pylist()
     ]
 
 
 def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Preparation, text: str) -> ClipInput:
-    """A clip whose every modality is broken: pictures of noise, white noise, and ``text`` with its letters shuffled."""
+    """Return a clip with all modalities broken: noise pictures, white noise, and ``text`` with its letters shuffled."""
     letters = list(text)
     rng.shuffle(letters)
     size, rate = prepare.image_size or 1, prepare.rate or 1

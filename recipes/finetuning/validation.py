@@ -1,4 +1,4 @@
-"""What the validation clips are for: to say when to stop, and how sure the answers may sound."""
+"""Validation clips: they decide when to stop, and calibrate the probabilities."""
 
 import copy
 from collections.abc import Iterator
@@ -22,7 +22,7 @@ _MAX_VALUES = 20_000_000  # log-probabilities that calibration works on, in floa
 
 
 class Score(NamedTuple):
-    """How good answers are. Scores compare as tuples: of equal accuracies the likelier labels win."""
+    """A score of a classifier's answers. Scores compare as tuples: of equal accuracies the likelier labels win."""
 
     accuracy: float
     """share of clips whose most probable leaf is one of their labels, 0–1"""
@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
 
 def validate(model: GatedFusionClassifier, clips: StoreClips) -> Score:
-    """Score the answers to the validation clips.
+    """Score a classifier on the validation clips.
 
     Raises:
         MediaError: there are no labelled ones with anything in them.
@@ -87,9 +87,9 @@ def _validation_rows(clips: StoreClips) -> list[int]:
 def _answers(
     model: GatedFusionClassifier, clips: StoreClips, rows: list[int]
 ) -> Iterator[tuple[Tensor, Questions | None, Tensor]]:
-    """log p(node) (n, N), of a multi-label head its questions, and labels (n, K) padded with -1, batch by batch.
+    """Yield for each batch log p(node) (n, N), a multi-label head's questions, and labels (n, K) padded with -1.
 
-    Of the clips with anything in them.
+    Clips without any modality are left out.
     """
     model.eval()
     for batch in DataLoader(Subset(clips, rows), batch_size=64, collate_fn=collate):

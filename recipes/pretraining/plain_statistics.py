@@ -1,4 +1,4 @@
-"""Which frames a run trains on, and batch norm statistics of them as they are."""
+"""The frames that a run trains on, and batch norm statistics of them without augmentation."""
 
 import numpy as np
 import torch
@@ -14,7 +14,7 @@ _MAX_FRAMES, _BATCH = 2048, 128
 
 
 def training_frames(config: PretrainConfig, store: FrameStore) -> np.ndarray:
-    """Numbers of the store's frames (N,) in the recipe's split."""
+    """Return the numbers (N,) of the store's frames in the recipe's split."""
     split = store.videos["split"].to_numpy(zero_copy_only=False)
     chosen = np.ones(len(split), dtype=bool) if config.data.split == "all" else split == config.data.split
     return np.flatnonzero(chosen[store.video_of])

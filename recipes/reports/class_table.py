@@ -1,4 +1,4 @@
-"""A row for each class: how well it is recognised, and what it is taken for."""
+"""A table of classes: how well each is recognised, and what it is confused with."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ COLUMNS = (
 def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs) -> None:
     """Write a CSV of the leaves: training and test clips, precision, recall, F1, average precision, confusions.
 
-    Figures of leaves without test clips are empty; ``taken_for`` is the leaf that most of the wrong answers name.
+    Figures of leaves without test clips are empty; ``taken_for`` is the most frequent wrong answer.
     """
     tree = model.taxonomy
     labels = outputs.nearest(model, clips.labels)

@@ -53,7 +53,7 @@ def write_demo_report(
 
 
 def accuracy_bars(results: DemoResults) -> Figure:
-    """Leaf accuracy of each classifier, and the backbone's kNN before and after pretraining."""
+    """Plot each classifier's leaf accuracy, and the backbone's kNN accuracy before and after pretraining."""
     figure = Figure(figsize=(10, 2.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[3, 1])
     for axes, values in ((left, results.leaf), (right, results.knn)):

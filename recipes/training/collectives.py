@@ -1,4 +1,4 @@
-"""Decisions that all processes of a training take alike; alone, they are decisions like any others."""
+"""Decisions that all processes of a training share."""
 
 from collections.abc import Callable
 from datetime import timedelta

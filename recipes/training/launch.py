@@ -1,4 +1,4 @@
-"""Several training processes on this machine."""
+"""Start several training processes on this machine."""
 
 import os
 import signal
@@ -31,7 +31,7 @@ _GRACE = 60.0
 
 
 class LaunchError(FramegateError, RuntimeError):
-    """Training processes that could not be started, or of which one failed."""
+    """Training processes could not be started, or one of them failed."""
 
     exit_code = 1
 
@@ -95,7 +95,7 @@ def join_launched() -> None:
 
 
 def asked_processes() -> int | None:
-    """How many processes the launcher was asked for, as far as it says so: ours does, accelerate's on its command line.
+    """Return how many processes `launch` or accelerate's launcher was asked for; None if that is not known.
 
     ``accelerate launch --cpu --num_processes 2`` starts one, without an error.
     """
@@ -117,7 +117,7 @@ def asked_processes() -> int | None:
 
 
 def _loopback() -> str | None:
-    """The name of the interface that leads to this machine alone; None where there is none."""
+    """Return the name of the loopback interface; None if there is none."""
     for name, addresses in psutil.net_if_addrs().items():
         if any(each.family == socket.AF_INET and each.address == "127.0.0.1" for each in addresses):
             return name
@@ -125,7 +125,7 @@ def _loopback() -> str | None:
 
 
 def _run(command: Sequence[str], environment: dict[str, str], *, processes: int) -> list[int]:
-    """The exit codes of the command's processes, each told its rank; none is left running."""
+    """Start a process for each rank, wait for all, and return their exit codes; none is left running."""
     started = [
         subprocess.Popen(command, env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})  # noqa: S603
         for rank in range(processes)
@@ -145,7 +145,7 @@ def _run(command: Sequence[str], environment: dict[str, str], *, processes: int)
 
 
 def _wait(started: list[subprocess.Popen[bytes]]) -> list[int]:
-    """Exit codes; once one has failed, the others are ended if they do not end by themselves."""
+    """Wait for all processes and return their exit codes; once one has failed, the others are ended after a while."""
     deadline: float | None = None
     terminated = False
     while any(process.poll() is None for process in started):

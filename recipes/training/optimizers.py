@@ -10,12 +10,12 @@ from framegate.recipes.config.sections import Optim
 
 
 def make_optimizer(config: Optim, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer of everything in ``model`` that has a gradient; weight decay on matrices and kernels alone."""
+    """Build the optimizer of all trained parameters of ``model``; only matrices and kernels have weight decay."""
     return build_optimizer(config, decay_groups(model, config.weight_decay))
 
 
 def build_optimizer(config: Optim, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
-    """The optimizer that the recipe names, over given parameter groups."""
+    """Build the recipe's optimizer for the given parameter groups."""
     match config.name:
         case "sgd":
             return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
@@ -27,7 +27,7 @@ def build_optimizer(config: Optim, groups: list[dict[str, Any]]) -> torch.optim.
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Two groups: tensors of two and more dimensions, which decay, and norms and biases, which never do."""
+    """Return two parameter groups: matrices and kernels, which decay, and norms and biases, which do not."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
@@ -36,6 +36,6 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """The learning rate of the next update; a group's ``lr_scale``, where it has one, multiplies it."""
+    """Set the learning rate of all groups, multiplied by a group's ``lr_scale`` if it has one."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group.get("lr_scale", 1.0)

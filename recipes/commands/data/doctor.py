@@ -1,4 +1,4 @@
-"""What is installed here, what there is to compute on, and what might be in the way."""
+"""Report installed versions, devices and possible problems of this machine."""
 
 import os
 import platform
@@ -17,7 +17,7 @@ _LITTLE_SPACE = 5 * 2**30
 
 
 def examine(path: Path) -> Result:
-    """Versions, devices, FFmpeg, W&B and free space, with a line for each thing that is not as it should be."""
+    """Return versions, devices, FFmpeg, W&B and free space, and a line for each problem found."""
     import av
     import torch
 

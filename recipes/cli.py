@@ -77,7 +77,7 @@ def demo(
 
 @app.command(epilog="Example: framegate corpus --clips 300 --out corpus")
 def corpus(
-    clips: Annotated[int, typer.Option(min=1, help="How many.")],
+    clips: Annotated[int, typer.Option(min=1, help="Number of clips.")],
     out: Annotated[Path, typer.Option(help="New folder for videos, manifest.csv and taxonomy.csv.")],
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Workers = None,
@@ -120,7 +120,7 @@ def extract(
     memory_mb: MemoryMb = 4096,
     layout: Annotated[bool, typer.Option(help="Find borders, logos and subtitles.")] = True,
     allow_outside: AllowOutside = False,
-    seed: Annotated[int, typer.Option(help="Of the split, where the manifest has none.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split, if the manifest has none.")] = 0,
     engine: Annotated[Literal["processes", "ray"], typer.Option(help="Here, or on a Ray cluster.")] = "processes",
     workers: Workers = None,
     json_file: JsonFile = None,
@@ -219,8 +219,8 @@ def audit(
     store: Store,
     arch: Arch = None,
     image_size: ImageSize = None,
-    frames: Annotated[int, typer.Option(min=60, help="How many take part, at most.")] = 900,
-    seed: Annotated[int, typer.Option(min=0, help="Of the overlays that are painted.")] = 0,
+    frames: Annotated[int, typer.Option(min=60, help="Largest number of frames that take part.")] = 900,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the painted overlays.")] = 0,
     page: Annotated[Path | None, typer.Option(help="Write a page with plots, .html, and its plot as .png.")] = None,
     taxonomy: TaxonomyFile = None,
     json_file: JsonFile = None,
@@ -380,7 +380,7 @@ def views(
 
 @app.command(epilog="Example: framegate doctor")
 def doctor(
-    path: Annotated[Path, typer.Option(help="Whose disk to look at.")] = Path(),
+    path: Annotated[Path, typer.Option(help="Folder on the disk whose free space is shown.")] = Path(),
     json_file: JsonFile = None,
 ) -> None:
     """Show what is installed, which devices there are, and what is missing."""

@@ -64,12 +64,12 @@ def test_the_results_have_the_contracts_keys(demo: Path) -> None:
 def test_the_page_opens_from_disk_without_errors_and_with_all_its_pictures(demo: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text((demo / "report.html").read_text(encoding="utf-8") + COUNT_BROKEN, encoding="utf-8")
-    dom, said = browse(page, tmp_path / "profile")
+    dom, errors = browse(page, tmp_path / "profile")
     found = re.search(r'data-images="(\d+)" data-broken="(\d+)"', dom)
     assert found, dom[:500]
     assert int(found[1]) >= 10
     assert int(found[2]) == 0
-    assert "CONSOLE" not in said, [line for line in said.splitlines() if "CONSOLE" in line]
+    assert "CONSOLE" not in errors, [line for line in errors.splitlines() if "CONSOLE" in line]
 
 
 def test_a_broken_picture_would_be_noticed(tmp_path: Path) -> None:

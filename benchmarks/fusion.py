@@ -105,8 +105,8 @@ def _fusion(out: Path, what: Row, variant: str, seed: int, epochs: int) -> dict[
     data = load_data(out, what.backbone)
     taxonomy = Taxonomy.read(out / "taxonomy.csv")
     is_hard = variant == "hard"
-    clips = hard(data["train"], seed=HARD_TRAIN + seed) if is_hard else data["train"].own
-    tests = hard(data["test"], seed=HARD_TEST + seed) if is_hard else data["test"].own
+    clips = hard(data["train"], seed=HARD_TRAIN + seed) if is_hard else data["train"].whole
+    tests = hard(data["test"], seed=HARD_TEST + seed) if is_hard else data["test"].whole
     model = train(what.kind, clips, data["train"], taxonomy, seed=seed, epochs=epochs)
     return measure(model, tests, data["test"])
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from typing import Any
 
 import cv2
 import torch
 
+from framegate.media.extraction.cores import usable_cores
+
 
 def machine() -> dict[str, Any]:
     """The ``machine`` of a benchmark's JSON."""
     return {
-        "cpus": len(os.sched_getaffinity(0)),
+        "cpus": usable_cores(),
         "processor": platform.processor() or platform.machine(),
         "python": platform.python_version(),
         "opencv": cv2.__version__,

@@ -137,8 +137,8 @@ class Data:
         folder = self._out / f"stores-{image_size}"
         if (folder / "swapped" / "videos.arrow").exists():
             return Stores(folder)
-        most, categories = (24, 6) if self._quick else (150, None)
-        pictures = load_pictures(self._pictures, self._half, most=most, categories=categories)
+        max_pictures, categories = (24, 6) if self._quick else (150, None)
+        pictures = load_pictures(self._pictures, self._half, max_pictures=max_pictures, categories=categories)
         tests = sum(picture.is_test for picture in pictures)
         print(
             f"{self._half}: {len(pictures) - tests} training and {tests} test pictures, rendered into {folder}",

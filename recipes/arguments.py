@@ -19,7 +19,7 @@ JsonFile = Annotated[
     typer.Option("--json", metavar="FILE", callback=_claim_json, help="Write what is printed as JSON, too."),
 ]
 Workers = Annotated[int | None, typer.Option(min=1, help="Processes; default: one a core.")]
-Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or one of framegate's own by name.")]
+Recipe = Annotated[str, typer.Argument(metavar="RECIPE", help="A YAML file, or the name of one in framegate.")]
 Overrides = Annotated[list[str] | None, typer.Argument(metavar="KEY=VALUE", help="Replace values of the recipe.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Continue the run in the folder, if there is one.")]
 Force = Annotated[
@@ -29,7 +29,7 @@ Force = Annotated[
 Processes = Annotated[int, typer.Option(min=1, help="Train on this many processes of this machine.")]
 BackboneName = Annotated[str, typer.Argument(metavar="BACKBONE", help="A timm name, a folder, or with --arch a file.")]
 Arch = Annotated[str | None, typer.Option(help="The timm model that a file of weights belongs to.")]
-ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: the backbone's own.")]
+ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: that of the backbone.")]
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
 AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]

@@ -43,8 +43,21 @@ app = typer.Typer(
 )
 
 
+def _print_version(asked: bool) -> None:
+    if asked:
+        from framegate.media.owned import framegate_version
+
+        typer.echo(f"framegate {framegate_version()}")
+        raise typer.Exit
+
+
 @app.callback()
-def _options(debug: Debug = False) -> None:
+def _options(
+    debug: Debug = False,
+    version: Annotated[
+        bool, typer.Option("--version", is_eager=True, callback=_print_version, help="Print the version, and end.")
+    ] = False,
+) -> None:
     pass
 
 
@@ -64,13 +77,13 @@ def demo(
 
 @app.command(epilog="Example: framegate corpus --clips 300 --out corpus")
 def corpus(
-    clips: Annotated[int, typer.Option(min=1, help="How many.")],
+    clips: Annotated[int, typer.Option(min=1, help="Number of clips.")],
     out: Annotated[Path, typer.Option(help="New folder for videos, manifest.csv and taxonomy.csv.")],
     seed: Annotated[int, typer.Option(min=0)] = 0,
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Make the embedded corpus: real videos with sound and titles, from a seed."""
+    """Make the embedded corpus: real videos with audio and titles, from a seed."""
     from framegate.recipes.corpus import make_corpus
     from framegate.recipes.reports.results import Result, give
     from framegate.recipes.training.progress import WorkProgress
@@ -99,7 +112,7 @@ def extract(
     size: Annotated[int, typer.Option(help="Pixels of a frame's short side.")] = 256,
     quality: Annotated[int, typer.Option(help="JPEG quality, 1 to 100.")] = 90,
     audio_seconds: Annotated[
-        float, typer.Option(help="Sound kept of each clip, in windows spread over it; inf: all.")
+        float, typer.Option(help="Audio kept of each clip, in evenly spaced windows; inf: all.")
     ] = 30.0,
     dedupe: Annotated[float, typer.Option(help="Drop frames that differ less than this, 0 to 1; 0: none.")] = 0.0,
     timeout: Timeout = 300.0,
@@ -107,12 +120,12 @@ def extract(
     memory_mb: MemoryMb = 4096,
     layout: Annotated[bool, typer.Option(help="Find borders, logos and subtitles.")] = True,
     allow_outside: AllowOutside = False,
-    seed: Annotated[int, typer.Option(help="Of the split, where the manifest has none.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of the split, if the manifest has none.")] = 0,
     engine: Annotated[Literal["processes", "ray"], typer.Option(help="Here, or on a Ray cluster.")] = "processes",
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Read videos, sound and labels into a frame store."""
+    """Read videos, audio and labels into a frame store."""
     from framegate.media import ExtractOptions
     from framegate.recipes.commands.data.extract_command import extract_manifest
     from framegate.recipes.reports.results import give
@@ -206,13 +219,13 @@ def audit(
     store: Store,
     arch: Arch = None,
     image_size: ImageSize = None,
-    frames: Annotated[int, typer.Option(min=60, help="How many take part, at most.")] = 900,
-    seed: Annotated[int, typer.Option(min=0, help="Of the overlays that are painted.")] = 0,
+    frames: Annotated[int, typer.Option(min=60, help="Largest number of frames that take part.")] = 900,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of the painted overlays.")] = 0,
     page: Annotated[Path | None, typer.Option(help="Write a page with plots, .html, and its plot as .png.")] = None,
     taxonomy: TaxonomyFile = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Measure how far a backbone leans on subtitles, logos and borders."""
+    """Measure how much a backbone depends on subtitles, logos and borders."""
     from framegate.recipes.commands.training.audit_command import audit_backbone
     from framegate.recipes.reports.results import give
 
@@ -352,7 +365,7 @@ def predict(
 def views(
     store: Store,
     out: Annotated[Path, typer.Option(help="Picture to write, .png or .jpg.")],
-    frames: Annotated[int, typer.Option(min=1, help="How many frames, spread over the store.")] = 8,
+    frames: Annotated[int, typer.Option(min=1, help="How many frames, evenly spaced over the store.")] = 8,
     image_size: Annotated[int, typer.Option(min=16, help="Pixels a side.")] = 128,
     seed: Annotated[int, typer.Option(min=0)] = 0,
     backbone: Annotated[str | None, typer.Option(help="Show where this backbone looks, too.")] = None,
@@ -367,10 +380,10 @@ def views(
 
 @app.command(epilog="Example: framegate doctor")
 def doctor(
-    path: Annotated[Path, typer.Option(help="Whose disk to look at.")] = Path(),
+    path: Annotated[Path, typer.Option(help="Folder on the disk whose free space is shown.")] = Path(),
     json_file: JsonFile = None,
 ) -> None:
-    """Say what is installed, which devices there are, and whether anything is in the way."""
+    """Show what is installed, which devices there are, and what is missing."""
     from framegate.recipes.commands.data.doctor import examine
     from framegate.recipes.reports.results import give
 

@@ -28,6 +28,7 @@ from framegate.recipes.reports.demo_results import CLASSIFIERS, DemoResults, res
 from framegate.recipes.reports.outputs import json_bytes
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
+from framegate.recipes.training.training_run import StoppedError
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 _KIND = "demo"
@@ -36,7 +37,7 @@ _MADE = ("corpus", "store", "runs", "results.json", "report.html")
 
 
 def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
-    """Corpus, extraction, pretraining, probing, fine-tuning, evaluation and a report.
+    """Make the corpus, extract, pretrain, probe, fine-tune, evaluate, and write a report.
 
     Args:
         out: folder of everything; an earlier demo there is replaced, of which framegate keeps a list.
@@ -45,29 +46,30 @@ def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
 
     Raises:
         NotOursError: ``out`` holds something that no demo made.
+        StoppedError: a signal stopped a training.
     """
     _claim(out)
     results = DemoResults()
     with _PeakMemory() as memory:
-        with _stage(out, results, "corpus"), WorkProgress("corpus", total=clips) as progress:
+        with timed_stage(out, results, "corpus"), WorkProgress("corpus", total=clips) as progress:
             make_corpus(out / "corpus", clips=clips, seed=seed, on_progress=lambda done, _: progress.update(done))
-        with _stage(out, results, "extract"):
+        with timed_stage(out, results, "extract"):
             extract_manifest(
                 out / "corpus" / "manifest.csv", out / "store", options=ExtractOptions(every=0.8, size=144)
             )
         store = FrameStore(out / "store")
 
         config = read_recipe(PretrainConfig, "moco_small", _common(out, seed, "pretrain", *_PRETRAIN))
-        with _stage(out, results, "pretrain"):
+        with timed_stage(out, results, "pretrain"):
             torch.manual_seed(seed)  # the weights that pretraining starts from
             results.knn["before"] = _knn(Backbone("resnet18", image_size=config.backbone.image_size), store)
             run = pretrain(config)
             results.knn["after"] = _knn(load_backbone(str(run / "backbone")), store)
 
-        with _stage(out, results, "finetune"):
+        with timed_stage(out, results, "finetune"):
             for name, changes in CLASSIFIERS.items():
                 finetune(_classifier_config(out, seed, name, changes))
-        with _stage(out, results, "evaluate"):
+        with timed_stage(out, results, "evaluate"):
             outputs = {name: _test(out, store, name) for name in CLASSIFIERS}
             for name, (model, clips_of, output) in outputs.items():
                 results.add(name, output.metrics(model, clips_of.labels))
@@ -95,7 +97,7 @@ def _classifier_config(out: Path, seed: int, name: str, changes: tuple[str, ...]
 
 
 def _knn(backbone: Backbone, store: FrameStore) -> float:
-    """Balanced accuracy at the leaf."""
+    """Return the balanced kNN accuracy at the leaf, 0–1, on the test split."""
     return next(row.balanced_accuracy for row in probe_rows(backbone, store) if row.level == "leaf")
 
 
@@ -113,10 +115,18 @@ def _claim(out: Path) -> None:
 
 
 @contextmanager
-def _stage(out: Path, results: DemoResults, name: str) -> Iterator[None]:
-    """Time a stage, and list what it has made."""
+def timed_stage(out: Path, results: DemoResults, name: str) -> Iterator[None]:
+    """Time a stage, and list what it has made.
+
+    Raises:
+        StoppedError: a signal stopped a training, whose message would name ``--resume``, which the demo does not have.
+    """
     with results.timed(name), _listed(out):
-        yield
+        try:
+            yield
+        except StoppedError as error:
+            what = f"the demo was stopped in its stage '{name}' by a signal, and cannot be continued"
+            raise StoppedError(f"{what}; run again, it starts over") from error
 
 
 @contextmanager
@@ -129,7 +139,7 @@ def _listed(out: Path) -> Iterator[None]:
 
 
 class _PeakMemory:
-    """The most memory that this process and its workers held together, in bytes; what they share counts for each."""
+    """The largest memory of this process and its workers in all, in bytes; what they share counts for each."""
 
     peak = 0
 

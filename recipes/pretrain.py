@@ -8,7 +8,6 @@ number of processes in the middle of a run.
     accelerate launch --num_processes 8 -m framegate.recipes.pretrain moco_efficientnet_b0 data.store=STORE
 """
 
-import os
 from pathlib import Path
 
 import torch
@@ -16,6 +15,7 @@ from torch.utils.data import DataLoader
 
 from framegate.augment import TwoViews
 from framegate.media import FrameStore, MediaError
+from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.pretraining.build_method import make_method
 from framegate.recipes.pretraining.plain_statistics import describe_plain_frames, training_frames
@@ -144,7 +144,7 @@ def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:
 def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: TrainingRun) -> DataLoader:
     workers = config.data.workers
     if workers is None:
-        workers = max(1, len(os.sched_getaffinity(0)) // run.processes)
+        workers = max(1, usable_cores() // run.processes)
     views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
     return DataLoader(
         ViewPairs(

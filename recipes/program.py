@@ -1,4 +1,4 @@
-"""A training from the command line: `framegate pretrain RECIPE`, or `python -m framegate.recipes.pretrain RECIPE`."""
+"""Run a training by its command: `framegate pretrain RECIPE`, or `python -m framegate.recipes.pretrain RECIPE`."""
 
 import sys
 from collections.abc import Callable
@@ -25,14 +25,14 @@ def train(
     processes: int,
     json_file: Path | None,
 ) -> None:
-    """Read a recipe, train as it says, here or on several processes, and print what came of it.
+    """Read a recipe, train in this process or in several, and print the result.
 
     Args:
         verb: which training.
         config_type: the model that the recipe is checked against.
         run: called with the config, ``resume`` and ``force``.
-        recipe: a YAML file, or one of framegate's own by name.
-        overrides: ``key=value``, each in the place of a value of the recipe.
+        recipe: a YAML file, or the name of a recipe that comes with framegate.
+        overrides: ``key=value``, each replaces a value of the recipe.
         resume: go on with the run in its folder.
         force: go on although something has changed.
         processes: of this machine.

@@ -1,4 +1,4 @@
-"""A command line app run to its end: errors as a few plain lines, and the exit code that they stand for."""
+"""Run a command line app: errors are a few plain lines, and decide the exit code."""
 
 import logging
 import sys
@@ -7,7 +7,9 @@ from collections.abc import Sequence
 
 import typer
 
-_CALL_ERRORS = tuple(kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError")
+_CALL_ERRORS: tuple[type[typer.BadParameter], ...] = tuple(
+    kind for kind in typer.BadParameter.__mro__ if kind.__name__ == "UsageError"
+)
 """Typer's errors of a wrong call; from which package they come differs between its versions."""
 
 
@@ -35,9 +37,9 @@ def _tell(error: Exception, *, debug: bool) -> int:
     from framegate.media.visible import visible_lines
 
     if isinstance(error, _CALL_ERRORS):
-        error.message = visible_lines(error.message)  # type: ignore[attr-defined]
-        error.show()  # type: ignore[attr-defined]
-        return error.exit_code  # type: ignore[attr-defined]
+        error.message = visible_lines(error.message)
+        error.show()
+        return error.exit_code
     if debug:
         typer.echo(visible_lines("".join(traceback.format_exception(error))), err=True, nl=False)
     else:

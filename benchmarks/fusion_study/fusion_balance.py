@@ -22,10 +22,10 @@ class GradientModulation:
         self.alpha = alpha
 
     @torch.no_grad()
-    def after_backward(self, model: FusionNetwork, output: ClassifierOutput, labels: Tensor, own: Tensor) -> None:
-        own_label = labels.view(-1, 1, 1).expand(-1, own.shape[1], 1)
-        likely = output.stream_log_probs.gather(2, own_label)[..., 0].exp() * own
-        score = likely.sum(dim=0) / own.sum(dim=0).clamp(min=1)
+    def after_backward(self, model: FusionNetwork, output: ClassifierOutput, labels: Tensor, unswapped: Tensor) -> None:
+        label = labels.view(-1, 1, 1).expand(-1, unswapped.shape[1], 1)
+        likely = output.stream_log_probs.gather(2, label)[..., 0].exp() * unswapped
+        score = likely.sum(dim=0) / unswapped.sum(dim=0).clamp(min=1)
         for modality, stream in enumerate(model.streams.values()):
             others = (score.sum() - score[modality]) / (len(score) - 1)
             ratio = score[modality] / others.clamp(min=1e-6)

@@ -20,12 +20,12 @@ HARD_TRAIN, HARD_TEST = 1000, 2000  # seeds of what breaks, plus the training's 
 class Clips:
     """Features of some clips, and of the same number of clips whose every modality is noise."""
 
-    own: ClipBatch
+    whole: ClipBatch
     noise: ClipBatch
     dims: tuple[int, int, int]
 
     def __len__(self) -> int:
-        return len(self.own)
+        return len(self.whole)
 
     @property
     def bank(self) -> NoiseBank:
@@ -37,19 +37,19 @@ class Clips:
         )
 
     def take(self, rows: Tensor) -> Clips:
-        return Clips(rows_of(self.own, rows), rows_of(self.noise, rows), self.dims)
+        return Clips(rows_of(self.whole, rows), rows_of(self.noise, rows), self.dims)
 
 
 def load_data(folder: Path, backbone: str) -> dict[str, Clips]:
     """The clips of each split, with the features of the ``pretrained`` or the ``random`` frame backbone."""
     saved = load_file(folder / f"{backbone}.safetensors")
-    own, noise = (
+    whole, noise = (
         ClipBatch(**{field.name: saved[f"{kind}.{field.name}"] for field in fields(ClipBatch)})
         for kind in ("own", "noise")
     )
-    assert own.frames is not None and own.audio is not None and own.tokens is not None
-    dims = own.frames.shape[-1], own.audio.shape[-1], own.tokens.shape[-1]
-    everything = Clips(own, noise, dims)
+    assert whole.frames is not None and whole.audio is not None and whole.tokens is not None
+    dims = whole.frames.shape[-1], whole.audio.shape[-1], whole.tokens.shape[-1]
+    everything = Clips(whole, noise, dims)
     return {
         split: everything.take((saved["split"] == number).nonzero().squeeze(1))
         for number, split in enumerate(("train", "val", "test"))
@@ -60,13 +60,13 @@ def hard(clips: Clips, *, seed: int) -> ClipBatch:
     """The hard variant: each modality of each clip is noise or another clip's by chance, and nothing says so."""
     generator = torch.Generator().manual_seed(seed)
     others, noisy = draw_broken(clips, generator)
-    return chosen(swapped(clips.own, others, generator), clips.noise, noisy)
+    return chosen(swapped(clips.whole, others, generator), clips.noise, noisy)
 
 
 def draw_broken(clips: Clips, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Which modalities the hard variant swaps, and which it makes noise, (B, 3) each."""
     draw = torch.rand(len(clips), len(MODALITIES), generator=generator)
-    present = clips.own.present
+    present = clips.whole.present
     return (draw < SWAPPED) & present, (draw >= SWAPPED) & (draw < SWAPPED + NOISY) & present
 
 

@@ -46,14 +46,14 @@ class Size:
     """How much is made and trained."""
 
     clips: int = 1500
-    sound_clips: int = 480
-    sound_epochs: int = 30
+    audio_clips: int = 480
+    audio_epochs: int = 30
     texts: int = 10_000
     text_epochs: int = 8
     pretrain_epochs: int = 12
 
 
-QUICK = Size(clips=150, sound_clips=48, sound_epochs=4, texts=1000, text_epochs=4, pretrain_epochs=1)
+QUICK = Size(clips=150, audio_clips=48, audio_epochs=4, texts=1000, text_epochs=4, pretrain_epochs=1)
 
 
 def make_data(folder: Path, size: Size, *, seed: int) -> dict[str, Clips]:
@@ -66,9 +66,9 @@ def make_data(folder: Path, size: Size, *, seed: int) -> dict[str, Clips]:
         store = _store(folder / "large", clips=size.clips, seed=seed, every=0.8)
         shutil.copy(folder / "large" / "corpus" / "taxonomy.csv", folder / "taxonomy.csv")
         taxonomy = Taxonomy.read(folder / "taxonomy.csv")
-        small = _store(folder / "small", clips=size.sound_clips, seed=seed + 1000, every=1000)
+        small = _store(folder / "small", clips=size.audio_clips, seed=seed + 1000, every=1000)
         encoders = {
-            "audio": _sound_encoder(small.path, runs, size.sound_epochs),
+            "audio": _audio_encoder(small.path, runs, size.audio_epochs),
             "text": _text_encoder(taxonomy, runs, texts=size.texts, epochs=size.text_epochs, seed=seed + 2000),
         }
         torch.manual_seed(seed)
@@ -99,7 +99,7 @@ def _pretrained(store: Path, runs: Path, epochs: int, seed: int) -> Path:
     return runs / "pretrain" / "backbone"
 
 
-def _sound_encoder(store: Path, runs: Path, epochs: int) -> GatedFusionClassifier:
+def _audio_encoder(store: Path, runs: Path, epochs: int) -> GatedFusionClassifier:
     if not (runs / "audio" / "classifier").exists():
         shutil.rmtree(runs / "audio", ignore_errors=True)
         overrides = [
@@ -150,11 +150,11 @@ def _write(
     )
     clips = StoreClips(store, prepare, SAMPLING, labels=label_nodes(store, taxonomy))
     rng = np.random.default_rng(0)
-    sound, words = (encoders[name].streams[name].encode for name in ("audio", "text"))
+    audio, words = (encoders[name].streams[name].encode for name in ("audio", "text"))
 
     def encode(sample: ClipSample) -> dict[str, ClipSample]:
         heard = ClipSample(
-            audio=sound(sample.audio) if sample.audio is not None else None,
+            audio=audio(sample.audio) if sample.audio is not None else None,
             tokens=words(sample.tokens) if sample.tokens is not None else None,
             labels=sample.labels,
         )
@@ -163,15 +163,15 @@ def _write(
             for name, backbone in backbones.items()
         }
 
-    own, noise = [], []
+    whole, noise = [], []
     for row in range(store.videos.num_rows):
         video = store.video(row)
         text = f"{video.title}\n{video.description}".strip() or "noise"
-        own.append(encode(clips[row]))
+        whole.append(encode(clips[row]))
         noise.append(encode(prepare(noise_input(SAMPLING, rng, prepare=prepare, text=text), labels=clips.labels[row])))
     split = torch.tensor([("train", "val", "test").index(name) for name in store.videos["split"].to_pylist()])
     for name in backbones:
-        both = _alike(*(collate([sample[name] for sample in samples]) for samples in (own, noise)))
+        both = _alike(*(collate([sample[name] for sample in samples]) for samples in (whole, noise)))
         tensors = {
             f"{kind}.{field.name}": getattr(batch, field.name)
             for kind, batch in zip(("own", "noise"), both, strict=True)
@@ -191,6 +191,6 @@ def _alike(*batches: ClipBatch) -> list[ClipBatch]:
         if field.name != "labels":
             joined = pad_sequence([value.transpose(0, 1) for value in values], batch_first=True)  # (kinds, T, B, …)
             values = [value.transpose(0, 1) for value in joined]
-        for own, value in zip(held, values, strict=True):
-            own[field.name] = value
-    return [ClipBatch(**own) for own in held]
+        for tensors, value in zip(held, values, strict=True):
+            tensors[field.name] = value
+    return [ClipBatch(**tensors) for tensors in held]

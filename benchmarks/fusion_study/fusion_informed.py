@@ -24,7 +24,7 @@ from framegate.finetune.evaluation.calibration import fit_temperature
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.recipes.corpus.leaves import LEAVES
 
-SHOWS = {"frames": "pictures", "audio": "sound", "text": "text"}  # what of a leaf each modality shows
+SHOWS = {"frames": "pictures", "audio": "audio", "text": "text"}  # what of a leaf each modality shows
 
 
 def right_of_informed(folder: Path, *, is_hard: bool, seed: int, epochs: int) -> list[int]:
@@ -33,7 +33,7 @@ def right_of_informed(folder: Path, *, is_hard: bool, seed: int, epochs: int) ->
     taxonomy = Taxonomy.read(folder / "taxonomy.csv")
     leaf_of = torch.full((len(taxonomy),), -1)
     leaf_of[[taxonomy.resolve(leaf.id) for leaf in LEAVES]] = torch.arange(len(LEAVES))
-    batch, heard, swaps = data["test"].own, data["test"].own.present, 0.0
+    batch, heard, swaps = data["test"].whole, data["test"].whole.present, 0.0
     if is_hard:
         batch = hard(data["test"], seed=HARD_TEST + seed)
         heard = heard & ~draw_broken(data["test"], torch.Generator().manual_seed(HARD_TEST + seed))[1]
@@ -65,13 +65,13 @@ def _likelihood_ratio(
         return replace(clips, labels=kind_of_leaf[leaf_of[clips.labels]])
 
     expert = train(
-        Kind(modalities=(name,)), with_kinds(data["train"].own), data["train"], kinds, seed=seed, epochs=epochs
+        Kind(modalities=(name,)), with_kinds(data["train"].whole), data["train"], kinds, seed=seed, epochs=epochs
     )
     with torch.no_grad():
-        held_out = with_kinds(data["val"].own)
+        held_out = with_kinds(data["val"].whole)
         there = held_out.present[:, MODALITIES.index(name)]
-        said = expert(held_out).log_probs[there]
-    expert.temperature.copy_(fit_temperature(said, held_out.labels[there], expert.hierarchy))
+        log_probs = expert(held_out).log_probs[there]
+    expert.temperature.copy_(fit_temperature(log_probs, held_out.labels[there], expert.hierarchy))
     with torch.no_grad():
         share = torch.bincount(kind_of_leaf).float() / len(LEAVES)
         return (expert(batch).log_probs - share.log()).exp()[:, kind_of_leaf]

@@ -111,14 +111,14 @@ def comparisons(found: Rows) -> list[dict[str, Any]]:
                 -10,
             )
             trust = [row[name]["trust"] for key, row in sorted(found.items()) if key[:2] == (OURS, variant)]
-            for how, most in (("noise", 0.5), ("swapped", 1.0)):
+            for how, target in (("noise", 0.5), ("swapped", 1.0)):
                 now, before = (np.array([each[which] for each in trust]) for which in (how, "whole"))
                 share = float(now.mean() / before.mean())
                 lines.append(
                     {
                         **{"case": f"{variant}: reliability of {name}, {how}", "ours": float(now.mean())},
                         **{"peer": float(before.mean()), "peer_name": "as it is", "unit": "mean reliability"},
-                        **{"better": "lower", "ratio": share, "target": most, "met": share <= most},
+                        **{"better": "lower", "ratio": share, "target": target, "met": share <= target},
                     }
                 )
             rho = rank_correlation([row for key, row in found.items() if key[:2] == (OURS, variant)], name)
@@ -180,7 +180,7 @@ def print_comparisons(lines: list[dict[str, Any]]) -> None:
     for line in lines:
         peer = "" if line["peer"] is None else f" against {line['peer']:.3f} ({line['peer_name']})"
         low, high = line.get("interval") or (None, None)
-        spread = "" if low is None else f"{line['difference']:+.2f} [{low:+.2f}, {high:+.2f}], "
+        interval = "" if low is None else f"{line['difference']:+.2f} [{low:+.2f}, {high:+.2f}], "
         mark = {True: "met ", False: "MISS", None: "    "}[line["met"]]
         asked = "no target" if line["target"] is None else f"target {line['target']}"
-        print(f"{mark} {line['case']}: {line['ours']:.3f}{peer}, {spread}{asked}")
+        print(f"{mark} {line['case']}: {line['ours']:.3f}{peer}, {interval}{asked}")

@@ -137,13 +137,13 @@ def _cells(name: str, row: dict[str, Any]) -> list[str]:
 
 
 def _compared(line: dict[str, Any]) -> list[str]:
-    spread = f"{line['difference']:+.2f} [{line['low']:+.2f}, {line['high']:+.2f}]" if "low" in line else "–"
+    interval = f"{line['difference']:+.2f} [{line['low']:+.2f}, {line['high']:+.2f}]" if "low" in line else "–"
     target = "–" if line["target"] is None else f"{line['target']:g}"
     return [
         f"{line['case']} ({line['peer_name']})",
         f"{line['ours']:.3g}",
         f"{line['peer']:.3g}",
-        spread,
+        interval,
         target,
     ]
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-MOST = 150  # pictures of a category
+MAX_PICTURES = 150  # pictures of a category
 TEST_SHARE = 0.22
 SIDE = 160  # pixels of a picture's longer side, as it is kept
 
@@ -59,7 +59,9 @@ class Picture:
     is_test: bool
 
 
-def load_pictures(root: Path, half: str, *, most: int = MOST, categories: int | None = None) -> list[Picture]:
+def load_pictures(
+    root: Path, half: str, *, max_pictures: int = MAX_PICTURES, categories: int | None = None
+) -> list[Picture]:
     """The pictures of a half, near-duplicates left out; which are held out is a function of their order alone."""
     taken: list[Picture] = []
     thumbnails: list[np.ndarray] = []
@@ -70,7 +72,7 @@ def load_pictures(root: Path, half: str, *, most: int = MOST, categories: int | 
         order = np.random.default_rng([category, len(files)]).permutation(len(files))
         chosen: list[Picture] = []
         for index in order:
-            if len(chosen) == most:
+            if len(chosen) == max_pictures:
                 break
             pixels = read_picture(files[index])
             if pixels is None:

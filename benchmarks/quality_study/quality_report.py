@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 CONDITIONS = ("clean", "same", "swapped")
-DRAWS = 2000
+RESAMPLES = 2000
 PLOTTED = ("random", "lightly", "framegate", "imagenet", "imagenet-continued")
 BOUNDS = {"no-looks": 1.0, "supervised": 0.5, "supervised-no-looks": 0.5}  # and the share of the epochs they get
 
@@ -43,12 +43,12 @@ def paired(
     weight = np.array([1 / (category == name).sum() for name in category]) / len(np.unique(category))
     rng = np.random.default_rng(0)
     groups = [np.flatnonzero(category == name) for name in np.unique(category)]
-    draws = []
-    for _ in range(DRAWS):
+    differences = []
+    for _ in range(RESAMPLES):
         pictures = np.concatenate([rng.choice(group, len(group)) for group in groups])
         seeds = rng.integers(len(difference), size=len(difference))
-        draws.append((difference[np.ix_(seeds, pictures)] * weight[pictures]).sum() / len(seeds))
-    low, high = np.percentile(draws, [2.5, 97.5])
+        differences.append((difference[np.ix_(seeds, pictures)] * weight[pictures]).sum() / len(seeds))
+    low, high = np.percentile(differences, [2.5, 97.5])
     return float((difference * weight).sum() / len(difference)), float(low), float(high)
 
 
@@ -146,8 +146,8 @@ def print_comparisons(lines: list[dict[str, Any]]) -> None:
             continue
         target = "" if line["target"] is None else f"   target {line['target']:g}"
         beside = f"{line['ours']:7.3f} beside {line['peer']:7.3f} ({line['peer_name']})"
-        spread = f"   {line['difference']:+6.2f} [{line['low']:+.2f}, {line['high']:+.2f}]" if "low" in line else ""
-        print(f"{line['case']:44}{beside}{spread}{target}")
+        interval = f"   {line['difference']:+6.2f} [{line['low']:+.2f}, {line['high']:+.2f}]" if "low" in line else ""
+        print(f"{line['case']:44}{beside}{interval}{target}")
 
 
 def plot(rows: dict[str, dict[str, Any]], path: Path) -> bool:

@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -12,6 +11,7 @@ from typing import Any
 
 from framegate.media.clip_layout import LayoutFinder
 from framegate.media.errors import MediaError
+from framegate.media.extraction.cores import usable_cores
 from framegate.media.extraction.engines import run_in_processes, run_on_ray
 from framegate.media.files import remove_parts, write_text
 from framegate.media.manifest.manifest import Clip
@@ -66,7 +66,7 @@ def extract(
     writer = StoreWriter(out, total=len(clips))
     task = partial(extract_clip, folder=writer.parts, options=options, layout=layout)
     pending = [(index, clips[index]) for index in writer.take_over()]
-    count = max(1, min(workers or os.cpu_count() or 1, len(pending)))
+    count = max(1, min(workers or usable_cores(), len(pending)))
     run = run_on_ray if engine == "ray" else run_in_processes
     for finished, (index, error) in enumerate(run(task, pending, workers=count, options=options), start=1):
         if error is not None:

@@ -1,4 +1,4 @@
-"""What a fine-tuning recipe may say."""
+"""The options of a fine-tuning recipe."""
 
 import math
 from collections.abc import Callable
@@ -21,7 +21,7 @@ _FIRST_LR = 2e-3  # of recipes without a version that named none
 
 
 class FinetuneData(Section):
-    """Which clips, and how much of each."""
+    """The clips to train on, and how much of each."""
 
     store: Path
     taxonomy: Path | None = None
@@ -29,15 +29,15 @@ class FinetuneData(Section):
     workers: int = Field(default=0, ge=0)
     """processes that prepare clips; with cached features one process is enough"""
     frames: int = Field(default=16, ge=1, le=10_000)
-    """at most this many of a clip's frames, evenly spread"""
+    """the largest number of frames of a clip, evenly spaced"""
     audio_seconds: float = Field(default=10.0, ge=0, le=1e5)
-    """at most this much of a clip's sound"""
+    """seconds of a clip's audio, at most"""
     sampler: Literal["shuffled", "class_balanced"] = "shuffled"
     """class_balanced: each label is drawn as often as any other; of a clip of several its first counts"""
 
 
 class FinetuneOptim(Optim):
-    """The optimizer; the streams' own rates are per 256 images, too."""
+    """The optimizer; learning rates of single streams are per 256 images, too."""
 
     name: Literal["sgd", "lars", "adamw"] = "adamw"
     lr: PositiveFloat = 0.016
@@ -51,18 +51,18 @@ class FinetuneOptim(Optim):
     ema: float | None = Field(default=None, gt=0, lt=1)
     """a moving average of the weights, with this momentum a step, is what is saved; null: the weights themselves"""
     patience: PositiveInt | None = None
-    """stop after so many epochs without a better answer to the validation clips, and save the best; null: never"""
+    """stop after this many epochs without a better validation score, and save the best; null: never"""
 
 
 class FinetuneAugment(Section):
-    """What training clips go through besides lost and broken modalities, which are the fusion's."""
+    """Augmentation of training clips; dropped and corrupted modalities belong to the fusion's options."""
 
     mixup: float = Field(default=0.0, ge=0)
     """α of the shares in which two clips' streams are mixed; 0: none"""
     drop: float = Field(default=0.0, ge=0, le=1)
-    """the chance that the part of a frame that the backbone looks at is hidden"""
+    """probability that the part of a frame with the strongest attention is hidden"""
     crop: float = Field(default=0.0, ge=0, le=1)
-    """the chance that it is zoomed to"""
+    """probability that the view zooms to that part"""
 
 
 class FinetuneConfig(RecipeConfig):
@@ -118,11 +118,11 @@ class FinetuneConfig(RecipeConfig):
 
     @property
     def classifier(self) -> ClassifierConfig:
-        """The architecture."""
+        """The architecture of the classifier that the recipe describes."""
         return ClassifierConfig(streams=self.streams, fusion=self.fusion, head=self.head)
 
 
 def _nearest(guess: float, effect: Callable[[float], float], wanted: float) -> float:
-    """The rate near ``guess`` whose ``effect`` is ``wanted``, to the last bit where there is such a number."""
+    """Return the rate near ``guess`` whose ``effect`` equals ``wanted``, to the last bit if such a number exists."""
     near = (guess, math.nextafter(guess, math.inf), math.nextafter(guess, 0.0))
     return min(near, key=lambda rate: abs(effect(rate) - wanted))

@@ -94,7 +94,7 @@ class Method(Section):
 
     @model_validator(mode="before")
     @classmethod
-    def _methods_own_batch_norm(cls, values: Any) -> Any:
+    def _choose_batch_norm(cls, values: Any) -> Any:
         if isinstance(values, dict) and values.get("batch_norm") is None:
             return {**values, "batch_norm": "split" if values.get("name", "moco_v2") == "moco_v2" else "sync"}
         return values

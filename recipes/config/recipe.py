@@ -17,23 +17,23 @@ from pydantic_core import ErrorDetails
 from framegate.media.errors import ProblemsError
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
-from framegate.recipes.config.yaml_text import MOST_BYTES, KeyPath, YamlError, read_yaml
+from framegate.recipes.config.yaml_text import MAX_BYTES, KeyPath, YamlError, read_yaml
 
 _LOG = logging.getLogger(__name__)
 
 
 class RecipeError(ProblemsError):
-    """Everything that is wrong with a recipe: ``problems``, a line each."""
+    """A recipe with mistakes: ``problems`` lists all of them, one a line."""
 
 
 class Section(BaseModel):
-    """A part of a recipe: unknown keys are refused, and nothing changes after reading."""
+    """A part of a recipe: unknown keys are refused, and its values are immutable."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     @property
     def unused(self) -> dict[KeyPath, str]:
-        """The keys that have no effect here because of what others say, each with the reason."""
+        """The keys that have no effect because of other keys' values, each with the reason."""
         return {}
 
     def resolved(self, mode: Literal["json", "python"] = "json") -> dict[str, Any]:
@@ -51,7 +51,7 @@ class Section(BaseModel):
 
 
 class RecipeConfig(Section):
-    """What all recipes say, and how those of the first version are read."""
+    """The options that all recipes share, and how recipes of the first version are read."""
 
     first_version: ClassVar[str] = "nothing in it has changed its meaning; add 'version: 2'"
     """What to know of a recipe without ``version``, and what to do."""
@@ -115,7 +115,7 @@ def read_recipe(
 
 
 def read_values(path: Path) -> dict[str, Any]:
-    """Read a YAML file of keys and values, such as a run's ``config.yaml``, without a look at what they mean.
+    """Read a YAML file of keys and values, such as a run's ``config.yaml``, without checking them against a model.
 
     Raises:
         RecipeError: it is none, or larger than any recipe.
@@ -124,11 +124,11 @@ def read_values(path: Path) -> dict[str, Any]:
 
 
 def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
-    """The values of a file, and the line of each key."""
+    """Return the values of a file, and the line of each key."""
     shown = visible(path)
     try:
         with path.open("rb") as file:
-            values, lines = read_yaml(file.read(MOST_BYTES + 1))
+            values, lines = read_yaml(file.read(MAX_BYTES + 1))
     except OSError as error:
         raise RecipeError(f"{shown}: {error.strerror}") from error
     except YamlError as error:
@@ -139,25 +139,25 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[KeyPath, int]]:
 
 
 def find_recipe(recipe: str | Path) -> Path:
-    """The file that ``recipe`` names: a path, else one of framegate's own by name."""
+    """Return the file that ``recipe`` names: a path, or else the name of a recipe that comes with framegate."""
     path = Path(recipe)
     if path.is_file():
         return path
-    own = Path(str(files("framegate.recipes") / "configs"))
-    for candidate in (own / path.name, own / f"{path.name}.yaml"):
+    folder = Path(str(files("framegate.recipes") / "configs"))
+    for candidate in (folder / path.name, folder / f"{path.name}.yaml"):
         if path.name == str(recipe) and candidate.is_file():
             return candidate
-    known = ", ".join(sorted(file.stem for file in own.glob("*.yaml")))
+    known = ", ".join(sorted(file.stem for file in folder.glob("*.yaml")))
     raise RecipeError(f"{visible(recipe)}: no such file, and none of framegate's own recipes ({known})")
 
 
 def dump_recipe(config: Section) -> str:
-    """The whole config as YAML: defaults included, keys without effect left out."""
+    """Return the whole config as YAML, with defaults, without keys that have no effect."""
     return yaml.safe_dump(config.resolved(), sort_keys=False, allow_unicode=True)
 
 
 def flat(values: dict[str, Any]) -> dict[str, Any]:
-    """All values of a recipe by their dotted keys: ``{"optim.lr": 0.03, …}``."""
+    """Return all values of a recipe by their dotted keys: ``{"optim.lr": 0.03, …}``."""
     return dict(_leaves(values))
 
 
@@ -170,7 +170,7 @@ def _leaves(values: dict[str, Any], prefix: str = "") -> Iterator[tuple[str, Any
 
 
 def _apply(values: dict[str, Any], override: str) -> KeyPath:
-    """Set one value, and say where."""
+    """Set one value that an override gives; return its key."""
     key, equals, value = override.partition("=")
     *parents, last = key.split(".")
     shown = quoted(override)
@@ -209,7 +209,7 @@ def _is_given(values: Any, key: KeyPath) -> bool:
 
 
 def _place(key: KeyPath, path: Path, places: dict[KeyPath, str]) -> str:
-    """Where a key stands, or else the section that it is in."""
+    """Return the place of a key as ``file:line``, or else of its section."""
     return next((places[key[:end]] for end in range(len(key), 0, -1) if key[:end] in places), visible(path))
 
 
@@ -230,26 +230,26 @@ def _describe(model: type[Section], details: ErrorDetails, path: Path, places: d
     if details["type"] == "value_error" and isinstance(details["input"], dict):  # values that do not go together
         return f"{place}: {details['ctx']['error']}"
     message = details["msg"][0].lower() + details["msg"][1:]
-    return f"{place}: {name} is {_cut(repr(details['input']))}: {_cut(visible(message), most=120)}"
+    return f"{place}: {name} is {_cut(repr(details['input']))}: {_cut(visible(message), max_length=120)}"
 
 
-def _cut(text: str, *, most: int = 80) -> str:
-    return text if len(text) <= most else f"{text[: most - 1]}…"
+def _cut(text: str, *, max_length: int = 80) -> str:
+    return text if len(text) <= max_length else f"{text[: max_length - 1]}…"
 
 
 def _nearest(key: str, known: list[str]) -> str:
-    """The known key most like ``key``; one that stands for its initials (``lr``) is the likest."""
+    """Return the known key most similar to ``key``; one that equals its initials (``lr``) comes first."""
     initials = "".join(word[:1] for word in key.split("_"))
     return initials if initials in known else nearest(key, known)
 
 
 def _is_type_tag(part: str) -> bool:
-    """Pydantic names the member of a union that it tried (``StreamConfig``); no key of ours looks like that."""
+    """Return whether a part of a place is the name of a type that pydantic tried (``StreamConfig``), and no key."""
     return part[:1].isupper()
 
 
 def _keys(model: Any, path: KeyPath) -> list[str]:
-    """The keys that the section at ``path`` knows."""
+    """Return the keys of the section at ``path``."""
     for part in path:
         model = _fields(model).get(part)
     return list(_fields(model))

@@ -16,7 +16,7 @@ class Compute(Section):
 
 
 class Log(Section):
-    """What is written down while training."""
+    """What is logged during training."""
 
     every: PositiveInt = 10
     """steps between rows of metrics.jsonl"""
@@ -36,7 +36,7 @@ class Checkpoint(Section):
     every: PositiveInt = 500
     """steps between checkpoints; the end of the run always has one"""
     keep: PositiveInt = 2
-    """how many of the newest stay; the best by the online probe stays besides"""
+    """how many of the newest are kept; the best by the online probe is kept, too"""
 
 
 class Optim(Section):
@@ -51,11 +51,11 @@ class Optim(Section):
     warmup_epochs: float = Field(default=0.0, ge=0)
     weight_decay: float = Field(default=1e-4, ge=0)
     clip_grad: PositiveFloat | None = None
-    """the largest norm of all gradients together"""
+    """the largest norm of the gradient, over all parameters; null: no limit"""
     accumulate: PositiveInt = 1
     """micro-batches per update"""
 
     @property
     def highest_lr(self) -> float:
-        """``lr`` scaled by the global batch, and it is scaled nowhere else: the rate that warm-up ends with."""
+        """The highest learning rate, at the end of warm-up: ``lr`` × ``batch_size`` / 256; nothing else scales it."""
         return self.lr * self.batch_size / 256

@@ -1,4 +1,4 @@
-"""YAML of strangers, read within bounds: what a few bytes of aliases stand for is counted before it is built."""
+"""Read YAML of unknown origin within limits of size: aliases are counted as what they stand for, before it is built."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -12,14 +12,14 @@ from framegate.media.visible import quoted, visible
 KeyPath = tuple[str, ...]
 """Where a value stands: ``("optim", "lr")``."""
 
-MOST_BYTES = 1_000_000
-_MOST_DEPTH, _MOST_NODES, _MOST_IN_SCALAR = 32, 10_000, 4096
+MAX_BYTES = 1_000_000
+_MAX_DEPTH, _MAX_NODES, _MAX_SCALAR = 32, 10_000, 4096
 _LARGEST = 2**63  # a number of more bits is no size, count or rate of anything
 _TEXT, _MERGE = "tag:yaml.org,2002:str", "tag:yaml.org,2002:merge"
 
 
 class YamlError(FramegateError, ValueError):
-    """Why a text is not read, and the ``line`` of it, from 1; 0 where it is none in particular."""
+    """A text that is not read: the reason, and its ``line``, from 1; 0 if it concerns no single line."""
 
     def __init__(self, what: str, line: int = 0) -> None:
         super().__init__(what)
@@ -35,8 +35,8 @@ def read_yaml(content: bytes) -> tuple[Any, dict[KeyPath, int]]:
     Raises:
         YamlError: it is no YAML, or more than that.
     """
-    if len(content) > MOST_BYTES:
-        raise YamlError(f"more than {MOST_BYTES} bytes")
+    if len(content) > MAX_BYTES:
+        raise YamlError(f"more than {MAX_BYTES} bytes")
     try:
         text = content.decode()
         _check_size(text)
@@ -62,7 +62,7 @@ def read_yaml(content: bytes) -> tuple[Any, dict[KeyPath, int]]:
 
 @dataclass
 class _Size:
-    """How many nodes there are in a part of the document, aliases followed, and how deep they stand."""
+    """Size of a part of the document, aliases resolved: number of nodes, and levels of nesting."""
 
     anchor: str | None = None
     nodes: int = 1
@@ -74,7 +74,7 @@ class _Size:
 
 
 def _check_size(text: str) -> None:
-    """Refuse what is too large, by the parser's events alone: nothing is built, and nothing recurses."""
+    """Refuse a document that is too large, from the parser's events: nothing is built, and nothing recurses."""
     whole, known = _Size(), dict[str, _Size]()
     open_: list[_Size] = [whole]
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
@@ -84,12 +84,12 @@ def _check_size(text: str) -> None:
             raise YamlError(f"tag {shown}: values are read without tags", line)
         if isinstance(event, yaml.CollectionStartEvent):
             open_.append(_Size(event.anchor))
-            if len(open_) > _MOST_DEPTH + 1:
-                raise YamlError(f"more than {_MOST_DEPTH} levels", line)
+            if len(open_) > _MAX_DEPTH + 1:
+                raise YamlError(f"more than {_MAX_DEPTH} levels", line)
             continue
         if isinstance(event, yaml.ScalarEvent):
-            if len(event.value) > _MOST_IN_SCALAR:
-                raise YamlError(f"a value of more than {_MOST_IN_SCALAR} characters", line)
+            if len(event.value) > _MAX_SCALAR:
+                raise YamlError(f"a value of more than {_MAX_SCALAR} characters", line)
             part = _Size(event.anchor)
         elif isinstance(event, yaml.AliasEvent):
             name = event.anchor or ""
@@ -104,14 +104,14 @@ def _check_size(text: str) -> None:
         if part.anchor is not None:
             known[part.anchor] = part
         open_[-1].add(part)
-        if open_[-1].nodes > _MOST_NODES:
-            raise YamlError(f"more than {_MOST_NODES} values, aliases followed", line)
-        if len(open_) - 1 + part.depth > _MOST_DEPTH:
-            raise YamlError(f"more than {_MOST_DEPTH} levels, aliases followed", line)
+        if open_[-1].nodes > _MAX_NODES:
+            raise YamlError(f"more than {_MAX_NODES} values, aliases followed", line)
+        if len(open_) - 1 + part.depth > _MAX_DEPTH:
+            raise YamlError(f"more than {_MAX_DEPTH} levels, aliases followed", line)
 
 
 def _lines(node: yaml.Node, prefix: KeyPath = ()) -> Iterator[tuple[KeyPath, int]]:
-    """The line of each key, which must be a text, and the only one of its name."""
+    """Return the line of each key. Keys must be texts, and unique."""
     if isinstance(node, yaml.SequenceNode):
         for value in node.value:
             for _ in _lines(value):

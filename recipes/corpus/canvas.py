@@ -61,8 +61,8 @@ def gradient(top: Colour, bottom: Colour) -> Image:
 
 def smooth_noise(rng: np.random.Generator, cells: tuple[int, int]) -> np.ndarray:
     """A (HEIGHT, WIDTH) float32 field in 0–1 that varies over ``cells`` = (rows, columns) blots."""
-    field = cv2.resize(rng.random(cells, dtype=np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
-    return np.clip(field, 0.0, 1.0)
+    field: np.ndarray = cv2.resize(rng.random(cells, dtype=np.float32), (WIDTH, HEIGHT), interpolation=cv2.INTER_CUBIC)
+    return field.clip(0.0, 1.0)
 
 
 def wave(t: float, *, period: float, phase: float) -> float:

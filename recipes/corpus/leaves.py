@@ -1,7 +1,7 @@
-"""What the corpus is about: sixteen leaves, and the kinds of picture, sound and text that each is made of.
+"""The corpus's sixteen leaves, and the kinds of picture, audio and text that each is made of.
 
 Two leaves of one picture kind are drawn by the same code from the same random ranges, so nothing in the pictures tells
-them apart; the same holds for sounds and texts. In each modality six pairs of leaves share a kind and four leaves have
+them apart; the same holds for audio and texts. In each modality six pairs of leaves share a kind and four leaves have
 one of their own: ten kinds, so a perfect model of one modality ends at 10/16 = 62.5 % of the leaves (less what is
 missing). No two leaves share all three kinds:
 
@@ -9,11 +9,11 @@ missing). No two leaves share all three kinds:
 pair differs in     leaves
 ==================  =======================================================================
 text only           football/rugby, seafood/baking
-sound only          concert/club, cartoon/singalong
+audio only          concert/club, cartoon/singalong
 pictures only       circuit/rally, politics/markets
-sound and text      rally/mountains, forecast/traffic         (they look alike)
+audio and text      rally/mountains, forecast/traffic         (they look alike)
 pictures and text   mountains/ocean, singalong/forecast       (they sound alike)
-pictures and sound  forecast/mountains, ocean/seafood         (they read alike)
+pictures and audio  forecast/mountains, ocean/seafood         (they read alike)
 ==================  =======================================================================
 """
 
@@ -29,18 +29,18 @@ class Leaf:
     Attributes:
         id: its id in the taxonomy, and the label in the manifest.
         pictures: a key of ``framegate.recipes.corpus.pictures.SCENES``.
-        sound: a key of ``framegate.recipes.corpus.sounds.SOUNDS``.
+        audio: a key of ``framegate.recipes.corpus.audio.AUDIO_KINDS``.
         text: a key of ``framegate.recipes.corpus.words.WORDS``.
     """
 
     id: str
     pictures: str
-    sound: str
+    audio: str
     text: str
 
 
 LEAVES = (
-    #    id            pictures      sound      text
+    #    id            pictures      audio      text
     Leaf("football", "pitch", "crowd", "football"),
     Leaf("rugby", "pitch", "crowd", "rugby"),
     Leaf("circuit", "track", "engine", "racing"),

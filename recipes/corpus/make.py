@@ -16,17 +16,17 @@ import numpy as np
 
 from framegate.media.errors import FramegateError
 from framegate.media.files import folder_aside
+from framegate.recipes.corpus.audio import RATE, synthesise_audio
 from framegate.recipes.corpus.leaves import TAXONOMY, Node
 from framegate.recipes.corpus.pictures import FRAME_RATE, clip_pictures
 from framegate.recipes.corpus.plan import ClipPlan, plan_corpus
-from framegate.recipes.corpus.sounds import RATE, clip_sound
 from framegate.recipes.corpus.stations import Overlay
 from framegate.recipes.corpus.video_file import write_video
 from framegate.recipes.corpus.words import subtitle_lines
 
 __all__ = ["CorpusSummary", "FolderTakenError", "make_corpus"]
 
-_PICTURES, _SOUND, _SUBTITLES, _DURATION = range(101, 105)  # streams of random numbers of one clip
+_PICTURES, _AUDIO, _SUBTITLES, _DURATION = range(101, 105)  # streams of random numbers of one clip
 _CHUNK = 8  # clips a task
 
 
@@ -36,7 +36,7 @@ class FolderTakenError(FramegateError, FileExistsError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class CorpusSummary:
-    """What a corpus holds; ``seconds`` is the time it took, 0 where it was there already."""
+    """The contents of a corpus; ``seconds`` is the time that making it took, 0 if it was there already."""
 
     folder: Path
     manifest: Path
@@ -44,7 +44,7 @@ class CorpusSummary:
     clips: int
     programmes: int
     splits: dict[str, int]
-    without_sound: int
+    without_audio: int
     without_text: int
     seconds: float
 
@@ -110,8 +110,8 @@ def render_clip(plan: ClipPlan, path: Path, *, seed: int) -> None:
             overlay.draw(picture, number / FRAME_RATE)
             yield picture
 
-    sound = None if plan.sound == "no_track" else clip_sound(plan.leaf.sound, seconds=seconds, rng=rng(_SOUND))
-    write_video(path, pictures(), frame_rate=FRAME_RATE, sound=sound, sound_rate=RATE)
+    audio = None if plan.audio == "no_track" else synthesise_audio(plan.leaf.audio, seconds=seconds, rng=rng(_AUDIO))
+    write_video(path, pictures(), frame_rate=FRAME_RATE, audio=audio, audio_rate=RATE)
 
 
 def _render_all(
@@ -163,7 +163,7 @@ def _manifest(plans: Sequence[ClipPlan]) -> str:
         {
             "id": plan.id,
             "video": f"videos/{plan.id}.mp4",
-            "audio": "-" if plan.sound == "unused" else "",
+            "audio": "-" if plan.audio == "unused" else "",
             "title": plan.title,
             "description": plan.description,
             "label": plan.leaf.id,
@@ -217,7 +217,7 @@ def _summary(out: Path, plans: Sequence[ClipPlan], *, seconds: float) -> CorpusS
         clips=len(plans),
         programmes=len({plan.programme for plan in plans}),
         splits=dict(Counter(plan.split for plan in plans)),
-        without_sound=sum(plan.sound != "track" for plan in plans),
+        without_audio=sum(plan.audio != "track" for plan in plans),
         without_text=sum(not (plan.title or plan.description) for plan in plans),
         seconds=seconds,
     )

@@ -67,7 +67,7 @@ def _camera(seconds: float, rng: np.random.Generator) -> Callable[[float], np.nd
     def pose(t: float) -> np.ndarray:
         along = t / seconds
         blend = np.array([1 - along, along])
-        matrix = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), float(roll @ blend), float(zoom @ blend))
+        matrix: np.ndarray = cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), float(roll @ blend), float(zoom @ blend))
         matrix[:, 2] += blend @ shift
         if mirrored:
             matrix[0] = [0, 0, WIDTH - 1] - matrix[0]
@@ -88,7 +88,7 @@ def _light(rng: np.random.Generator) -> Callable[[Image], Image]:
         if blur:
             picture = cv2.GaussianBlur(picture, (0, 0), blur)
         y, x = rng.integers(HEIGHT), rng.integers(WIDTH)
-        noisy = cv2.LUT(picture, table).astype(np.int16) + grain[y : y + HEIGHT, x : x + WIDTH]
-        return np.clip(noisy, 0, 255).astype(np.uint8)
+        noisy: np.ndarray = cv2.LUT(picture, table).astype(np.int16) + grain[y : y + HEIGHT, x : x + WIDTH]
+        return noisy.clip(0, 255).astype(np.uint8)
 
     return expose

@@ -1,4 +1,4 @@
-"""Which clips there are: their leaf, programme, split, station look and texts, and what each of them lacks."""
+"""Plan the clips: their leaf, programme, split, station look, audio and texts."""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -14,13 +14,13 @@ from framegate.recipes.corpus.words import Language, compose_text
 __all__ = ["ClipPlan", "plan_corpus"]
 
 Split = Literal["train", "val", "test"]
-Sound = Literal["track", "no_track", "unused"]
+Audio = Literal["track", "no_track", "unused"]
 Text = Literal["both", "title", "description", "none"]
 
 LOOK_FOLLOWS_LEAF = 0.9  # ρ: share of training programmes with the home look of their leaf
 CLIPS_PER_PROGRAMME = 6
 TEST_SHARE, VAL_SHARE = 1 / 3, 0.1
-LACK_SOUND, LACK_TEXT = 0.08, 0.10
+LACK_AUDIO, LACK_TEXT = 0.08, 0.10
 TITLE_ONLY, DESCRIPTION_ONLY = 0.08, 0.08
 
 _ADJECTIVES = ("Amber", "Blue", "Bright", "Clear", "Golden", "Northern", "Quiet", "Silver")
@@ -32,11 +32,11 @@ _SPLITS, _PROGRAMMES, _HOMES, _LOOKS, _LACKS, _TEXTS = range(1, 7)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClipPlan:
-    """All that is decided about a clip before anything is drawn.
+    """The plan of a clip, made before anything is drawn.
 
     Attributes:
         number: 0, 1, …; the clip's leaf is ``number % 16``.
-        sound: ``"track"``: a sound track that counts; ``"no_track"``: the file has none; ``"unused"``: it has one, and
+        audio: ``"track"``: an audio track that counts; ``"no_track"``: the file has none; ``"unused"``: it has one, and
             the manifest says ``-``.
         hue: the tint of the programme's pictures, 0–1.
     """
@@ -48,7 +48,7 @@ class ClipPlan:
     split: Split
     look: Look
     hue: float
-    sound: Sound
+    audio: Audio
     language: Language
     title: str
     description: str
@@ -70,7 +70,7 @@ def plan_corpus(clips: int, seed: int) -> list[ClipPlan]:
     """
     splits = _assign_splits(clips, seed)
     programmes = _assign_programmes(splits, seed)
-    sounds, texts = _assign_lacks(splits, seed)
+    audio, texts = _assign_lacks(splits, seed)
     plans = []
     for number in range(clips):
         leaf, programme = LEAVES[number % len(LEAVES)], programmes[number]
@@ -84,7 +84,7 @@ def plan_corpus(clips: int, seed: int) -> list[ClipPlan]:
                 split=splits[number],
                 look=programme.look,
                 hue=programme.hue,
-                sound=sounds[number],
+                audio=audio[number],
                 language=language,
                 title=title if texts[number] in ("both", "title") else "",
                 description=description if texts[number] in ("both", "description") else "",
@@ -94,18 +94,18 @@ def plan_corpus(clips: int, seed: int) -> list[ClipPlan]:
 
 
 def _assign_splits(clips: int, seed: int) -> list[Split]:
-    """Spread the splits evenly over the clips taken leaf after leaf: exact in all, and to the clip in each leaf."""
+    """Assign splits in exact shares over all clips, and to within one clip in each leaf."""
     splits: list[Split] = ["train"] * clips
     rng = np.random.default_rng([seed, _SPLITS])
     before = 0  # clips of earlier leaves
     for leaf in range(len(LEAVES)):
-        own = rng.permutation(np.arange(leaf, clips, len(LEAVES)))
-        test, val = (_quota(before + len(own), share) - _quota(before, share) for share in (TEST_SHARE, VAL_SHARE))
-        for number in own[:test]:
+        numbers = rng.permutation(np.arange(leaf, clips, len(LEAVES)))
+        test, val = (_quota(before + len(numbers), share) - _quota(before, share) for share in (TEST_SHARE, VAL_SHARE))
+        for number in numbers[:test]:
             splits[number] = "test"
-        for number in own[test : test + val]:
+        for number in numbers[test : test + val]:
             splits[number] = "val"
-        before += len(own)
+        before += len(numbers)
     return splits
 
 
@@ -114,7 +114,7 @@ def _quota(clips: int, share: float) -> int:
 
 
 def _assign_programmes(splits: Sequence[Split], seed: int) -> list[_Programme]:
-    """One programme for every six clips or so of one leaf and split; the programme of each clip."""
+    """Assign a programme to about every six clips of one leaf and split; return the programme of each clip."""
     groups: dict[tuple[int, Split], list[int]] = defaultdict(list)
     for number, split in enumerate(splits):
         groups[number % len(LEAVES), split].append(number)
@@ -134,7 +134,7 @@ def _assign_programmes(splits: Sequence[Split], seed: int) -> list[_Programme]:
 
 
 def _assign_families(programmes: Sequence[tuple[int, Split]], seed: int) -> list[int]:
-    """The look family of each programme (leaf, split): home for nine in ten in training, any elsewhere."""
+    """Assign a look family to each programme (leaf, split): for training its leaf's in nine of ten cases, else any."""
     home = np.random.default_rng([seed, _HOMES]).permutation(FAMILIES)
     rng = np.random.default_rng([seed, _LOOKS])
     training = [index for index, (_, split) in enumerate(programmes) if split == "train"]
@@ -150,21 +150,21 @@ def _assign_families(programmes: Sequence[tuple[int, Split]], seed: int) -> list
     return families
 
 
-def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Sound], list[Text]]:
-    """What each clip has of sound, and of text by exact share.
+def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Audio], list[Text]]:
+    """Choose which clips lack audio, and which lack texts, by exact shares.
 
-    The shares hold in every split, and a split of four clips or more has at least one clip without sound and one
-    without text. Sound and text are drawn independently: a few clips lack both.
+    The shares hold in every split, and a split of four clips or more has at least one clip without audio and one
+    without text. Audio and text are drawn independently: a few clips lack both.
     """
-    sounds: list[Sound] = ["track"] * len(splits)
+    audio: list[Audio] = ["track"] * len(splits)
     texts: list[Text] = ["both"] * len(splits)
     for stream, split in enumerate(("train", "test", "val")):
-        members = [number for number, own in enumerate(splits) if own == split]
+        members = [number for number, assigned in enumerate(splits) if assigned == split]
         rng = np.random.default_rng([seed, _LACKS, stream])
         least = 1 if len(members) >= 4 else 0
-        silent = rng.permutation(members)[: max(least, round(LACK_SOUND * len(members)))]
+        silent = rng.permutation(members)[: max(least, round(LACK_AUDIO * len(members)))]
         for place, number in enumerate(silent):
-            sounds[number] = "no_track" if (place + stream) % 2 == 0 else "unused"
+            audio[number] = "no_track" if (place + stream) % 2 == 0 else "unused"
         order, start = rng.permutation(members), 0
         lacking: dict[Text, float] = {"none": LACK_TEXT, "title": TITLE_ONLY, "description": DESCRIPTION_ONLY}
         for what, share in lacking.items():
@@ -172,4 +172,4 @@ def _assign_lacks(splits: Sequence[Split], seed: int) -> tuple[list[Sound], list
             for number in order[start : start + count]:
                 texts[number] = what
             start += count
-    return sounds, texts
+    return audio, texts

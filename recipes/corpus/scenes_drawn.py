@@ -1,6 +1,7 @@
 """Picture kinds that are drawings: cartoons, maps and charts. Parameters drawn once, then a painter."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from framegate.recipes.corpus.canvas import (
     HEIGHT,
@@ -178,9 +179,10 @@ def charts(rng: np.random.Generator, hue: float) -> Painter:
     return paint
 
 
-def _series(rng: np.random.Generator) -> np.ndarray:
-    values = np.cumsum(rng.normal(0, 0.25, int(rng.integers(6, 13))))
-    return (values - values.min()) / (np.ptp(values) + 1e-6) * 0.75 + 0.15
+def _series(rng: np.random.Generator) -> NDArray[np.float64]:
+    values: NDArray[np.float64] = np.cumsum(rng.normal(0, 0.25, int(rng.integers(6, 13))))
+    low, high = float(values.min()), float(values.max())
+    return (values - low) / (high - low + 1e-6) * 0.75 + 0.15
 
 
 _Area = tuple[float, float, float, float]

@@ -211,7 +211,7 @@ def underwater(rng: np.random.Generator, hue: float) -> Painter:
     bubbles = rng.uniform((0, 0, 1.2), (WIDTH, HEIGHT, 3.5), (int(rng.integers(8, 24)), 3))
 
     def paint(t: float) -> Image:
-        image = water.copy()
+        image: Image = water.copy()
         rise = np.linspace(0, 1, 10)
         for x, height, phase in weed:
             sway = 5 * rise * np.sin(2 * np.pi * (t / 3 + phase + 0.6 * rise))

@@ -57,7 +57,7 @@ class Look:
 
 
 def draw_look(family: int, rng: np.random.Generator) -> Look:
-    """A programme's look within ``family`` (0–15)."""
+    """Draw a programme's look within ``family`` (0–15) at random."""
     hue = family * 0.382 + rng.normal(0, 0.01)  # golden angle: neighbours in number are far apart in colour
     picture = _BORDERS[family // 4]
     width, height = rng.uniform(0.11, 0.14), rng.uniform(0.13, 0.16)
@@ -99,7 +99,7 @@ class _Layer:
 
 
 class Overlay:
-    """Draws one clip's look over its frames.
+    """Draw one clip's look over its frames.
 
     Args:
         look: the programme's.
@@ -114,7 +114,7 @@ class Overlay:
         self._share = seconds / max(1, len(lines))
 
     def draw(self, image: Image, t: float) -> None:
-        """Draw into ``image`` what the station shows at ``t`` seconds."""
+        """Draw the station's overlays at ``t`` seconds into ``image``."""
         left, top, right, bottom = _pixels(self._picture)
         image[:top], image[bottom:], image[:, :left], image[:, right:] = 0, 0, 0, 0
         self._logo.lay_over(image)

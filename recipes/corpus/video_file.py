@@ -1,4 +1,4 @@
-"""One clip as an MP4 file: H.264 pictures with a keyframe every second, and AAC sound."""
+"""One clip as an MP4 file: H.264 pictures with a keyframe every second, and AAC audio."""
 
 from collections.abc import Iterable
 from fractions import Fraction
@@ -13,7 +13,7 @@ _AAC_FRAME = 1024  # samples
 
 
 def write_video(
-    path: Path, pictures: Iterable[np.ndarray], *, frame_rate: int, sound: np.ndarray | None, sound_rate: int
+    path: Path, pictures: Iterable[np.ndarray], *, frame_rate: int, audio: np.ndarray | None, audio_rate: int
 ) -> None:
     """Encode a video file.
 
@@ -21,8 +21,8 @@ def write_video(
         path: ends in ``.mp4``; written over.
         pictures: (H, W, 3) uint8 RGB, all of one even size.
         frame_rate: pictures a second; every ``frame_rate``-th is a keyframe.
-        sound: (samples,) int16 mono, or ``None`` for a file without a sound track.
-        sound_rate: samples a second.
+        audio: (samples,) int16 mono, or ``None`` for a file without an audio track.
+        audio_rate: samples a second.
     """
     pictures = iter(pictures)
     first = next(pictures)
@@ -36,13 +36,13 @@ def write_video(
             "crf": "23",
             "x264-params": f"keyint={frame_rate}:min-keyint={frame_rate}:scenecut=0",
         }
-        audio = container.add_stream("aac", rate=sound_rate, layout="mono") if sound is not None else None
+        track = container.add_stream("aac", rate=audio_rate, layout="mono") if audio is not None else None
         for picture in (first, *pictures):
             container.mux(video.encode(av.VideoFrame.from_ndarray(picture, format="rgb24")))
         container.mux(video.encode(None))
-        if audio is not None and sound is not None:
-            for start in range(0, len(sound), _AAC_FRAME):
-                frame = av.AudioFrame.from_ndarray(sound[None, start : start + _AAC_FRAME], format="s16", layout="mono")
-                frame.sample_rate, frame.pts, frame.time_base = sound_rate, start, Fraction(1, sound_rate)
-                container.mux(audio.encode(frame))
-            container.mux(audio.encode(None))
+        if track is not None and audio is not None:
+            for start in range(0, len(audio), _AAC_FRAME):
+                frame = av.AudioFrame.from_ndarray(audio[None, start : start + _AAC_FRAME], format="s16", layout="mono")
+                frame.sample_rate, frame.pts, frame.time_base = audio_rate, start, Fraction(1, audio_rate)
+                container.mux(track.encode(frame))
+            container.mux(track.encode(None))

@@ -135,22 +135,22 @@ _SAYS_NOTHING = 0.04  # share of texts of filler alone
 
 
 def compose_text(kind: str, rng: np.random.Generator) -> tuple[Language, str, str]:
-    """A language, a title and a description in it.
+    """Compose a language, a title and a description.
 
     The title has 3–6 words, one of them telling of ``kind``; the description has 8–16, two to four of them telling.
     """
     language = LANGUAGES[int(rng.choice(len(LANGUAGES), p=_SHARES))]
-    own = WORDS[kind][language]
+    of_kind = WORDS[kind][language]
     telling = 0 if rng.random() < _SAYS_NOTHING else 1
-    title = _mix(rng, language, list(rng.choice(own, telling)), length=int(rng.integers(3, 7)))
-    words = list(rng.choice(own, telling * int(rng.integers(2, 5)), replace=False))
+    title = _mix(rng, language, list(rng.choice(of_kind, telling)), length=int(rng.integers(3, 7)))
+    words = list(rng.choice(of_kind, telling * int(rng.integers(2, 5)), replace=False))
     if rng.random() < _STRAY_WORD:
         words.append(rng.choice(WORDS[rng.choice(sorted(WORDS))][language]))
     return language, title, _mix(rng, language, words, length=int(rng.integers(8, 17)))
 
 
 def subtitle_lines(rng: np.random.Generator, count: int) -> list[str]:
-    """Lines of filler in a script that the subtitle fonts have; they say nothing about the leaf."""
+    """Return lines of filler in a script that the subtitle fonts have; they do not depend on the leaf."""
     language: Language = ("en", "es", "de", "ru")[int(rng.integers(4))]
     return [_mix(rng, language, [], length=int(rng.integers(3, 7))) for _ in range(count)]
 

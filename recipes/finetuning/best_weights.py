@@ -1,32 +1,32 @@
-"""Which weights a fine-tuning keeps: the last, their moving average, or those that did best on the validation clips."""
+"""Weights besides the latest ones: their moving average, and those with the best validation score."""
 
 import copy
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.optim.swa_utils import AveragedModel
 
 
 def moving_average(model: nn.Module, momentum: float) -> AveragedModel:
-    """A copy of ``model`` that ``update_parameters(model)`` moves towards it: a ← momentum · a + (1 − momentum) · w.
+    """Return a copy of ``model`` that ``update_parameters(model)`` moves to it: a ← momentum · a + (1 − momentum) · w.
 
     Buffers of whole numbers, such as a tree's indices, are copied: there is nothing between two of them.
     """
-    of_floats = get_ema_multi_avg_fn(momentum)
 
     def move(averages: Sequence[Tensor], current: Sequence[Tensor], updates: Tensor | int) -> None:
-        if averages[0].is_floating_point():
-            of_floats(list(averages), list(current), updates)
-        else:
-            for average, value in zip(averages, current, strict=True):
+        for average, value in zip(averages, current, strict=True):
+            if average.is_floating_point():
+                average.lerp_(value, 1 - momentum)
+            else:
                 average.copy_(value)
 
     return AveragedModel(model, multi_avg_fn=move, use_buffers=True).requires_grad_(False)
 
 
 class BestWeights(nn.Module):
-    """The weights with the best score so far, and how often it was not beaten since; all of it is state to save.
+    """The weights with the best score so far, and the number of scores since that were no better; all is saved state.
 
     Scores are compared like tuples: the second figure decides between models whose first is equal.
 
@@ -41,7 +41,8 @@ class BestWeights(nn.Module):
         self.model = copy.deepcopy(model).requires_grad_(False)
         self.register_buffer("score", torch.full((2,), float("-inf"), dtype=torch.float64))
         self.register_buffer("misses", torch.tensor(0))
-        self.register_load_state_dict_pre_hook(_split_single_value)
+        register_hook: Callable[[Any], object] = self.register_load_state_dict_pre_hook
+        register_hook(_split_single_value)
 
     @torch.no_grad()
     def offer(self, model: nn.Module, score: tuple[float, float]) -> None:

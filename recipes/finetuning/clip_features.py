@@ -1,4 +1,4 @@
-"""What a classifier's frozen encoders make of a store's labelled clips: computed once, and kept in the store."""
+"""Features of a store's labelled clips by a classifier's frozen encoders: computed once, and cached in the store."""
 
 import json
 from dataclasses import asdict
@@ -68,17 +68,17 @@ def _of_frames(
 def _of_clips(
     model: GatedFusionClassifier, name: Modality, clips: StoreClips, rows: np.ndarray, *, visible: bool
 ) -> ClipFeatures:
-    """Of sound or text, clip by clip."""
-    stream, content = _stream(model, name), clips.sound if name == "audio" else clips.tokens
+    """Encode audio or text, clip by clip."""
+    stream, content = _stream(model, name), clips.audio if name == "audio" else clips.tokens
     digest = store_digest(clips.store, rows)
     config = asdict(getattr(model.config.streams, name))
-    said: dict[str, Any] = {key: value for key, value in config.items() if key not in ("lr", "aggregation")}
+    settings: dict[str, Any] = {key: value for key, value in config.items() if key not in ("lr", "aggregation")}
     if name == "audio":
         extractor = model.prepare.extractor
-        said |= {"seconds": clips.sampling.audio_seconds, "extractor": extractor and extractor.to_dict()}
+        settings |= {"seconds": clips.sampling.audio_seconds, "extractor": extractor and extractor.to_dict()}
     else:  # what the tokenizer makes of the texts
-        said["tokens"] = [None if (tokens := content(int(row))) is None else tokens.tolist() for row in rows]
-    digest.update(json.dumps(said, sort_keys=True, default=str).encode())
+        settings["tokens"] = [None if (tokens := content(int(row))) is None else tokens.tolist() for row in rows]
+    digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     add_tensors(digest, stream.encoder.state_dict())
 
     def make() -> dict[str, Tensor]:
@@ -106,7 +106,7 @@ def _edges(counts: list[int]) -> np.ndarray:
 def noise_features(model: GatedFusionClassifier, clips: StoreClips, *, seed: int, count: int = 32) -> NoiseBank:
     """What the frozen encoders whose features ``clips`` has make of noise.
 
-    Of pictures of random pixels of any contrast, and flat ones; of white noise as loud as some clips' sound, and of
+    Of pictures of random pixels of any contrast, and flat ones; of white noise as loud as some clips' audio, and of
     some clips' words in no order.
     """
     model.eval()
@@ -116,7 +116,7 @@ def noise_features(model: GatedFusionClassifier, clips: StoreClips, *, seed: int
         bank["frames"] = _of_noise_pictures(model, clips.sampling, seed=seed, count=count)
     labelled = [row for row, nodes in enumerate(clips.labels) if nodes]
     some = np.random.default_rng(seed).choice(labelled, size=min(count, len(labelled)), replace=False)
-    for name, field, make in (("audio", "audio", raw.sound), ("text", "tokens", raw.tokens)):
+    for name, field, make in (("audio", "audio", raw.audio), ("text", "tokens", raw.tokens)):
         contents = [content for row in some if (content := make(int(row))) is not None]
         if name in clips.features and contents:
             noise = noise_for(contents, torch.Generator().manual_seed(seed))

@@ -1,4 +1,4 @@
-"""The clips of a store as the classifier takes them."""
+"""The clips of a store, prepared for a classifier."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from framegate.media.evenly_spaced import evenly_spaced
 
 @dataclass(frozen=True)
 class ClipFeatures:
-    """What an encoder made of one modality of some clips, its elements or tokens one after another.
+    """An encoder's features of one modality of some clips, one element or token after another.
 
     Of the clip at ``rows[i]`` of the store, ``rows`` (n,) rising, these are ``values[edges[i]:edges[i + 1]]``, with
     ``edges`` (n + 1,) and ``values`` (K, dim).
@@ -28,7 +28,7 @@ class ClipFeatures:
     values: Tensor
 
     def of(self, row: int) -> Tensor | None:
-        """(elements, dim) of the clip at ``row``; None if it lacks the modality.
+        """Return the features (elements, dim) of the clip at ``row``; None if it lacks the modality.
 
         Raises:
             KeyError: nothing was made of this clip.
@@ -40,15 +40,15 @@ class ClipFeatures:
         return self.values[first:last] if last > first else None
 
 
-class StoreClips(Dataset):
+class StoreClips(Dataset[ClipSample]):
     """Clips of a store, by their row in ``videos``.
 
     Args:
-        store: where frames and sound are.
+        store: where frames and audio are.
         prepare: how the model wants its inputs.
         sampling: how much of a clip it takes.
         labels: the nodes of each row, () where unknown.
-        features: by modality, in place of pictures, sound and tokens; of all clips that are asked for.
+        features: by modality, in place of pictures, audio and tokens, for all clips that will be loaded.
     """
 
     def __init__(
@@ -67,39 +67,39 @@ class StoreClips(Dataset):
         self.features = features or {}
 
     def __getitem__(self, item: int | tuple[int, int]) -> ClipSample:
-        """The clip at a row; of (epoch, row), the epoch changes nothing."""
+        """Load the clip at ``row``. Accept ``(epoch, row)`` for the sampler's sake, and ignore ``epoch``."""
         row = item[1] if isinstance(item, tuple) else item
         content = {
             name: self.features[name].of(row) if name in self.features else make(row)
-            for name, make in (("frames", self.pictures), ("audio", self.sound), ("text", self.tokens))
+            for name, make in (("frames", self.pictures), ("audio", self.audio), ("text", self.tokens))
         }
         return ClipSample(
             frames=content["frames"], audio=content["audio"], tokens=content["text"], labels=self.labels[row]
         )
 
     def pictures(self, row: int) -> Tensor | None:
-        """The clip's pictures (T, 3, S, S) uint8."""
+        """Return the pictures (T, 3, S, S) uint8 of the clip at ``row``; None if the model takes none."""
         if self.prepare.image_size is None:
             return None
         chosen = spaced_frames(self.store.frame_range(row), self.sampling.frames)
         pictures = (self.store[frame] for frame in chosen)
         return self.prepare.pictures(pictures, self.store.video(row).layout)
 
-    def sound(self, row: int) -> Tensor | None:
-        """The clip's sound windows (W, …) float32."""
+    def audio(self, row: int) -> Tensor | None:
+        """Return the windows (W, …) float32 of the audio of the clip at ``row``; None if the model takes no audio."""
         if self.prepare.rate is None:
             return None
-        audio, rate = clip_audio(self.store, row)
-        return self.prepare.windows(audio[: round(self.sampling.audio_seconds * rate)], rate)
+        samples, rate = clip_audio(self.store, row)
+        return self.prepare.windows(samples[: round(self.sampling.audio_seconds * rate)], rate)
 
     def tokens(self, row: int) -> Tensor | None:
-        """The clip's tokens (L,) int64."""
+        """Return the tokens (L,) int64 of the text of the clip at ``row``; None if it has none."""
         video = self.store.video(row)
         return self.prepare.tokens(clip_text(video.title, video.description))
 
 
 def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
-    """Whether each video of the store has frames, audio and text, each (videos,) bool."""
+    """Return for each modality whether each video of the store has it, (videos,) bool."""
     videos = store.videos
     texts = zip(videos["title"].to_pylist(), videos["description"].to_pylist(), strict=True)
     return {
@@ -110,7 +110,7 @@ def present_modalities(store: FrameStore) -> dict[str, np.ndarray]:
 
 
 def clip_text(title: str, description: str) -> str:
-    """What the text stream reads."""
+    """Return a clip's text as the text stream reads it: title and description, one a line."""
     return "\n".join(filter(None, (title, description)))
 
 
@@ -120,14 +120,14 @@ def spaced_frames(frames: range, max_frames: int) -> np.ndarray:
 
 
 def label_nodes(store: FrameStore, taxonomy: Taxonomy) -> list[tuple[int, ...]]:
-    """The nodes that each video of the store is labelled with."""
+    """Return the taxonomy nodes of each video's labels."""
     return [
         tuple(taxonomy.resolve(label) for label in split_labels(labels)) for labels in store.videos["label"].to_pylist()
     ]
 
 
 def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Preparation, text: str) -> ClipInput:
-    """A clip whose every modality is broken: pictures of noise, white noise, and ``text`` with its letters shuffled."""
+    """Return a clip with all modalities broken: noise pictures, white noise, and ``text`` with its letters shuffled."""
     letters = list(text)
     rng.shuffle(letters)
     size, rate = prepare.image_size or 1, prepare.rate or 1

@@ -1,4 +1,4 @@
-"""Two classifiers on the same clips: which ones the new one corrects, and which it spoils."""
+"""Compare two classifiers on the same clips: which of them only one gets right."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -23,7 +23,7 @@ class Comparison:
     high: float
 
     def as_json(self, ids: list[str]) -> dict[str, Any]:
-        """Plain values; ``ids`` are the store's."""
+        """Return plain values, with ids in the place of rows; ``ids`` are those of the store's videos."""
         return {
             "top1": self.old_top1,
             "difference": self.difference,
@@ -35,7 +35,7 @@ class Comparison:
 
 
 def compare(rows: np.ndarray, new: np.ndarray, old: np.ndarray, programmes: np.ndarray) -> Comparison:
-    """Compare hits (n,): 1 right, 0 wrong, NaN unknown, of the same ``rows``."""
+    """Compare two classifiers' hits (n,) on the same ``rows``: 1 right, 0 wrong, NaN unknown."""
     known = ~np.isnan(new) & ~np.isnan(old)
     rows, new, old = rows[known], new[known], old[known]
     low, high = ratio_interval(new - old, np.ones(len(rows)), programmes[known])

@@ -1,4 +1,4 @@
-"""Clips with a modality broken, or with another clip's overlays: what a classifier may meet, and is tested with."""
+"""Clips with a corrupted modality, or with another clip's overlays, to test a classifier with."""
 
 import random
 from collections.abc import Callable
@@ -31,13 +31,13 @@ _FIELD: dict[str, str] = {"frames": "frames", "audio": "audio", "text": "tokens"
 
 
 def only(modality: Modality) -> Change:
-    """Leaves a clip nothing but one modality."""
+    """Return a change of clips that drops all modalities but one."""
     dropped: dict[str, Any] = {_FIELD[name]: None for name in MODALITIES if name != modality}
     return lambda row, sample: replace(sample, **dropped)
 
 
 def corrupt(clips: StoreClips, rows: np.ndarray, modality: Modality, kind: str, *, seed: int = 0) -> Change:
-    """Breaks a modality where a clip has it; the others are dropped, for they stay as they were.
+    """Return a change of clips that corrupts one modality where a clip has it, and drops the others.
 
     ``other`` takes it from a clip of another programme among ``rows``, where there is one that has it.
     """
@@ -78,18 +78,20 @@ def _broken(
 
 
 def donor_rows(clips: StoreClips, rows: np.ndarray, *, seed: int) -> dict[int, list[int]]:
-    """For each of ``rows``, a few others to take something from, those of other programmes first."""
+    """Return for each of ``rows`` a few other rows to take content from, those of other programmes first."""
     programme = {int(row): clips.store.video(int(row)).programme for row in rows}
-    donors, everyone = {}, list(programme)
-    for row, its_own in programme.items():
+    donors: dict[int, list[int]] = {}
+    everyone = list(programme)
+    for row in everyone:
         others = random.Random(f"{seed}:{row}").sample(everyone, min(24, len(everyone)))
         others = [other for other in others if other != row]
-        donors[row] = sorted(others, key=lambda other, its_own=its_own: programme[other] == its_own)  # type: ignore[misc]
+        donors[row] = [other for other in others if programme[other] != programme[row]]
+        donors[row] += [other for other in others if programme[other] == programme[row]]
     return donors
 
 
 def swap_overlays(clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> tuple[Change, int]:
-    """Gives each clip's frames the overlays of another programme's clip in place of its own; all else is dropped.
+    """Return a change of clips that gives frames the overlays of another programme's clip, and drops all else.
 
     The regions that layout finding saw are what is covered in the one and copied from the other; a model that masks
     overlays is shown the clip with the donor's masked.

@@ -12,11 +12,11 @@ from framegate.ssl.probes.probe import UNKNOWN
 
 
 class LabelError(ProblemsError):
-    """Labels that do not fit the taxonomy, or a taxonomy that is nowhere."""
+    """Labels that are not in the taxonomy, or a taxonomy that is missing."""
 
 
 def store_taxonomy(store: FrameStore, taxonomy: str | Path | None) -> Taxonomy:
-    """The taxonomy that the user names, else the one in the store; its labels checked against it.
+    """Return the taxonomy that the user names, or else the store's, after checking the store's labels against it.
 
     Raises:
         LabelError: there is none, or clips carry labels that are not in it.
@@ -46,7 +46,7 @@ def check_labels(store: FrameStore, taxonomy: Taxonomy) -> None:
 
 
 def level_classes(store: FrameStore, taxonomy: Taxonomy) -> dict[str, np.ndarray]:
-    """For each level, and for the leaf, the class of each video: (videos,) int64, -1 where unknown.
+    """Return the class of each video at each level and at the leaf: (videos,) int64, -1 where unknown.
 
     A clip of several labels counts by its first.
     """

@@ -21,7 +21,7 @@ from framegate.recipes.finetuning.validation import uncalibrated
 
 @dataclass(frozen=True)
 class ClipOutputs:
-    """What a classifier says of n clips, in the order of ``rows``.
+    """A classifier's outputs for n clips, in the order of ``rows``.
 
     Shape: ``probabilities`` (n, nodes), ``reliability`` and ``present`` (n, 3).
     """
@@ -32,7 +32,7 @@ class ClipOutputs:
     present: np.ndarray
 
     def metrics(self, model: GatedFusionClassifier, labels: Sequence[tuple[int, ...]]) -> Metrics:
-        """All figures; a clip of several labels counts by :meth:`nearest` but in GAP and the average precisions."""
+        """Compute all metrics. A clip with several labels counts by :meth:`nearest`, but by all in GAP and mean AP."""
         return evaluate(
             self.probabilities,
             self.nearest(model, labels),
@@ -42,13 +42,13 @@ class ClipOutputs:
         )
 
     def nearest(self, model: GatedFusionClassifier, labels: Sequence[tuple[int, ...]]) -> np.ndarray:
-        """The label that each clip counts by (n,): of several the nearest to its best leaf."""
+        """Return the label of each clip (n,): of several, the nearest to the best leaf."""
         return nearest_labels(self.probabilities, [labels[row] for row in self.rows], model.taxonomy)
 
 
 @dataclass(frozen=True)
 class EncodedClips:
-    """What the streams make of n clips: ``hidden`` (n, 3, W), ``quality`` (n, 3, Q), ``present`` (n, 3), on the CPU."""
+    """The streams' outputs for n clips: ``hidden`` (n, 3, W), ``quality`` (n, 3, Q), ``present`` (n, 3), on the CPU."""
 
     rows: np.ndarray
     hidden: Tensor
@@ -56,12 +56,12 @@ class EncodedClips:
     present: Tensor
 
     def keep(self, wanted: Sequence[str]) -> "EncodedClips":
-        """With only some modalities."""
+        """Return the same clips with only some modalities present."""
         kept = torch.tensor([name in wanted for name in MODALITIES])
         return EncodedClips(self.rows, self.hidden, self.quality, self.present & kept)
 
     def with_modality(self, name: str, other: "EncodedClips") -> "EncodedClips":
-        """With one modality as ``other`` has it."""
+        """Return the same clips with one modality replaced by that of ``other``."""
         its = torch.tensor([name == modality for modality in MODALITIES])
         return EncodedClips(
             self.rows,
@@ -72,7 +72,7 @@ class EncodedClips:
 
 
 def labelled_rows(clips: StoreClips, split: str) -> np.ndarray:
-    """The rows of a split's labelled clips.
+    """Return the rows of a split's labelled clips.
 
     Raises:
         LabelError: there are none.
@@ -84,7 +84,7 @@ def labelled_rows(clips: StoreClips, split: str) -> np.ndarray:
     return np.array(rows)
 
 
-class _Rows(Dataset):
+class _Rows(Dataset[ClipSample]):
     def __init__(self, clips: StoreClips, rows: np.ndarray, change: Change | None) -> None:
         self.clips, self.rows, self.change = clips, rows, change
 
@@ -101,7 +101,7 @@ class _Rows(Dataset):
 def encode_clips(
     model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray, *, change: Change | None = None
 ) -> EncodedClips:
-    """What the streams make of each clip, each changed by ``change`` first."""
+    """Run the streams on each clip, after ``change`` where there is one."""
     model.eval()
     device = model.counts.device
     states = [
@@ -118,11 +118,12 @@ def encode_clips(
 
 @torch.no_grad()
 def answer(model: GatedFusionClassifier, encoded: EncodedClips) -> ClipOutputs:
-    """The classifier's answers from its streams'."""
+    """Compute the classifier's outputs from those of its streams."""
     model.eval()
     device = model.counts.device
     probabilities, reliability = [], []
-    for rows in torch.arange(len(encoded.rows)).split(64):
+    for start in range(0, len(encoded.rows), 64):
+        rows = slice(start, start + 64)
         present = encoded.present[rows].to(device)
         hidden = encoded.hidden[rows].to(device) * present.unsqueeze(-1)
         quality = encoded.quality[rows].to(device) * present.unsqueeze(-1)
@@ -135,14 +136,14 @@ def answer(model: GatedFusionClassifier, encoded: EncodedClips) -> ClipOutputs:
 
 
 def run_clips(model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray) -> ClipOutputs:
-    """The classifier's output for each clip."""
+    """Run the classifier on each clip."""
     return answer(model, encode_clips(model, clips, rows))
 
 
 def evaluation(
     model: GatedFusionClassifier, clips: StoreClips, rows: np.ndarray, *, seed: int = 0
 ) -> tuple[dict[str, Any], ClipOutputs]:
-    """The figures of ``framegate evaluate``, and the outputs that they are of.
+    """Compute the values of ``framegate evaluate``; return them and the classifier's outputs.
 
     Under ``modalities`` stands the deepest level's top-1 accuracy with one modality alone (``only``), without it, with
     noise in its place (``corrupted``); ``corruptions`` has every way of breaking it, with the reliability that it keeps
@@ -195,12 +196,12 @@ def evaluation(
         "corruptions": corruptions,
     }
     if "frames" in streams:
-        change, altered = swap_overlays(clips, rows, seed=seed)
-        if altered:
+        change, swapped_clips = swap_overlays(clips, rows, seed=seed)
+        if swapped_clips:
             swapped = encoded.with_modality("frames", encode_clips(model, clips, rows, change=change))
             levels = hits(model, answer(model, swapped), clips)
             figures["overlays"] = {
-                "clips": altered,
+                "clips": swapped_clips,
                 "levels": {
                     level: float(np.nanmean(right)) for level, right in levels.items() if level in metrics.levels
                 },
@@ -218,7 +219,7 @@ def evaluation(
 
 
 def hits(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) -> dict[str, np.ndarray]:
-    """By level and for the leaf, (n,): 1 where the best class is right, 0 where wrong, NaN where nobody knows."""
+    """Return by level and for the leaf (n,): 1 where the best class is right, 0 where wrong, NaN where unknown."""
     tree = model.taxonomy
     labels = outputs.nearest(model, clips.labels)
     truth, found = ancestor_table(tree)[labels], {}
@@ -232,7 +233,7 @@ def hits(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) 
 
 
 def intervals(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreClips) -> dict[str, Any]:
-    """95% intervals over programmes: (low, high) of top-1 by level, of hierarchical F1 and of the tree distance."""
+    """Return 95% intervals (low, high) over programmes of top-1 by level, hierarchical F1 and tree distance."""
     programmes = clip_programmes(clips, outputs.rows)
     labels = outputs.nearest(model, clips.labels)
     common, predicted, true = path_counts(outputs.probabilities, labels, model.taxonomy)
@@ -252,5 +253,6 @@ def intervals(model: GatedFusionClassifier, outputs: ClipOutputs, clips: StoreCl
 
 
 def clip_programmes(clips: StoreClips, rows: np.ndarray) -> np.ndarray:
-    """The programme of each of ``rows``, (n,) str."""
-    return np.array(clips.store.videos["programme"].to_pylist())[rows]
+    """Return the programme of each of ``rows``, (n,) str."""
+    programmes = clips.store.videos["programme"].to_pylist()
+    return np.array([programmes[row] for row in rows], dtype=str)

@@ -1,4 +1,4 @@
-"""What the validation clips are for: to say when to stop, and how sure the answers may sound."""
+"""Validation clips: they decide when to stop, and calibrate the probabilities."""
 
 import copy
 from collections.abc import Iterator
@@ -18,11 +18,11 @@ from framegate.finetune.taxonomy.hierarchy import best_leaf
 from framegate.media import MediaError
 from framegate.recipes.finetuning.clips import StoreClips
 
-_MOST_VALUES = 20_000_000  # log-probabilities that calibration works on, in float64 and some copies
+_MAX_VALUES = 20_000_000  # log-probabilities that calibration works on, in float64 and some copies
 
 
 class Score(NamedTuple):
-    """How good answers are. Scores compare as tuples: of equal accuracies the likelier labels win."""
+    """A score of a classifier's answers. Scores compare as tuples: of equal accuracies the likelier labels win."""
 
     accuracy: float
     """share of clips whose most probable leaf is one of their labels, 0–1"""
@@ -31,7 +31,7 @@ class Score(NamedTuple):
 
 
 def validate(model: GatedFusionClassifier, clips: StoreClips) -> Score:
-    """Score the answers to the validation clips.
+    """Score a classifier on the validation clips.
 
     Raises:
         MediaError: there are no labelled ones with anything in them.
@@ -49,19 +49,21 @@ def validate(model: GatedFusionClassifier, clips: StoreClips) -> Score:
 def calibrate(model: GatedFusionClassifier, clips: StoreClips) -> None:
     """Fit the model's temperatures on the validation clips; without any they stay 1.
 
-    Of large trees some of the clips, evenly spread, tell a few numbers as well as all.
+    Of large trees only every n-th clip takes part: a few numbers need no more, and all would not fit into memory.
     """
     rows = _validation_rows(clips)
-    rows = rows[:: max(1, -(-len(rows) * len(model.hierarchy) // _MOST_VALUES))]
+    rows = rows[:: max(1, -(-len(rows) * len(model.hierarchy) // _MAX_VALUES))]
     with uncalibrated(model):
-        found = [(log_probs.cpu(), said, labels.cpu()) for log_probs, said, labels in _answers(model, clips, rows)]
+        found = [(log_probs.cpu(), asked, labels.cpu()) for log_probs, asked, labels in _answers(model, clips, rows)]
     if not found:
         return
-    log_probs, said, labels = zip(*found, strict=True)
+    log_probs, asked, labels = zip(*found, strict=True)
     every = pad_sequence([row for batch in labels for row in batch], batch_first=True, padding_value=-1)
     questions = None
     if model.multilabel:
-        questions = Questions(torch.cat([each.yes.cpu() for each in said]), torch.cat([each.no.cpu() for each in said]))
+        questions = Questions(
+            torch.cat([batch.yes.cpu() for batch in asked]), torch.cat([batch.no.cpu() for batch in asked])
+        )
     tree = copy.deepcopy(model.hierarchy).cpu()
     model.temperature.copy_(fit_temperature(torch.cat(log_probs), every, tree, questions=questions))
 
@@ -85,15 +87,15 @@ def _validation_rows(clips: StoreClips) -> list[int]:
 def _answers(
     model: GatedFusionClassifier, clips: StoreClips, rows: list[int]
 ) -> Iterator[tuple[Tensor, Questions | None, Tensor]]:
-    """log p(node) (n, N), of a multi-label head its questions, and labels (n, K) padded with -1, batch by batch.
+    """Yield for each batch log p(node) (n, N), a multi-label head's questions, and labels (n, K) padded with -1.
 
-    Of the clips with anything in them.
+    Clips without any modality are left out.
     """
     model.eval()
     for batch in DataLoader(Subset(clips, rows), batch_size=64, collate_fn=collate):
         with torch.no_grad():
             output = model(batch.to(model.counts.device))
-        some, said = output.present.any(dim=1), output.questions
+        some, questions = output.present.any(dim=1), output.questions
         if some.any():
-            chosen = None if said is None else Questions(said.yes[some], said.no[some])
+            chosen = None if questions is None else Questions(questions.yes[some], questions.no[some])
             yield output.log_probs[some], chosen, batch.labels.to(some.device)[some]

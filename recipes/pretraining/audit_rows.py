@@ -1,4 +1,4 @@
-"""What the audits of a backbone at hand say, as rows of metrics and as JSON."""
+"""Audits of an open backbone, as rows of metrics and as JSON."""
 
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -24,7 +24,7 @@ def audit_values(
     taxonomy: str | Path | None = None,
     visible: bool = True,
 ) -> dict[str, Any]:
-    """The audit of a backbone at hand, as its JSON. ``visible``: show progress."""
+    """Audit an open backbone; return the values of the audit's JSON. ``visible``: show progress."""
     numbers = _candidates(store)
     known = probe_frames(store, numbers, taxonomy=taxonomy)
     total = pictures_to_do(len(numbers), max_frames=frames, labelled=bool(known.levels))
@@ -44,15 +44,15 @@ def audit_values(
 
 
 def audit_metrics(backbone: Backbone, store: FrameStore, *, frames: int = 240) -> dict[str, float]:
-    """The light audit of a backbone in training, for a row of metrics and for W&B; takes about a second on a CPU."""
+    """Audit a backbone in training lightly, for a row of metrics and W&B; this takes about a second on a CPU."""
     numbers = _candidates(store)
     known = replace(probe_frames(store, numbers), levels={})
     return audit_light(backbone, store, numbers, known, image_size=backbone.image_size, max_frames=frames)
 
 
-def _candidates(store: FrameStore, *, most: int = 100_000) -> np.ndarray:
-    """Frames to choose from: all, or of a large store so many, evenly spread, since more would only cost time."""
-    return evenly_spaced(len(store), most)
+def _candidates(store: FrameStore, *, max_frames: int = 100_000) -> np.ndarray:
+    """Return the frames to choose from: all, or of a large store ``max_frames``; more would only cost time."""
+    return evenly_spaced(len(store), max_frames)
 
 
 def _values(painted: Audit, found: FoundAudit | None, seed: int) -> dict[str, Any]:

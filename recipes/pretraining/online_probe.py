@@ -1,4 +1,4 @@
-"""What a backbone in training makes of the store's frames: kNN on labelled rows, and who is next to whom."""
+"""Features of a store's frames by a backbone in training, and kNN on those with labels."""
 
 from dataclasses import dataclass
 
@@ -15,13 +15,13 @@ from framegate.ssl.diagnostics import effective_rank, standard_deviation
 from framegate.ssl.probes.features import frame_features
 from framegate.ssl.probes.probe import UNKNOWN, ProbeError, knn_probe
 
-_MOST = {"train": 8192, "val": 2048}
-"""frames of a split that are looked at; of more, an even choice, so that a probe's time has a bound"""
+_MAX_FRAMES = {"train": 8192, "val": 2048}
+"""of a split; of more frames, evenly spaced ones are taken, so that a probe's time has a bound"""
 
 
 @dataclass(frozen=True)
 class FrameFeatures:
-    """Frames of a store and what a backbone makes of them: numbers (N,) int64, features (N, dim) float32."""
+    """Frames of a store, their numbers (N,) int64, and a backbone's features of them (N, dim) float32."""
 
     frames: np.ndarray
     features: Tensor
@@ -35,13 +35,13 @@ class OnlineProbe:
 
     Args:
         store: where they come from.
-        most: frames of a split at most.
+        max_frames: the largest number of frames of each split.
 
     Attributes:
         problem: why there is no kNN accuracy, or None.
     """
 
-    def __init__(self, store: FrameStore, *, most: dict[str, int] = _MOST):
+    def __init__(self, store: FrameStore, *, max_frames: dict[str, int] = _MAX_FRAMES):
         self.store = store
         self.problem: str | None = None
         split = store.videos["split"].to_numpy(zero_copy_only=False)
@@ -55,20 +55,21 @@ class OnlineProbe:
         if not known.any():
             known[:] = True
         chosen = [
-            _evenly(np.flatnonzero((known & (split == name))[store.video_of]), count) for name, count in most.items()
+            _evenly(np.flatnonzero((known & (split == name))[store.video_of]), count)
+            for name, count in max_frames.items()
         ]
         self.frames = np.concatenate(chosen)
         if len(self.frames) == 0:
-            self.frames = _evenly(np.arange(len(store)), sum(most.values()))
+            self.frames = _evenly(np.arange(len(store)), sum(max_frames.values()))
         self._probed = probe_frames(store, self.frames) if levels else None
 
-    def look(self, backbone: Backbone) -> FrameFeatures:
-        """The features of the probe's frames now."""
+    def compute_features(self, backbone: Backbone) -> FrameFeatures:
+        """Compute the backbone's present features of the probe's frames."""
         features = frame_features(backbone, self.store, self.frames, image_size=backbone.image_size)
         return FrameFeatures(self.frames, features)
 
     def figures(self, seen: FrameFeatures) -> dict[str, float]:
-        """``knn_LEVEL``: balanced accuracy on the validation split; ``feature_std`` and ``feature_rank``."""
+        """Return ``knn_LEVEL``, the balanced accuracy on the validation split, ``feature_std`` and ``feature_rank``."""
         rows = F.normalize(seen.features, dim=1)
         found = {"feature_std": standard_deviation(rows).item(), "feature_rank": effective_rank(rows).item()}
         if self._probed is not None:
@@ -81,11 +82,12 @@ class OnlineProbe:
 
 
 def some_frames(backbone: Backbone, store: FrameStore, *, count: int = 512) -> FrameFeatures:
-    """Features of frames spread over a store."""
+    """Compute features of at most ``count`` frames, evenly spaced over a store."""
     frames = _evenly(np.arange(len(store)), count)
     return FrameFeatures(frames, frame_features(backbone, store, frames, image_size=backbone.image_size))
 
 
 def _evenly(frames: np.ndarray, count: int) -> np.ndarray:
     """Return at most ``count`` of ``frames``, at even distances."""
-    return frames[evenly_spaced(len(frames), count, rounding="nearest")]
+    chosen: np.ndarray = frames[evenly_spaced(len(frames), count, rounding="nearest")]
+    return chosen

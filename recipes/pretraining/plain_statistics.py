@@ -1,4 +1,4 @@
-"""Which frames a run trains on, and batch norm statistics of them as they are."""
+"""The frames that a run trains on, and batch norm statistics of them without augmentation."""
 
 import numpy as np
 import torch
@@ -10,11 +10,11 @@ from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.recalibrate import recalibrate_batch_norm
 
-_MOST, _BATCH = 2048, 128  # frames
+_MAX_FRAMES, _BATCH = 2048, 128
 
 
 def training_frames(config: PretrainConfig, store: FrameStore) -> np.ndarray:
-    """Numbers of the store's frames (N,) in the recipe's split."""
+    """Return the numbers (N,) of the store's frames in the recipe's split."""
     split = store.videos["split"].to_numpy(zero_copy_only=False)
     chosen = np.ones(len(split), dtype=bool) if config.data.split == "all" else split == config.data.split
     return np.flatnonzero(chosen[store.video_of])
@@ -23,15 +23,17 @@ def training_frames(config: PretrainConfig, store: FrameStore) -> np.ndarray:
 def describe_plain_frames(
     backbone: Backbone, store: FrameStore, frames: np.ndarray, *, device: torch.device | str = "cpu"
 ) -> None:
-    """Give a backbone batch norm statistics of plain frames: queries with dropped and zoomed parts have left theirs.
+    """Estimate a backbone's batch norm statistics anew, on plain frames.
+
+    In training they become those of augmented queries, with dropped and zoomed parts.
 
     Args:
         backbone: on ``device``; changed in place.
         store: where the frames are.
-        frames: their numbers (N,); of many, some that are spread evenly.
+        frames: their numbers (N,); of more than 2048, evenly spaced ones are used.
         device: where the backbone is.
     """
-    some = frames[evenly_spaced(len(frames), _MOST)]
+    some = frames[evenly_spaced(len(frames), _MAX_FRAMES)]
     batches = (
         torch.from_numpy(np.stack([plain_view(store.jpeg(int(frame)), backbone.image_size) for frame in part]))
         for part in np.array_split(some, max(1, len(some) // _BATCH))

@@ -1,4 +1,4 @@
-"""Pictures of a pretraining: the views it learns from, and the frames it finds alike."""
+"""Pictures for a pretraining's report: pairs of views, and frames with similar features."""
 
 import cv2
 import numpy as np
@@ -19,7 +19,7 @@ _LINE = 18  # pixels of height for a line of text
 
 
 def view_pairs(config: PretrainConfig, store: FrameStore, *, columns: int = 6, rows: int = 4) -> np.ndarray:
-    """A sheet (H, W, 3) of the pairs of views that the first epoch makes of frames spread over the store."""
+    """Draw a sheet (H, W, 3) uint8 of the first epoch's pairs of views of evenly spaced frames of the store."""
     views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
     data = ViewPairs(store, views, positive_seconds=config.method.positive_seconds, seed=config.seed)
     frames = np.linspace(0, len(store) - 1, columns * rows).astype(int)
@@ -31,15 +31,15 @@ def view_pairs(config: PretrainConfig, store: FrameStore, *, columns: int = 6, r
 def neighbour_strips(
     store: FrameStore, seen: FrameFeatures, *, strips: int = 8, neighbours: int = 7
 ) -> np.ndarray | None:
-    """A sheet (H, W, 3): in each line a frame, and the frames of other sources with the most similar features.
+    """Draw a sheet (H, W, 3) uint8 of frames, each with the frames of other sources that have the nearest features.
 
     Under each neighbour stands its cosine. None where all frames are of one source.
     """
-    sources = torch.from_numpy(source_numbers(store)[seen.frames])
-    if len(sources.unique()) < 2:
+    sources = source_numbers(store)[seen.frames]
+    if len(np.unique(sources)) < 2:
         return None
     queries = torch.from_numpy(evenly_spaced(len(seen.frames), strips, rounding="nearest"))
-    rows, cosines = nearest_of_other_sources(seen.features, sources, queries, k=neighbours)
+    rows, cosines = nearest_of_other_sources(seen.features, torch.from_numpy(sources), queries, k=neighbours)
     lines = [_headings(rows.shape[1])]
     for query, near, near_cosines in zip(queries.tolist(), rows.tolist(), cosines.tolist(), strict=True):
         cells = [_cell(store, seen.frames[query], ""), _empty()[:, : 2 * _GAP]]
@@ -66,8 +66,11 @@ def _headings(neighbours: int) -> np.ndarray:
 
 
 def _shown(view: np.ndarray) -> np.ndarray:
-    """A view at the size of a cell."""
-    return cv2.resize(view, (_CELL, _CELL), interpolation=cv2.INTER_AREA if len(view) > _CELL else cv2.INTER_LINEAR)
+    """Resize a view to the size of a cell."""
+    cell: np.ndarray = cv2.resize(
+        view, (_CELL, _CELL), interpolation=cv2.INTER_AREA if len(view) > _CELL else cv2.INTER_LINEAR
+    )
+    return cell
 
 
 def _framed(picture: np.ndarray) -> np.ndarray:

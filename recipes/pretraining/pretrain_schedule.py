@@ -1,4 +1,4 @@
-"""What changes from step to step in pretraining, all of it a function of the step."""
+"""Values that change from step to step in pretraining, as functions of the step."""
 
 import math
 from dataclasses import dataclass
@@ -30,7 +30,7 @@ class PretrainSchedule:
 
     @classmethod
     def of(cls, config: PretrainConfig, order: FrameOrder) -> "PretrainSchedule":
-        """The recipe's."""
+        """Return the schedule that the recipe describes."""
         first = config.method.momentum
         return cls(
             lr=CosineSchedule(
@@ -46,10 +46,10 @@ class PretrainSchedule:
         )
 
     def momentum(self, step: int) -> float:
-        """m of the moving average after update ``step``."""
+        """Return the key encoder's momentum m, 0–1, after update ``step``."""
         risen = (1 - math.cos(math.pi * step / self.total_steps)) / 2
         return self.momentum_first + (self.momentum_last - self.momentum_first) * risen
 
     def attention(self, step: int) -> AttentionShares:
-        """The probabilities of attention's changes in update ``step``."""
+        """Return the probabilities of attention's drop and crop, 0–1, in update ``step``."""
         return AttentionShares(*self.policy.probabilities(step / self.steps_per_epoch))

@@ -1,4 +1,4 @@
-"""Seeing a pretraining learn: figures, probes and audits when they are due, and a word when it has collapsed."""
+"""Watch a pretraining: statistics, probes and audits when they are due, and a warning when it has collapsed."""
 
 import json
 import sys
@@ -65,7 +65,7 @@ class PretrainWatch:
             self._board.picture("views", view_pairs(config, store), step=0, caption="the two views of each frame")
 
     def at_log(self, step: int, output: MethodOutput, method: nn.Module) -> dict[str, float]:
-        """What the latest micro-batch shows, for the row of metrics.
+        """Compute statistics of the latest micro-batch, for the row of metrics.
 
         Similarity histograms go to W&B and, the latest, to ``RUN/similarities.json``. A collapse is called out once, on
         stderr and as a W&B alert.
@@ -110,7 +110,7 @@ class PretrainWatch:
             return {}
         first = self._probe is None
         self._probe = self._probe or OnlineProbe(self._store)
-        seen = self._probe.look(backbone)
+        seen = self._probe.compute_features(backbone)
         figures = self._probe.figures(seen)
         strips = neighbour_strips(self._store, seen)
         if strips is not None:
@@ -138,7 +138,7 @@ class PretrainWatch:
             return {}
 
     def at_end(self, step: int, backbone: Backbone) -> dict[str, Any] | None:
-        """The whole audit, where the recipe asks for audits; kept as ``RUN/audit.json``, with its ``step``."""
+        """Run the whole audit if the recipe asks for audits, and write it to ``RUN/audit.json``, with its ``step``."""
         if not self._visible or not self._auditable or self._audit_every is None:
             return None
         try:

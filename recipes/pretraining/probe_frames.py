@@ -1,4 +1,4 @@
-"""What a store knows of its frames, as probes and the audit take it."""
+"""Splits, programmes and classes of a store's frames, for probes and the audit."""
 
 from pathlib import Path
 
@@ -11,7 +11,7 @@ from framegate.ssl.probes.probe_split import UNKNOWN, ProbeError, ProbeFrames
 
 
 def probe_frames(store: FrameStore, frames: np.ndarray, *, taxonomy: str | Path | None = None) -> ProbeFrames:
-    """Splits, programmes and classes of frames.
+    """Return splits, programmes and classes of frames.
 
     Args:
         store: the store.
@@ -35,7 +35,7 @@ def probe_frames(store: FrameStore, frames: np.ndarray, *, taxonomy: str | Path 
 
 
 def video_levels(store: FrameStore, taxonomy: str | Path | None = None) -> dict[str, np.ndarray]:
-    """The classes (videos,) at each level, -1 where unknown; without any label, no levels."""
+    """Return the classes (videos,) at each level, -1 where unknown; without any label, no levels."""
     if not any(store.videos["label"].to_pylist()):
         return {}
     if taxonomy is None and not (store.path / TAXONOMY_FILE).is_file():
@@ -47,14 +47,14 @@ def require_labels(store: FrameStore, frames: ProbeFrames) -> None:
     """Refuse a store of which no clip is labelled.
 
     Raises:
-        ProbeError: so it is.
+        ProbeError: no clip is labelled.
     """
     if not frames.levels:
         raise ProbeError(f"{store.path}: no clip has a label, so there is nothing to measure a probe on")
 
 
 def _levels_of_paths(store: FrameStore) -> dict[str, np.ndarray]:
-    """The levels of labels ``a/b/c`` that no taxonomy explains; a clip of several labels counts by its first."""
+    """Return the levels of labels ``a/b/c`` without a taxonomy; a clip with several labels counts by its first."""
     labels = map(split_labels, store.videos["label"].to_pylist())
     paths = [tuple(each[0].split("/")) if each else () for each in labels]
     levels = {"leaf": [path or None for path in paths]}

@@ -1,4 +1,4 @@
-"""How similar queries were to positives and negatives when they were last counted: ``RUN/similarities.json``."""
+"""Histograms of the similarity of queries to positives and negatives, kept in ``RUN/similarities.json``."""
 
 import json
 from dataclasses import asdict, dataclass
@@ -20,7 +20,7 @@ class SimilarityHistograms:
 
     @classmethod
     def of(cls, similarities: Similarities, *, step: int) -> "SimilarityHistograms":
-        """Count them."""
+        """Count the similarities in equal bins."""
         return cls(
             step=step,
             positive=similarity_histogram(similarities.positive),
@@ -28,11 +28,11 @@ class SimilarityHistograms:
         )
 
     def write(self, run: RunFolder) -> None:
-        """Put them in the place of the last ones."""
+        """Write the histograms in the place of the previous ones."""
         write_text(run.path / _FILE, json.dumps(asdict(self)))
 
     @classmethod
     def read(cls, run: RunFolder) -> "SimilarityHistograms | None":
-        """The latest, or None where a run has none."""
+        """Read the latest histograms of a run; None if it has none."""
         path = run.path / _FILE
         return cls(**json.loads(path.read_text(encoding="utf-8"))) if path.exists() else None

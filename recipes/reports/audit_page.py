@@ -1,4 +1,4 @@
-"""The audit as a page, as a picture, and as sections of other pages and of the model card."""
+"""The audit as a page, as a figure, and as a section of reports and model cards."""
 
 import io
 from pathlib import Path
@@ -36,7 +36,7 @@ def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, i
 
 
 def add_audit(page: Page, values: dict[str, Any]) -> None:
-    """The audit as a section of a report."""
+    """Add the audit to a report, as a section."""
     low, high = values["interval"]
     page.heading(f"Shortcut audit: score {values['score']:.3f} ({low:.3f}–{high:.3f})")
     page.note("1: overlays leave no trace in the features; 0: features tell nothing else.")
@@ -51,7 +51,7 @@ def add_audit(page: Page, values: dict[str, Any]) -> None:
 
 
 def audit_card(values: dict[str, Any]) -> str:
-    """The audit as a section of a model card, Markdown."""
+    """Return the audit as a section of a model card, in Markdown."""
     low, high = values["interval"]
     header, rows = audit_table(values)
     lines = [
@@ -70,7 +70,7 @@ def audit_card(values: dict[str, Any]) -> str:
 
 
 def audit_figure(values: dict[str, Any]) -> Figure:
-    """Decodability and neighbours beside chance, and accuracy over the overlays' correlation with the class."""
+    """Plot decodability and neighbours beside chance, and accuracy over the overlays' correlation with the class."""
     overlays = values["overlays"]
     labelled = [kind for kind, row in overlays.items() if row["by_rho"]]
     figure = Figure(figsize=(4.5 + 2.6 * len(labelled), 3.2), layout="constrained")
@@ -100,7 +100,7 @@ def audit_figure(values: dict[str, Any]) -> Figure:
 
 
 def painted_frames(store: FrameStore, *, image_size: int, seed: int, columns: int = 8) -> np.ndarray:
-    """A sheet (H, W, 3) of some frames, plain in the first row and with each kind of overlay in the others."""
+    """Draw a sheet (H, W, 3) uint8 of frames, plain in the first row and with each kind of overlay in the others."""
     frames = np.linspace(0, len(store) - 1, columns).astype(int)
     views = np.stack([plain_view(store.jpeg(int(frame)), image_size) for frame in frames])
     rows = [views, *(paint(views, kind, np.arange(columns), frames, seed=seed) for kind in KINDS)]

@@ -6,7 +6,7 @@ from framegate.recipes.reports.results import table
 
 
 def audit_text(values: dict[str, Any]) -> str:
-    """The audit as text for a terminal."""
+    """Return the audit as text for a terminal."""
     low, high = values["interval"]
     lines = [
         f"score {values['score']:.3f} ({low:.3f}–{high:.3f}): 1 leans on no overlay, 0 on nothing else; "
@@ -19,7 +19,7 @@ def audit_text(values: dict[str, Any]) -> str:
 
 
 def audit_table(values: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
-    """Header and rows of the table: a row for each kind of overlay."""
+    """Return header and rows of the table, with a row for each kind of overlay."""
     first = next(iter(values["overlays"].values()))
     header = ["overlay", "score", "decodability", "neighbours", "drift", "clean", "same", "swapped", "gap"]
     header[2] += f" (chance {first['decodability_chance']:.3f})"
@@ -28,7 +28,7 @@ def audit_table(values: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
 
 
 def found_text(found: dict[str, Any]) -> str:
-    """The overlays that the videos themselves carry, in a sentence or two."""
+    """Return a sentence or two on the overlays that were found in the videos."""
     parts = [
         f"overlays found in {found['clips']} clips: masking them moves a frame by {found['drift']:.2f} of the distance "
         "between clips"

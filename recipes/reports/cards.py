@@ -28,7 +28,7 @@ model.predict([ClipInput(frames=frames, sound=sound, text=title)])"""
 def backbone_card(
     config: PretrainConfig, metrics: list[dict[str, Any]], *, audited: dict[str, Any] | None = None
 ) -> str:
-    """The card of a pretrained backbone, Markdown with the hub's front matter; with its audit where there is one."""
+    """Return the card of a pretrained backbone, in Markdown with front matter, and its audit if there is one."""
     last = metrics[-1] if metrics else {}
     audit = f"{audit_card(audited)}\n" if audited else ""
     return visible_lines(f"""---
@@ -58,7 +58,7 @@ def _fusion(config: FinetuneConfig) -> str:
 
 
 def classifier_card(config: FinetuneConfig, metrics: list[dict[str, Any]]) -> str:
-    """The card of a gated-fusion classifier."""
+    """Return the card of a gated-fusion classifier, in Markdown with the hub's front matter."""
     last = metrics[-1] if metrics else {}
     streams = [name for name in ("frames", "audio", "text") if getattr(config.streams, name) is not None]
     return visible_lines(f"""---
@@ -81,14 +81,13 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}.
 
 
 def with_usage(card: str, usage: str) -> str:
-    """Return the card with ``usage`` in the place of what it says of opening the folder it came from.
+    """Return the card with its code for opening the folder replaced by ``usage``.
 
-    A card without framegate's own words on that, such as one that a person wrote, keeps all that it has, and gets a
-    block more at its end.
+    A card without such code of framegate's, for example one that a person wrote, gets ``usage`` at its end.
     """
-    for own in (BACKBONE_USAGE, CLASSIFIER_USAGE):
-        if _block(own) in card:
-            return card.replace(_block(own), _block(usage), 1)
+    for usage_block in (BACKBONE_USAGE, CLASSIFIER_USAGE):
+        if _block(usage_block) in card:
+            return card.replace(_block(usage_block), _block(usage), 1)
     return f"{card}\n{_block(usage)}\n"
 
 
@@ -97,7 +96,7 @@ def _block(code: str) -> str:
 
 
 def source_card(folder: Path, *, default: str) -> str:
-    """The card of a model folder that is exported, its local paths shortened to their last names; else ``default``.
+    """Return the card of a model folder, local paths shortened to their last names; ``default`` if it has none.
 
     A ``README.md`` of more than 1 MiB, or one that is a link out of the folder, is no card.
     """
@@ -113,7 +112,7 @@ _PATH_VALUE = re.compile(r"""(?m)^([ \t]*\w+:[ \t]+['"]?)((?:/|~/|\.\.?/|local-d
 
 
 def _public_recipe(config: Section) -> str:
-    """The whole config as YAML, with the last names of paths alone."""
+    """Return the whole config as YAML, paths shortened to their last names."""
     return yaml.safe_dump(_public(config.resolved("python")), sort_keys=False, allow_unicode=True)
 
 

@@ -1,4 +1,4 @@
-"""A row for each class: how well it is recognised, and what it is taken for."""
+"""A table of classes: how well each is recognised, and what it is confused with."""
 
 import csv
 import io
@@ -24,7 +24,7 @@ COLUMNS = (
 def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs) -> None:
     """Write a CSV of the leaves: training and test clips, precision, recall, F1, average precision, confusions.
 
-    Figures of leaves without test clips are empty; ``taken_for`` is the leaf that most of the wrong answers name.
+    Figures of leaves without test clips are empty; ``taken_for`` is the most frequent wrong answer.
     """
     tree = model.taxonomy
     labels = outputs.nearest(model, clips.labels)
@@ -38,16 +38,17 @@ def write_class_table(path: Path, model: GatedFusionClassifier, clips: StoreClip
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for number, leaf in enumerate(tree.leaves):
-        own = labels == leaf
+        of_leaf = labels == leaf
         names = (text_cell(tree.ids[leaf]), text_cell(tree.name_path(int(leaf))))
-        row: list[object] = [*names, int(counts[leaf]), int(own.sum())]
-        if own.any():
-            wrong = np.bincount(best[own & (best != leaf)], minlength=len(tree))
+        row: list[object] = [*names, int(counts[leaf]), int(of_leaf.sum())]
+        if of_leaf.any():
+            wrong = np.bincount(best[of_leaf & (best != leaf)], minlength=len(tree))
             other = int(wrong.argmax())
-            confused = ["", ""] if not wrong.any() else [text_cell(tree.ids[other]), f"{wrong[other] / own.sum():.4f}"]
+            share = f"{wrong[other] / of_leaf.sum():.4f}"
+            confused = [text_cell(tree.ids[other]), share] if wrong.any() else ["", ""]
             precision, recall, f1 = (values[number] for values in scores[:3])
-            figures = (precision, recall, f1, average_precision_score(own, probs[:, leaf]))
-            trust = outputs.reliability[known][own].mean(axis=0)
+            figures = (precision, recall, f1, average_precision_score(of_leaf, probs[:, leaf]))
+            trust = outputs.reliability[known][of_leaf].mean(axis=0)
             row += [*(f"{value:.4f}" for value in figures), *confused, *(f"{value:.4f}" for value in trust)]
         writer.writerow(row + [""] * (len(COLUMNS) - len(row)))
     write_output(path, text.getvalue().encode())

@@ -9,10 +9,11 @@ from framegate.media import FrameStore
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.finetuning.clips import StoreClips
 from framegate.recipes.finetuning.measure import ClipOutputs
+from framegate.recipes.pretraining.pretrain_pictures import view_pairs
 from framegate.recipes.reports.demo_results import DemoResults, results_cells
 from framegate.recipes.reports.finetune_report import add_outcomes, loss_curve
 from framegate.recipes.reports.page import Page
-from framegate.recipes.reports.pretrain_report import training_curves, view_pairs
+from framegate.recipes.reports.pretrain_curves import training_curves
 from framegate.recipes.training.run_folder import RunFolder
 
 
@@ -52,7 +53,7 @@ def write_demo_report(
 
 
 def accuracy_bars(results: DemoResults) -> Figure:
-    """Leaf accuracy of each classifier, and the backbone's kNN before and after pretraining."""
+    """Plot each classifier's leaf accuracy, and the backbone's kNN accuracy before and after pretraining."""
     figure = Figure(figsize=(10, 2.8), layout="constrained")
     left, right = figure.subplots(1, 2, width_ratios=[3, 1])
     for axes, values in ((left, results.leaf), (right, results.knn)):

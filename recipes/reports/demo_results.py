@@ -1,4 +1,4 @@
-"""What the demo compares and measures."""
+"""The classifiers that the demo compares, and its results."""
 
 import sys
 import time
@@ -22,7 +22,7 @@ CLASSIFIERS: dict[str, tuple[str, ...]] = {
 
 @dataclass
 class DemoResults:
-    """What the demo measured; accuracies are 0–1, on the test split."""
+    """The demo's results; accuracies are 0–1, on the test split."""
 
     leaf: dict[str, float] = field(default_factory=dict)
     levels: dict[str, dict[str, float]] = field(default_factory=dict)
@@ -31,7 +31,7 @@ class DemoResults:
     peak_memory_mb: float = 0.0
 
     def add(self, name: str, metrics: Metrics) -> None:
-        """A classifier's top-1 accuracies."""
+        """Add a classifier's top-1 accuracies."""
         self.leaf[name] = metrics.levels["leaf"].top1
         for level, values in metrics.levels.items():
             if level != "leaf":
@@ -39,14 +39,14 @@ class DemoResults:
 
     @contextmanager
     def timed(self, stage: str) -> Iterator[None]:
-        """Adds the time spent inside to ``seconds``."""
+        """Add the time spent inside the block to ``seconds``."""
         sys.stderr.write(f"── {stage}\n")
         begin = time.perf_counter()
         yield
         self.seconds[stage] = round(self.seconds.get(stage, 0.0) + time.perf_counter() - begin, 1)
 
     def as_json(self) -> dict[str, Any]:
-        """The values of ``results.json``."""
+        """Return the values of ``results.json``."""
         return {
             "leaf": self.leaf,
             "levels": self.levels,
@@ -57,7 +57,7 @@ class DemoResults:
 
 
 def results_table(results: DemoResults) -> str:
-    """The table that the demo ends with."""
+    """Return the results as a table for the terminal."""
     header, rows = results_cells(results)
     knn, seconds = results.knn, results.seconds
     return (
@@ -69,7 +69,7 @@ def results_table(results: DemoResults) -> str:
 
 
 def results_cells(results: DemoResults) -> tuple[list[str], list[list[str]]]:
-    """Header and rows: a classifier each, a level each."""
+    """Return header and rows of the table: a row for each classifier, a column for each level."""
     header = ["", *(f"level {level}" for level in results.levels), "leaf"]
     columns = [*results.levels.values(), results.leaf]
     return header, [[name, *(f"{column[name]:.3f}" for column in columns)] for name in CLASSIFIERS]

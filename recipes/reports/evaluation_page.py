@@ -1,4 +1,4 @@
-"""The page of an evaluation: figures, what is confused with what, and what another classifier got right."""
+"""The page of an evaluation: metrics, confusions, and a comparison with another classifier."""
 
 from collections import Counter
 from pathlib import Path
@@ -32,10 +32,10 @@ def write_evaluation_page(
         path: the file.
         model: the classifier.
         clips: of the store.
-        outputs: what it says of them.
+        outputs: the classifier's outputs for them.
         tables: the figures: heading, header and rows of each.
         comparison: with another classifier.
-        against: that one's name.
+        against: the other classifier's name.
     """
     page = Page("framegate · evaluation", f"{len(outputs.rows)} clips of {clips.store.path.resolve().name}")
     for heading, header, rows in tables:

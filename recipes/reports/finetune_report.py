@@ -1,6 +1,7 @@
-"""The page of a fine-tuning run: its curves, what it confuses and what it trusts, on the held-out clips."""
+"""The page of a fine-tuning run: curves, and confusions and reliabilities on the held-out clips."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -29,8 +30,8 @@ def write_finetune_report(run: RunFolder, model: GatedFusionClassifier, clips: S
     page.write(run.path / "report.html")
 
 
-def loss_curve(rows: Sequence[dict]) -> Figure:
-    """The loss over steps."""
+def loss_curve(rows: Sequence[dict[str, Any]]) -> Figure:
+    """Plot the loss over steps."""
     figure = Figure(figsize=(7, 2.8), layout="constrained")
     axes = figure.subplots()
     axes.plot([row["step"] for row in rows], [row["loss"] for row in rows])
@@ -41,7 +42,7 @@ def loss_curve(rows: Sequence[dict]) -> Figure:
 def add_outcomes(
     page: Page, model: GatedFusionClassifier, clips: StoreClips, outputs: ClipOutputs, *, name: str
 ) -> None:
-    """Sections for what a classifier does on some clips: confusions, reliabilities by class, single clips."""
+    """Add sections on a classifier's outputs: confusions, reliabilities by class, single clips."""
     tree = model.taxonomy
     true = outputs.nearest(model, clips.labels)
     predicted = tree.leaves[outputs.probabilities[:, tree.leaves].argmax(axis=1)]
@@ -58,7 +59,7 @@ def add_outcomes(
 
 
 def most_confused(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy) -> np.ndarray:
-    """The leaves, or where they are too many to draw, those with most wrong answers, to theirs or naming them."""
+    """Return all leaves, or if they are too many to draw, those that take part in the most wrong answers."""
     leaves = tree.leaves
     if len(leaves) <= _DRAWN:
         return leaves
@@ -68,7 +69,7 @@ def most_confused(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy) -> np
 
 
 def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy, leaves: np.ndarray) -> Figure:
-    """Rows: true leaves, as shares of all their clips; columns: predicted ones. Of ``leaves``, sorted, alone."""
+    """Plot the confusion matrix of ``leaves`` (sorted): rows are true leaves, as shares of their clips."""
     clips = np.array([(true == leaf).sum() for leaf in leaves])
     drawn = np.isin(true, leaves) & np.isin(predicted, leaves)
     counts = np.zeros((len(leaves), len(leaves)))
@@ -86,7 +87,7 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy, le
 
 
 def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> Figure:
-    """For each true class, or the most frequent ones, the mean reliability of each modality, stacked to one."""
+    """Plot each modality's mean reliability as stacked bars, for each true class or the most frequent ones."""
     classes, clips = np.unique(true, return_counts=True)
     classes = np.sort(classes[np.argsort(-clips, kind="stable")[:_DRAWN]])
     means = np.array([outputs.reliability[true == node].mean(axis=0) for node in classes])
@@ -110,7 +111,7 @@ def clip_cards(
     *,
     numbers: Sequence[int] | None = None,
 ) -> list[ClipCard]:
-    """Clips with frames, texts, predictions and reliabilities: those at ``numbers``, or a dozen, evenly spread."""
+    """Return cards with frames, text, prediction and reliabilities of the clips at ``numbers``, or of twelve."""
     chosen = spaced_frames(range(len(outputs.rows)), 12) if numbers is None else numbers
     tree = model.taxonomy
     cards = []
@@ -131,5 +132,5 @@ def clip_cards(
 
 
 def clip_strip(store: FrameStore, row: int) -> np.ndarray | None:
-    """A few of a clip's frames side by side."""
-    return strip_of([store[frame] for frame in spaced_frames(store.frame_range(row), 3)], most=3)
+    """Return three of a clip's frames side by side, (90, W, 3) uint8; None if it has none."""
+    return strip_of([store[frame] for frame in spaced_frames(store.frame_range(row), 3)], max_frames=3)

@@ -1,6 +1,6 @@
-"""Files that a verb writes where its user says: of what is there, only what framegate wrote itself is replaced.
+"""Files that a verb writes where its user says: only files that framegate wrote are replaced.
 
-Each kind of file bears a sign at its beginning by which it is known again:
+Each kind of file carries a mark at its beginning by which framegate recognises it:
 
     JSON            ``"framegate": {"version": …}``, the first key
     HTML            ``<meta name="generator" content="framegate …">``
@@ -26,7 +26,7 @@ from framegate.media.owned import MODELS, framegate_version, is_marked
 CLASS_COLUMNS = ("id", "path", "train", "test", "precision", "recall", "f1")
 """What the header of a CSV of classes begins with."""
 
-_HEAD_BYTES = 1 << 20  # a line of JSONL with an embedding is the longest sign
+_HEAD_BYTES = 1 << 20  # a line of JSONL with an embedding is the longest mark
 _PREDICTION_KEYS = {"id", "path", "probabilities", "top", "reliabilities", "present"}
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8"
 _PNG_HEADER = 33  # bytes of the signature and the first chunk, after which others may come
@@ -37,7 +37,7 @@ class OutputError(FramegateError, ValueError):
 
 
 def claim_output(path: Path | None, *, inputs: Sequence[Path] = ()) -> None:
-    """Make sure that nothing is lost by writing ``path``; before the work, since a refusal after it would waste it.
+    """Refuse ``path`` if writing it would lose something. Call it before the work, not after it.
 
     Args:
         path: a file; None: nothing is written.
@@ -62,31 +62,31 @@ def claim_output(path: Path | None, *, inputs: Sequence[Path] = ()) -> None:
 
 @contextmanager
 def output_file(path: Path, *, inputs: Sequence[Path] = ()) -> Iterator[BinaryIO]:
-    """Open a file that appears under ``path`` when the block ends, claimed once more: it may have come meanwhile."""
+    """Open a file that appears under ``path`` when the block ends; `claim_output` is asked again before."""
     with file_aside(path) as file:
         yield file
         claim_output(path, inputs=inputs)
 
 
 def write_output(path: Path, data: bytes) -> None:
-    """Write a whole file or none, see `claim_output`."""
+    """Write a file, complete or not at all; see `claim_output`."""
     with output_file(path) as file:
         file.write(data)
 
 
 def json_bytes(values: dict[str, Any]) -> bytes:
-    """A result as JSON, with its sign."""
+    """Return a result as JSON, with framegate's mark in it."""
     signed = {"framegate": {"version": framegate_version()}, **values}
     return (json.dumps(signed, indent=1, ensure_ascii=False) + "\n").encode()
 
 
 def generator() -> str:
-    """The sign in pages and pictures."""
+    """Return framegate's mark for pages and pictures."""
     return f"framegate {framegate_version()}"
 
 
 def signed_picture(data: bytes) -> bytes:
-    """A PNG or JPEG file with the sign in it."""
+    """Return a PNG or JPEG file with framegate's mark in it."""
     if data.startswith(_PNG):
         chunk = b"tEXtSoftware\0" + generator().encode()
         chunk = struct.pack(">I", len(chunk) - 4) + chunk + struct.pack(">I", zlib.crc32(chunk))
@@ -96,7 +96,7 @@ def signed_picture(data: bytes) -> bytes:
 
 
 def _is_ours(path: Path) -> bool:
-    """Whether framegate wrote an existing file; an empty one may be replaced, too."""
+    """Return whether framegate wrote an existing file; an empty one may be replaced, too."""
     try:
         with open_plain(path, os.O_RDONLY) as file:
             head = file.read(_HEAD_BYTES) or b""

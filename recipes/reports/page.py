@@ -43,19 +43,19 @@ class Page:
             self.note(lead)
 
     def heading(self, text: str) -> None:
-        """A section's title."""
+        """Add the title of a section."""
         self._parts.append(f"<h2>{_text(text)}</h2>")
 
     def note(self, text: str) -> None:
-        """A paragraph."""
+        """Add a paragraph."""
         self._parts.append(f'<p class="note">{_text(text)}</p>')
 
     def warning(self, text: str) -> None:
-        """A paragraph that must not be overlooked."""
+        """Add a paragraph that stands out."""
         self._parts.append(f'<p class="warning">{_text(text)}</p>')
 
     def table(self, header: Sequence[str], rows: Sequence[Sequence[str]], *, best: int | None = None) -> None:
-        """A table, with the row number ``best`` set off."""
+        """Add a table, with row number ``best`` highlighted."""
         head = "".join(f"<th>{_text(cell)}</th>" for cell in header)
         body = "".join(
             f"<tr{' class=best' if number == best else ''}>{''.join(f'<td>{_text(cell)}</td>' for cell in row)}</tr>"
@@ -64,7 +64,7 @@ class Page:
         self._parts.append(f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>")
 
     def figure(self, figure: Figure, caption: str) -> None:
-        """A drawn figure, whose names are text: what stands between dollar signs in one is no formula."""
+        """Add a figure. Its names are plain text: dollar signs in them start no formula."""
         for text in figure.findobj(Text):
             text.set_parse_math(False)
         buffer = io.BytesIO()
@@ -72,11 +72,11 @@ class Page:
         self._image(buffer.getvalue(), caption)
 
     def picture(self, rgb: np.ndarray, caption: str) -> None:
-        """A picture, (H, W, 3) uint8 RGB."""
+        """Add a picture, (H, W, 3) uint8 RGB."""
         self._image(_png(rgb), caption)
 
     def clips(self, cards: Sequence["ClipCard"]) -> None:
-        """Some clips with their frames, side by side."""
+        """Add cards of clips, side by side."""
         self._parts.append(f'<div class="clips">{"".join(card.html() for card in cards)}</div>')
 
     def write(self, path: Path) -> None:
@@ -113,7 +113,7 @@ class ClipCard:
         self.right = right
 
     def html(self) -> str:
-        """The card as HTML, its text escaped."""
+        """Return the card as HTML, its text escaped."""
         image = "<p>no frames</p>"
         if self.strip is not None:
             image = f'<img alt="frames" src="{_data_url(_png(self.strip))}">'
@@ -122,18 +122,18 @@ class ClipCard:
         return f'<div class="clip">{image}{verdict}{lines}</div>'
 
 
-def strip_of(frames: Sequence[np.ndarray], *, height: int = 90, most: int = 4) -> np.ndarray | None:
-    """Up to ``most`` frames, evenly chosen, side by side; None where there are none."""
+def strip_of(frames: Sequence[np.ndarray], *, height: int = 90, max_frames: int = 4) -> np.ndarray | None:
+    """Return at most ``max_frames`` of ``frames``, evenly spaced, side by side: (height, W, 3) uint8; None of none."""
     if not len(frames):
         return None
-    chosen = [frames[i] for i in evenly_spaced(len(frames), most, rounding="nearest")]
+    chosen = [frames[i] for i in evenly_spaced(len(frames), max_frames, rounding="nearest")]
     return np.hstack([cv2.resize(f, (round(f.shape[1] * height / f.shape[0]), height)) for f in chosen])
 
 
-def drawn_name(name: str, *, most: int = 40) -> str:
+def drawn_name(name: str, *, max_length: int = 40) -> str:
     """Return a user's name for a figure: on one line, and cut where it would leave no room for what is drawn."""
     shown = visible(name)
-    return shown if len(shown) <= most else f"{shown[: most - 1]}…"
+    return shown if len(shown) <= max_length else f"{shown[: max_length - 1]}…"
 
 
 def _text(value: object) -> str:

@@ -1,4 +1,4 @@
-"""A pretraining's curves, as figures for its page."""
+"""Curves of a pretraining, as figures for its page."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -15,12 +15,12 @@ _POSITIVE, _NEGATIVE = "tab:green", "tab:red"
 
 
 def has_momentum(rows: Rows) -> bool:
-    """Whether the method has a moving average, and with it a momentum."""
+    """Return whether the method has a key encoder, and so a momentum."""
     return any(_has(row, "momentum") for row in rows)
 
 
 def training_curves(rows: Rows) -> Figure:
-    """The loss, what drives it, and what it costs."""
+    """Plot loss, learning rate and momentum, and speed."""
     figure, (loss, rates, speed) = _row_of_axes(3)
     _lines(loss, rows, "loss")
     _lines(rates, rows, "lr")
@@ -39,7 +39,7 @@ def training_curves(rows: Rows) -> Figure:
 
 
 def embedding_curves(rows: Rows) -> Figure:
-    """Whether positives are near, everything else is far, and all directions are used."""
+    """Plot alignment and uniformity of the embeddings, and how many dimensions they use."""
     figure, (near, alive, rank) = _row_of_axes(3)
     _lines(near, rows, "alignment")
     _lines(_second_scale(near, "uniformity"), rows, "uniformity", color="tab:orange")
@@ -58,7 +58,7 @@ def embedding_curves(rows: Rows) -> Figure:
 
 
 def similarity_curves(rows: Rows, latest: SimilarityHistograms | None) -> Figure:
-    """How similar queries are to positives and negatives: over time, and the latest histograms."""
+    """Plot similarities of queries to positives and negatives: over time, and the latest histograms."""
     figure, (bands, histogram) = _row_of_axes(2)
     for name, color in (("positive", _POSITIVE), ("negative", _NEGATIVE)):
         known = [row for row in rows if f"{name}_p50" in row]
@@ -82,7 +82,7 @@ def similarity_curves(rows: Rows, latest: SimilarityHistograms | None) -> Figure
 
 
 def probe_curves(rows: Rows) -> Figure | None:
-    """kNN accuracy at each level; None where none was measured."""
+    """Plot kNN accuracy at each level; None if none was measured."""
     levels = [
         name.removeprefix("knn_")
         for name in dict.fromkeys(name for row in rows for name in row)
@@ -105,7 +105,7 @@ def probe_curves(rows: Rows) -> Figure | None:
 
 
 def audit_curves(rows: Rows) -> Figure | None:
-    """The light audit's figures; None where there are none."""
+    """Plot the light audits' values; None if there are none."""
     if not any("audit_score" in row for row in rows):
         return None
     figure, (axes,) = _row_of_axes(1)
@@ -123,7 +123,7 @@ def _row_of_axes(count: int) -> tuple[Figure, Sequence[Axes]]:
 
 
 def _lines(axes: Axes, rows: Rows, name: str, *, percent: bool = False, **style: Any) -> None:
-    """The rows that have ``name``, over steps."""
+    """Plot ``name`` over the steps of the rows that have it."""
     known = [row for row in rows if _has(row, name)]
     if known:
         scale = 100 if percent else 1
@@ -131,7 +131,7 @@ def _lines(axes: Axes, rows: Rows, name: str, *, percent: bool = False, **style:
 
 
 def _has(row: dict[str, Any], name: str) -> bool:
-    """Whether a row has a figure of this name; null stands for none."""
+    """Return whether a row has a value of this name that is not null."""
     return row.get(name) is not None
 
 

@@ -1,4 +1,4 @@
-"""The page of a pretraining run: its curves, the views it learnt from, and the frames it finds alike."""
+"""The page of a pretraining run: curves, pairs of views, and frames with similar features."""
 
 from typing import Any
 

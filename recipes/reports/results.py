@@ -1,4 +1,4 @@
-"""What a verb prints: the same values as text for people and as JSON for scripts."""
+"""The result of a verb: text for people, and the same values as JSON for scripts."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +13,7 @@ from framegate.recipes.training.run_folder import RunFolder
 
 @dataclass(frozen=True)
 class Result:
-    """The outcome of a verb: plain values, and the text that tells them."""
+    """The result of a verb: plain values, and the text that presents them."""
 
     values: dict[str, Any]
     text: str
@@ -34,14 +34,14 @@ def give(result: Result, json_file: Path | None) -> None:
 
 
 def run_result(run: Path, product: str) -> Result:
-    """What a finished training run gives: where things are, and its last row of metrics."""
+    """Return the result of a finished training run: paths of what it wrote, and its last row of metrics."""
     last = RunFolder(run).rows()[-1]
     text = f"{run}: {last['step']} steps, loss {last['loss']:.3f}\n  {run / product}\n  {run / 'report.html'}"
     return Result({"run": str(run), product: str(run / product), **last}, text)
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:
-    """A plain table, its first column flush left and the others right."""
+    """Return a table as text, its first column aligned left and the others right."""
     header, rows = [visible(cell) for cell in header], [[visible(cell) for cell in row] for row in rows]
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
     lines = [

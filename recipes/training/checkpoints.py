@@ -24,18 +24,18 @@ _UNFINISHED = re.compile(r"\.step-\d{7,}(\.[0-9a-f]{8})?\.(part|old)")
 
 
 def checkpoint_name(step: int) -> str:
-    """The folder of the checkpoint after ``step`` updates."""
+    """Return the name of the folder of the checkpoint after ``step`` updates."""
     return f"step-{step:07d}"
 
 
 def complete_checkpoints(folder: Path) -> list[Path]:
-    """Checkpoints from the oldest to the newest; half-written ones have other names and do not appear, nor do links."""
+    """Return complete checkpoints, the oldest first. Half-written ones have other names; links do not count."""
     found = [path for path in folder.glob("step-*") if _NAME.fullmatch(path.name) and is_plain_folder(path)]
     return sorted(found, key=lambda path: int(path.name.removeprefix("step-")))
 
 
 def choose_checkpoint(folder: Path, which: str) -> Path:
-    """A complete checkpoint of a run.
+    """Return a complete checkpoint of a run.
 
     Args:
         folder: where checkpoints are.
@@ -72,7 +72,7 @@ def save_checkpoint(  # noqa: C901  # three short steps, each to be done by all 
     keep: int = 2,
     best: int | None = None,
 ) -> Path:
-    """Write the state after ``step`` updates; called on every process.
+    """Write the state after ``step`` updates. Every process must call it.
 
     Process 0 writes parameters, buffers and the optimizer; each process writes its own batch norm buffers and random
     state. All of it goes into a folder of another name, which is renamed once its bytes are on the disk. If anything
@@ -135,14 +135,15 @@ def save_checkpoint(  # noqa: C901  # three short steps, each to be done by all 
 
 
 def read_state(checkpoint: Path) -> dict[str, Any]:
-    """The plain values of a checkpoint: ``step``, ``processes``, and what was given as ``extra``."""
-    return json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    """Return the plain values of a checkpoint: ``step``, ``processes``, and what was given as ``extra``."""
+    state: dict[str, Any] = json.loads((checkpoint / "state.json").read_text(encoding="utf-8"))
+    return state
 
 
 def load_checkpoint(
     checkpoint: Path, *, modules: Mapping[str, nn.Module], optimizer: torch.optim.Optimizer, rank: int | None = 0
 ) -> None:
-    """Put everything back as it was when the checkpoint was written.
+    """Load a checkpoint into modules, optimizer and random state.
 
     ``rank``: the process whose batch norm statistics and random state are taken; None: process 0's statistics, and the
     random state is left as it is.
@@ -156,16 +157,16 @@ def load_checkpoint(
     if state["optimizer_kind"] != kind:
         raise RunError(f"{checkpoint} holds the state of {state['optimizer_kind']}, which {kind} cannot continue")
     if rank is not None:
-        own = load_file(checkpoint / f"rank-{rank}.safetensors")
-        torch.set_rng_state(own.pop("rng"))
-        if (of_gpu := own.pop("cuda_rng", None)) is not None and torch.cuda.is_available():
+        rank_state = load_file(checkpoint / f"rank-{rank}.safetensors")
+        torch.set_rng_state(rank_state.pop("rng"))
+        if (of_gpu := rank_state.pop("cuda_rng", None)) is not None and torch.cuda.is_available():
             torch.cuda.set_rng_state(of_gpu)
-        tensors |= own
+        tensors |= rank_state
     for name, module in modules.items():
         prefix = f"{name}."
-        own_tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
+        module_tensors = {key.removeprefix(prefix): tensor for key, tensor in tensors.items() if key.startswith(prefix)}
         try:
-            module.load_state_dict(own_tensors)
+            module.load_state_dict(module_tensors)
         except RuntimeError as error:
             reason = " ".join(str(error).split())
             raise RunError(f"{checkpoint} holds another network; no config can continue it: {reason[:400]}") from error
@@ -173,7 +174,7 @@ def load_checkpoint(
 
 
 def _delete(checkpoint: Path) -> None:
-    """Under another name first: a process killed in the middle must not leave half a checkpoint that looks whole."""
+    """Rename a checkpoint, then delete it: if killed in between, half a checkpoint must not look complete."""
     doomed = name_aside(checkpoint, "old")
     checkpoint.rename(doomed)
     shutil.rmtree(doomed)
@@ -202,7 +203,7 @@ def _rank_tensors(modules: Mapping[str, nn.Module]) -> dict[str, Tensor]:
 
 
 def _split_optimizer(optimizer: torch.optim.Optimizer) -> tuple[dict[str, Tensor], dict[str, Any]]:
-    """An optimizer's state as tensors by name, and the numbers among it as JSON."""
+    """Split an optimizer's state into tensors by name, and plain values for JSON."""
     tensors: dict[str, Tensor] = {}
     numbers: dict[str, Any] = {}
     for index, entries in optimizer.state_dict()["state"].items():

@@ -1,4 +1,4 @@
-"""What tells one store's rows from another's, cheaply."""
+"""A cheap digest of a store's rows."""
 
 import hashlib
 from pathlib import Path
@@ -10,7 +10,7 @@ from framegate.media.evenly_spaced import evenly_spaced
 
 
 def data_digest(store: Path) -> str:
-    """Changes when the store's rows do: its clips, or its frames, of which it looks at 64."""
+    """Return 16 hex digits that change when the store's rows do: ``videos.arrow``, or one of 64 sampled frames."""
     digest = hashlib.sha256((store / "videos.arrow").read_bytes())
     frames = FrameStore(store)
     for index in evenly_spaced(len(frames), 64):

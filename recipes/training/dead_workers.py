@@ -1,4 +1,4 @@
-"""Batches that go on for the rest of a step when a data worker dies."""
+"""Batches for the rest of a step when a data worker has died."""
 
 import signal
 from collections.abc import Callable, Iterator
@@ -8,8 +8,8 @@ from typing import Any
 from torch.utils.data import DataLoader
 
 
-def batches_despite_deaths(loader: DataLoader, *, on_death: Callable[[], None]) -> Iterator[Any]:
-    """The loader's batches; when one of its workers dies, after ``on_death``, the rest are made here.
+def batches_despite_deaths(loader: DataLoader[Any], *, on_death: Callable[[], None]) -> Iterator[Any]:
+    """Yield the loader's batches. When one of its workers dies, call ``on_death`` and make the rest in this process.
 
     The loader's dataset and batch sampler must give the same whenever they are asked.
     """
@@ -33,7 +33,7 @@ def batches_despite_deaths(loader: DataLoader, *, on_death: Callable[[], None]) 
 
 
 def _is_of_dead_worker(error: Exception) -> bool:
-    """Whether a loader's error means that a worker is gone: by its own finding, or by what it left half sent."""
+    """Return whether a loader's error means that a worker died: torch noticed it, or a batch arrived incomplete."""
     if isinstance(error, RuntimeError):
         return str(error).startswith("DataLoader worker (pid")
     return not str(error).startswith("Caught ")  # so begins what a dataset raised inside a worker

@@ -1,4 +1,4 @@
-"""Several training processes on this machine."""
+"""Start several training processes on this machine."""
 
 import os
 import signal
@@ -10,10 +10,12 @@ import time
 from collections.abc import Sequence
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import psutil
 
 from framegate.media.errors import FramegateError
+from framegate.media.extraction.cores import usable_cores
 
 PROCESSES = "FRAMEGATE_PROCESSES"
 """Environment variable by which `launch` tells each process how many it starts."""
@@ -29,7 +31,7 @@ _GRACE = 60.0
 
 
 class LaunchError(FramegateError, RuntimeError):
-    """Training processes that could not be started, or of which one failed."""
+    """Training processes could not be started, or one of them failed."""
 
     exit_code = 1
 
@@ -48,7 +50,7 @@ def launch(
     """
     import torch
 
-    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, (os.cpu_count() or 1) // processes))}
+    environment = {**os.environ, "OMP_NUM_THREADS": str(max(1, usable_cores() // processes))}
     environment |= {PROCESSES: str(processes), "WORLD_SIZE": str(processes), "LOCAL_WORLD_SIZE": str(processes)}
     if loopback := _loopback():
         environment = {"GLOO_SOCKET_IFNAME": loopback, "NCCL_SOCKET_IFNAME": loopback} | environment
@@ -82,17 +84,18 @@ def join_launched() -> None:
     import torch.distributed as dist
     from accelerate.utils import parse_flag_from_env
 
+    c10d: Any = dist  # torch's types leave out the stores that it exports
     rank, processes = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
     dist.init_process_group(
         "gloo" if parse_flag_from_env("ACCELERATE_USE_CPU") else "nccl",
-        store=dist.FileStore(os.environ[_RENDEZVOUS], processes),
+        store=c10d.FileStore(os.environ[_RENDEZVOUS], processes),
         rank=rank,
         world_size=processes,
     )
 
 
 def asked_processes() -> int | None:
-    """How many processes the launcher was asked for, as far as it says so: ours does, accelerate's on its command line.
+    """Return how many processes `launch` or accelerate's launcher was asked for; None if that is not known.
 
     ``accelerate launch --cpu --num_processes 2`` starts one, without an error.
     """
@@ -114,7 +117,7 @@ def asked_processes() -> int | None:
 
 
 def _loopback() -> str | None:
-    """The name of the interface that leads to this machine alone; None where there is none."""
+    """Return the name of the loopback interface; None if there is none."""
     for name, addresses in psutil.net_if_addrs().items():
         if any(each.family == socket.AF_INET and each.address == "127.0.0.1" for each in addresses):
             return name
@@ -122,7 +125,7 @@ def _loopback() -> str | None:
 
 
 def _run(command: Sequence[str], environment: dict[str, str], *, processes: int) -> list[int]:
-    """The exit codes of the command's processes, each told its rank; none is left running."""
+    """Start a process for each rank, wait for all, and return their exit codes; none is left running."""
     started = [
         subprocess.Popen(command, env=environment | {"RANK": str(rank), "LOCAL_RANK": str(rank)})  # noqa: S603
         for rank in range(processes)
@@ -141,8 +144,8 @@ def _run(command: Sequence[str], environment: dict[str, str], *, processes: int)
             process.kill()
 
 
-def _wait(started: list[subprocess.Popen]) -> list[int]:
-    """Exit codes; once one has failed, the others are ended if they do not end by themselves."""
+def _wait(started: list[subprocess.Popen[bytes]]) -> list[int]:
+    """Wait for all processes and return their exit codes; once one has failed, the others are ended after a while."""
     deadline: float | None = None
     terminated = False
     while any(process.poll() is None for process in started):

@@ -1,5 +1,7 @@
 """Optimizers with explicit decay groups."""
 
+from typing import Any
+
 import torch
 from timm.optim import Lars
 from torch import nn
@@ -8,23 +10,24 @@ from framegate.recipes.config.sections import Optim
 
 
 def make_optimizer(config: Optim, model: nn.Module) -> torch.optim.Optimizer:
-    """The optimizer of everything in ``model`` that has a gradient; weight decay on matrices and kernels alone."""
+    """Build the optimizer of all trained parameters of ``model``; only matrices and kernels have weight decay."""
     return build_optimizer(config, decay_groups(model, config.weight_decay))
 
 
-def build_optimizer(config: Optim, groups: list[dict]) -> torch.optim.Optimizer:
-    """The optimizer that the recipe names, over given parameter groups."""
+def build_optimizer(config: Optim, groups: list[dict[str, Any]]) -> torch.optim.Optimizer:
+    """Build the recipe's optimizer for the given parameter groups."""
     match config.name:
         case "sgd":
             return torch.optim.SGD(groups, lr=config.lr, momentum=0.9)
         case "lars":
-            return Lars(groups, lr=config.lr, momentum=0.9)
+            lars: torch.optim.Optimizer = Lars(groups, lr=config.lr, momentum=0.9)
+            return lars
         case "adamw":
             return torch.optim.AdamW(groups, lr=config.lr)
 
 
-def decay_groups(model: nn.Module, weight_decay: float) -> list[dict]:
-    """Two groups: tensors of two and more dimensions, which decay, and norms and biases, which never do."""
+def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Return two parameter groups: matrices and kernels, which decay, and norms and biases, which do not."""
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return [
         {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
@@ -33,6 +36,6 @@ def decay_groups(model: nn.Module, weight_decay: float) -> list[dict]:
 
 
 def set_lr(optimizer: torch.optim.Optimizer, lr: float) -> None:
-    """The learning rate of the next update; a group's ``lr_scale``, where it has one, multiplies it."""
+    """Set the learning rate of all groups, multiplied by a group's ``lr_scale`` if it has one."""
     for group in optimizer.param_groups:
         group["lr"] = lr * group.get("lr_scale", 1.0)

@@ -1,4 +1,4 @@
-"""Progress of long work: a bar where somebody watches, now and then a line where nobody does."""
+"""Progress of long work: a bar on a terminal, or else a line now and then."""
 
 import sys
 import time
@@ -13,7 +13,7 @@ _SECONDS_BETWEEN_LINES = 15.0
 
 
 class WorkProgress:
-    """Shows how far some work is, on stderr.
+    """Show the progress of some work on stderr.
 
     Args:
         title: what is being done, a word or two.
@@ -47,7 +47,7 @@ class WorkProgress:
         return self
 
     def update(self, done: int, note: str = "") -> None:
-        """``done`` units are finished; ``note`` stands at the end of the line."""
+        """Show that ``done`` units are finished, with ``note`` at the end of the line."""
         note = _plain(note)
         if self._watched:
             self._bar.update(self._task, completed=done, note=note)

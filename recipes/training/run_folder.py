@@ -39,10 +39,10 @@ class RunFolder:
         self.audit = path / "audit.json"
 
     def check(self, config: RecipeConfig, *, resume: bool, force: bool = False) -> None:
-        """Whether a run may start here, or with ``resume`` continue; with nothing to continue, that starts one too.
+        """Check that a run may start here, or with ``resume`` continue; with nothing to continue, it starts.
 
         Raises:
-            RunError: the run exists and ``resume`` was not said, or its config is another and ``force`` was not said.
+            RunError: the run exists and ``resume`` is false, or its config differs and ``force`` is false.
             NotOursError: ``backbone/`` or ``classifier/``, with which runs end, holds what framegate did not write.
         """
         for name in MODELS:
@@ -58,12 +58,12 @@ class RunFolder:
             raise RunError([what, *changes])
 
     def write_config(self, config: RecipeConfig) -> None:
-        """Write ``config.yaml``, once all that could refuse the run has been asked."""
+        """Write ``config.yaml``; call it when nothing can refuse the run any more."""
         write_text(self.path / "config.yaml", dump_recipe(config))
 
     @contextmanager
     def held(self) -> Iterator[None]:
-        """Keep the folder from a second training; a process that dies lets go of it.
+        """Lock the folder against a second training; the lock ends with the process.
 
         Raises:
             RunError: another process trains in it; or the run would write elsewhere, through a link in it.
@@ -83,14 +83,14 @@ class RunFolder:
             yield
 
     def identity(self) -> str:
-        """The name under which W&B knows this run, the same however often it is resumed: ``id`` of ``run.json``."""
+        """Return the run's id at W&B, which stays the same when it is resumed: ``id`` of ``run.json``."""
         file = self.path / "run.json"
         if not file.exists():
             write_text(file, json.dumps({"id": secrets.token_hex(4)}))
-        return json.loads(file.read_text(encoding="utf-8"))["id"]
+        return str(json.loads(file.read_text(encoding="utf-8"))["id"])
 
     def rewind(self, step: int) -> None:
-        """Forget rows of metrics after ``step``: the run will write them again."""
+        """Delete rows of metrics after ``step``; the run will write them again."""
         if self.metrics.exists():
             kept = [line for line in self.metrics.read_text(encoding="utf-8").splitlines() if _step(line) <= step]
             write_text(self.metrics, "".join(f"{line}\n" for line in kept))
@@ -100,12 +100,12 @@ class RunFolder:
         append_text(self.metrics, json.dumps(row) + "\n")
 
     def rows(self) -> list[dict[str, Any]]:
-        """All rows of ``metrics.jsonl``."""
+        """Return all rows of ``metrics.jsonl``."""
         return [json.loads(line) for line in self.metrics.read_text(encoding="utf-8").splitlines()]
 
 
 def claim_export(out: Path, *, source: Path) -> None:
-    """Make sure that nothing is lost when an export of ``source`` takes the place of ``out``: it is an earlier export.
+    """Refuse to replace ``out`` by an export of ``source`` unless ``out`` is an earlier export.
 
     Raises:
         RunError: it is the model folder that is exported, or is in it.
@@ -117,7 +117,7 @@ def claim_export(out: Path, *, source: Path) -> None:
 
 
 def _changes(before: dict[str, Any], config: RecipeConfig) -> list[str]:
-    """What a run's config and another differ in; one that an older framegate wrote is read as it was meant."""
+    """Return the differences between a run's config and another; one of an older framegate is converted first."""
     with suppress(ValidationError):  # what says more than a recipe may say now is compared as it stands
         before = type(config).of(before).resolved()
     old, new = flat(before), flat(config.resolved())
@@ -129,8 +129,8 @@ def _changes(before: dict[str, Any], config: RecipeConfig) -> list[str]:
 
 
 def _step(line: str) -> float:
-    """The step of a row; a row that was being written when the run was killed counts as later than any."""
+    """Return the step of a row; infinity for a row that was half written when the run was killed."""
     try:
-        return json.loads(line)["step"]
+        return float(json.loads(line)["step"])
     except (json.JSONDecodeError, KeyError):
         return float("inf")

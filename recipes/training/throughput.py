@@ -1,10 +1,10 @@
-"""How fast a training goes, and how long it waits for data."""
+"""Speed of a training, and the time it waits for data."""
 
 import time
 
 
 class Waiting:
-    """Adds up the seconds spent inside it."""
+    """Add up the seconds spent inside the block, over all uses."""
 
     seconds = 0.0
 
@@ -16,7 +16,7 @@ class Waiting:
 
 
 class Interval:
-    """The steps since the last row."""
+    """Time and steps since the last row of metrics."""
 
     def __init__(self, first_step: int) -> None:
         self.first_step = first_step
@@ -24,6 +24,6 @@ class Interval:
         self.waiting = Waiting()
 
     def speed(self, images: int) -> dict[str, float]:
-        """``images_per_second``, ``images`` being those of all processes since, and ``data_wait``, a share of time."""
+        """Return ``images_per_second`` for ``images`` of all processes, and ``data_wait``, the share of time, 0–1."""
         seconds = time.perf_counter() - self.begin
         return {"images_per_second": images / seconds, "data_wait": self.waiting.seconds / seconds}

@@ -37,7 +37,7 @@ def start_tracking(
 
 
 class Board:
-    """What W&B is shown beside the rows of metrics: pictures, histograms and alerts.
+    """Send pictures, histograms and alerts to W&B, besides the rows of metrics.
 
     Without an open W&B run, and on every process but the main one, nothing happens.
 
@@ -49,14 +49,14 @@ class Board:
         self._run = _wandb_run(accelerator)
 
     def picture(self, name: str, rgb: np.ndarray, *, step: int, caption: str) -> None:
-        """A picture, (H, W, 3) uint8 RGB."""
+        """Send a picture, (H, W, 3) uint8 RGB."""
         if self._run is not None:
             import wandb
 
             self._run.log({name: wandb.Image(rgb, caption=visible(caption))}, step=step)
 
     def histogram(self, name: str, counts: Sequence[int], *, low: float, high: float, step: int) -> None:
-        """Counts in equal bins from ``low`` to ``high``."""
+        """Send counts in equal bins from ``low`` to ``high``."""
         if self._run is not None:
             import wandb
 
@@ -64,14 +64,14 @@ class Board:
             self._run.log({name: wandb.Histogram(np_histogram=(np.asarray(counts), edges))}, step=step)
 
     def alert(self, title: str, text: str) -> None:
-        """Call somebody: an alert of the run, and a line in its summary."""
+        """Send an alert, and add a line to the run's summary."""
         if self._run is not None:
             self._run.alert(title=visible(title), text=visible_lines(text))
             self._run.summary[visible(title)] = visible_lines(text)
 
 
 def logged_in() -> bool:
-    """Whether W&B knows who the user is: by its environment variable, or by the netrc file that its login writes."""
+    """Return whether the user is logged in at W&B, by environment variable or the netrc file that its login writes."""
     if os.environ.get("WANDB_API_KEY"):
         return True
     host = urlparse(os.environ.get("WANDB_BASE_URL", "https://api.wandb.ai")).hostname or ""
@@ -82,6 +82,6 @@ def logged_in() -> bool:
 
 
 def _wandb_run(accelerator: Accelerator) -> Any | None:
-    """The open W&B run, on the main process, which alone has one."""
+    """Return the open W&B run; only the main process has one."""
     trackers = accelerator.trackers if accelerator.is_main_process else []
     return next((tracker.tracker for tracker in trackers if tracker.name == "wandb"), None)

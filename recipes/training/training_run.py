@@ -26,7 +26,7 @@ from framegate.recipes.training.checkpoints import (
     read_state,
     save_checkpoint,
 )
-from framegate.recipes.training.collectives import Together
+from framegate.recipes.training.collectives import Collectives
 from framegate.recipes.training.dead_workers import batches_despite_deaths
 from framegate.recipes.training.launch import STOPPED, asked_processes, join_launched
 from framegate.recipes.training.progress import WorkProgress
@@ -103,10 +103,10 @@ class TrainingRun:
                 f"{asked} processes were asked for, and {self.processes} started: look at the launcher "
                 "(on a CPU: framegate … --processes N, or ACCELERATE_USE_CPU=1 accelerate launch --multi_gpu …)"
             )
-        self._together = Together(processes=self.processes)
+        self._collectives = Collectives(processes=self.processes)
         self._open = ExitStack()
         self.folder = RunFolder(Path(config.run_dir) / config.name)
-        self._together.attempt(lambda: self._open_folder(resume=resume, force=force))
+        self._collectives.attempt(lambda: self._open_folder(resume=resume, force=force))
         checkpoints = complete_checkpoints(self.folder.checkpoints) if resume else []
         self._checkpoint = checkpoints[-1] if checkpoints else None
         self._state: dict[str, Any] = read_state(self._checkpoint) if self._checkpoint else {}
@@ -158,9 +158,9 @@ class TrainingRun:
         """
         self._modules, self._records, self._optimizer, self._data = modules, records or {}, optimizer, data
         # Built alike everywhere, the processes now go their own ways in what is left to chance (dropout).
-        own_chance = np.random.SeedSequence([self.config.seed, self.rank, self.first_step])
-        torch.manual_seed(int(own_chance.generate_state(1)[0]))
-        self._together.attempt(self._restore)
+        rank_seed = np.random.SeedSequence([self.config.seed, self.rank, self.first_step])
+        torch.manual_seed(int(rank_seed.generate_state(1)[0]))
+        self._collectives.attempt(self._restore)
 
     def begin(self, total_steps: int) -> None:
         """Open tracking and progress of a training of that many optimizer updates, once all is restored."""
@@ -200,7 +200,7 @@ class TrainingRun:
 
     def on_main(self, work: Callable[[], object]) -> None:
         """Do ``work`` on the main process, while the others wait as long as it takes; if it fails, all leave."""
-        self._together.attempt(lambda: work() if self.is_main else None, patient=True)
+        self._collectives.attempt(lambda: work() if self.is_main else None, patient=True)
 
     def of_main(self, work: Callable[[], T]) -> T:
         """Do ``work`` on the main process, and return what it gives on all of them."""
@@ -213,7 +213,7 @@ class TrainingRun:
         """What ``work`` gives on each process, on the main one first: the others find what it left in a cache."""
         found: list[T] = []
         self.on_main(lambda: found.append(work()))
-        self._together.attempt(lambda: None if self.is_main else found.append(work()), patient=True)
+        self._collectives.attempt(lambda: None if self.is_main else found.append(work()), patient=True)
         return found[0]
 
     def log_due(self, step: int) -> bool:
@@ -254,7 +254,7 @@ class TrainingRun:
         row |= self._interval.speed(images * (step - self._interval.first_step))
         self._interval = Interval(step)
         with self._named("metrics.jsonl"):
-            self._together.attempt(lambda: self.folder.log(row) if self.is_main else None)
+            self._collectives.attempt(lambda: self.folder.log(row) if self.is_main else None)
         if self.config.log.wandb_project:
             there = {key: value for key, value in row.items() if key != "step" and value is not None}
             self.accelerator.log(there, step=step)
@@ -264,7 +264,7 @@ class TrainingRun:
     def checkpoint_if_due(self, step: int) -> None:
         """Save every ``checkpoint.every`` updates, where a probe beats all before it, at the end, before stopping."""
         why = self._stop_reason() if step < self.total_steps else None
-        new_best = self._logs(step) and self._together.any(self._new_best)
+        new_best = self._logs(step) and self._collectives.any(self._new_best)
         if step % self.config.checkpoint.every == 0 or step == self.total_steps or new_best or why:
             # An update may have spoilt the weights though its own loss was a number: such a state is not worth keeping.
             for tensor in (tensor for module in self._modules.values() for tensor in module.state_dict().values()):
@@ -303,7 +303,7 @@ class TrainingRun:
                 },
                 rank=self.rank,
                 processes=self.processes,
-                attempt=self._together.attempt,
+                attempt=self._collectives.attempt,
                 keep=self.config.checkpoint.keep,
                 best=self._best["step"] if self._best else None,
             )
@@ -327,7 +327,7 @@ class TrainingRun:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         if error is None:
-            self._together.close()
+            self._collectives.close()
         signal.signal(signal.SIGTERM, self._old_handler)
         self._open.close()
         self.accelerator.end_training()
@@ -340,9 +340,9 @@ class TrainingRun:
 
     def _stop_reason(self) -> str | None:
         """Why all processes stop after this step, which they must agree on to save together; None: go on."""
-        if not self._together.any_before(self._stop_signal is not None or self._worker_died):
+        if not self._collectives.any_before(self._stop_signal is not None or self._worker_died):
             return None
-        died = self._together.any(self._worker_died)
+        died = self._collectives.any(self._worker_died)
         return "a data worker died (of too little memory?)" if died else _SIGNAL
 
     def _restore(self) -> None:
@@ -351,9 +351,9 @@ class TrainingRun:
         before = self._state["processes"]
         rank: int | None = self.rank
         if before != self.processes:
-            own = "batch norm statistics and random state of each process are part of the state"
-            self._refuse_unless_forced(f"was written by {before} processes, not {self.processes}: {own}")
-            self._warn(f"{own}; all go on with process 0's statistics, and random states drawn anew")
+            per_process = "batch norm statistics and random state of each process are part of the state"
+            self._refuse_unless_forced(f"was written by {before} processes, not {self.processes}: {per_process}")
+            self._warn(f"{per_process}; all go on with process 0's statistics, and random states drawn anew")
             rank = None
         if self._state["data"] != self._data:
             self._refuse_unless_forced("was trained on other data: the store has changed since")
@@ -376,7 +376,7 @@ class TrainingRun:
         return due or self.probe_due(step) or self.audit_due(step)
 
     def _refuse_nan(self, step: int) -> None:
-        if self._together.any(not bool(self._finite)):
+        if self._collectives.any(not bool(self._finite)):
             self._leave(
                 TrainingError(
                     f"the loss or a weight is not a number at step {step}: "

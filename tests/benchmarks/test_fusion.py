@@ -35,12 +35,12 @@ def test_the_hard_variant_breaks_a_third_and_repeats() -> None:
     clips = Clips(make_batch(900, offset=0), make_batch(900, offset=10_000), (1, 1, 1))
     broken = hard(clips, seed=3)
     for name in ("frames", "audio", "tokens"):
-        ours, own = (getattr(batch, name)[1:, 0, 0] for batch in (broken, clips.own))
-        noise, other = ours >= 10_000, (ours != own) & (ours < 10_000)
+        ours, whole = (getattr(batch, name)[1:, 0, 0] for batch in (broken, clips.whole))
+        noise, other = ours >= 10_000, (ours != whole) & (ours < 10_000)
         assert 0.12 < noise.float().mean() < 0.22
         assert 0.12 < other.float().mean() < 0.22
-        assert torch.equal(ours[noise], own[noise] + 10_000)
-    assert torch.equal(broken.present, clips.own.present)  # nobody is given a modality it lacks
+        assert torch.equal(ours[noise], whole[noise] + 10_000)
+    assert torch.equal(broken.present, clips.whole.present)  # nobody is given a modality it lacks
     again = hard(clips, seed=3)
     assert all(torch.equal(getattr(broken, f.name), getattr(again, f.name)) for f in fields(ClipBatch))
 
@@ -89,9 +89,9 @@ def test_the_informed_one_sums_over_all_that_may_be_swapped() -> None:
     ratios = torch.rand(4, 3, 5, generator=torch.Generator().manual_seed(0), dtype=torch.double) * 3
     heard = torch.tensor([[True, True, True], [True, False, True], [False, True, False], [False, False, False]])
     slow = torch.zeros(4, 5, dtype=torch.double)
-    for own in itertools.product((False, True), repeat=3):
+    for are_own in itertools.product((False, True), repeat=3):
         case = torch.ones_like(slow)
-        for modality, is_own in enumerate(own):
+        for modality, is_own in enumerate(are_own):
             case *= (0.8 * torch.where(heard[:, modality, None], ratios[:, modality], 1.0)) if is_own else 0.2
         slow += case
     assert torch.allclose(log_evidence(ratios, heard, swaps=0.2).exp(), slow, atol=1e-12)

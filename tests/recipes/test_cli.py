@@ -1,10 +1,11 @@
 """The command line: the whole road on a tiny corpus, help, exit codes and bad input."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
-import time
+from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
@@ -61,14 +62,21 @@ def test_every_verb_explains_itself_with_an_example(verb: str, framegate, capsys
     assert f"Example: framegate {verb}" in capsys.readouterr().out
 
 
-def test_help_takes_less_than_half_a_second() -> None:
+def test_help_takes_at_most_0_3_seconds_of_cpu_time() -> None:
     command = [sys.executable, "-c", "from framegate.recipes.cli import main; main(['--help'])"]
-    durations = []
+    seconds = []
     for _ in range(5):
-        begin = time.perf_counter()
-        subprocess.run(command, check=True, capture_output=True, timeout=30)
-        durations.append(time.perf_counter() - begin)
-    assert min(durations) < 0.5
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+            _, status, usage = os.wait4(process.pid, 0)  # of this process alone, unlike RUSAGE_CHILDREN
+            process.returncode = os.waitstatus_to_exitcode(status)
+        assert process.returncode == 0
+        seconds.append(usage.ru_utime + usage.ru_stime)
+    assert min(seconds) <= 0.3
+
+
+def test_the_version_is_printed(framegate, capsys) -> None:
+    assert framegate("--version") == 0
+    assert capsys.readouterr().out == f"framegate {version('framegate')}\n"
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,22 @@
 """The demo on a small corpus: what it writes, and its page in a real browser."""
 
 import json
+import os
 import re
 import shutil
+import signal
 import subprocess
+import threading
 from pathlib import Path
 
 import pytest
+
+from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_recipe
+from framegate.recipes.pretrain import pretrain
+from framegate.recipes.reports.demo_results import DemoResults
+from framegate.recipes.training.training_run import StoppedError
+from tests.recipes.runs import TINY
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
@@ -54,12 +64,12 @@ def test_the_results_have_the_contracts_keys(demo: Path) -> None:
 def test_the_page_opens_from_disk_without_errors_and_with_all_its_pictures(demo: Path, tmp_path: Path) -> None:
     page = tmp_path / "report.html"
     page.write_text((demo / "report.html").read_text(encoding="utf-8") + COUNT_BROKEN, encoding="utf-8")
-    dom, said = browse(page, tmp_path / "profile")
+    dom, errors = browse(page, tmp_path / "profile")
     found = re.search(r'data-images="(\d+)" data-broken="(\d+)"', dom)
     assert found, dom[:500]
     assert int(found[1]) >= 10
     assert int(found[2]) == 0
-    assert "CONSOLE" not in said, [line for line in said.splitlines() if "CONSOLE" in line]
+    assert "CONSOLE" not in errors, [line for line in errors.splitlines() if "CONSOLE" in line]
 
 
 def test_a_broken_picture_would_be_noticed(tmp_path: Path) -> None:
@@ -88,3 +98,29 @@ def test_all_that_the_demo_made_is_listed_for_the_next_one(demo: Path) -> None:
 def test_the_tracker_kept_the_config_offline(demo: Path) -> None:
     for name in ("pretrain", "gated"):
         assert list((demo / "runs" / name / "wandb").glob("offline-run-*/*.wandb"))
+
+
+def test_a_demo_that_a_signal_stops_says_that_it_starts_over(store: Path, tmp_path: Path) -> None:
+    from framegate.recipes.demo import timed_stage
+
+    options = [f"data.store={store}", f"run_dir={tmp_path / 'runs'}", *TINY, "optim.epochs=1000", "data.workers=0"]
+    config = read_recipe(PretrainConfig, "moco_small", options)
+    rows, ended = tmp_path / "runs" / config.name / "metrics.jsonl", threading.Event()
+
+    def stop() -> None:
+        while not ended.wait(0.05):
+            if rows.is_file() and rows.stat().st_size > 0:
+                os.kill(os.getpid(), signal.SIGTERM)
+                return
+
+    thread = threading.Thread(target=stop)
+    thread.start()
+    try:
+        with pytest.raises(StoppedError) as stopped, timed_stage(tmp_path, DemoResults(), "pretrain"):
+            pretrain(config)
+    finally:
+        ended.set()
+        thread.join()
+    assert str(stopped.value) == (
+        "the demo was stopped in its stage 'pretrain' by a signal, and cannot be continued; run again, it starts over"
+    )

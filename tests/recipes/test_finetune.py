@@ -340,7 +340,7 @@ def test_a_store_with_nothing_that_the_model_takes_is_refused(store: Path, tmp_p
 
 
 @pytest.mark.parametrize(
-    ("override", "said"),
+    ("override", "message"),
     [
         ("streams.text.heads=5", "a text encoder of width 64 cannot be cut into 5 heads"),
         ("streams.frames.aggregation.dropout=1", "'streams.frames.aggregation.dropout' is 1: input should be less"),
@@ -356,7 +356,7 @@ def test_a_store_with_nothing_that_the_model_takes_is_refused(store: Path, tmp_p
         ("head.name=multilabel fusion.name=mean", "a multilabel head has no part in it"),
     ],
 )
-def test_values_that_make_no_classifier_are_refused_plainly(store, tmp_path, override: str, said: str) -> None:
+def test_values_that_make_no_classifier_are_refused_plainly(store, tmp_path, override: str, message: str) -> None:
     with pytest.raises(RecipeError) as error:
         config(store, tmp_path, *override.split())
-    assert said in str(error.value)
+    assert message in str(error.value)

@@ -1,4 +1,4 @@
-"""What is installed here, what there is to compute on, and what might be in the way."""
+"""Report installed versions, devices and possible problems of this machine."""
 
 import os
 import platform
@@ -6,6 +6,7 @@ import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
+from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.reports.results import Result, table
 
 PACKAGES = (
@@ -16,7 +17,7 @@ _LITTLE_SPACE = 5 * 2**30
 
 
 def examine(path: Path) -> Result:
-    """Versions, devices, FFmpeg, W&B and free space, with a line for each thing that is not as it should be."""
+    """Return versions, devices, FFmpeg, W&B and free space, and a line for each problem found."""
     import av
     import torch
 
@@ -29,7 +30,7 @@ def examine(path: Path) -> Result:
         "python": platform.python_version(),
         "packages": versions,
         "ffmpeg": av.ffmpeg_version_info,
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "cores": usable_cores(),
         "gpus": gpus,
         "wandb": os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline"),
         "free_gib": round(free / 2**30, 1),

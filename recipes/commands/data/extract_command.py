@@ -69,5 +69,5 @@ def extract_manifest(
 
 
 def progress_note(now: Progress) -> str:
-    """What stands beside the bar of an extraction."""
+    """Return the text beside an extraction's progress bar."""
     return f"{now.frames} frames, {now.partial + now.failed} failures"

@@ -22,7 +22,7 @@ _CELLS = 7
 def draw_views(
     store: Path, out: Path, *, frames: int = 8, image_size: int = 128, seed: int = 0, backbone: str | None = None
 ) -> Result:
-    """Draw frames spread over the store with their views, each augmentation alone, and what was found on them.
+    """Draw evenly spaced frames of a store with their views, each augmentation alone, and the overlays found on them.
 
     Args:
         store: a frame store.

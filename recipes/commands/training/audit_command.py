@@ -1,4 +1,4 @@
-"""Audit any backbone: how far it leans on subtitles, logos and borders."""
+"""Audit any backbone: how much its features depend on subtitles, logos and borders."""
 
 from pathlib import Path
 
@@ -23,7 +23,7 @@ def audit_backbone(
     taxonomy: str | Path | None = None,
     page: str | Path | None = None,
 ) -> Result:
-    """The audit of a backbone on a store, as `framegate.ssl.audit.audit` defines it.
+    """Audit a backbone on a store; `framegate.ssl.audit.audit` defines the values.
 
     Args:
         reference: a timm name, a backbone folder, or with ``arch`` a file of weights.

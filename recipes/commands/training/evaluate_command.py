@@ -28,7 +28,7 @@ def evaluate_classifier(
     classes: Path | None = None,
     page: Path | None = None,
 ) -> Result:
-    """The figures of contracts' ``evaluate``, for one split of the store.
+    """Evaluate a classifier on one split of a store.
 
     Args:
         folder: a classifier folder.
@@ -69,7 +69,7 @@ def evaluate_classifier(
 
 
 def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassifier, StoreClips]:
-    """A classifier on the fastest device there is, and the clips of a store as it takes them.
+    """Open a classifier on the fastest device, and the clips of a store prepared for it.
 
     Raises:
         FolderError: the folder is no classifier.
@@ -84,7 +84,7 @@ def open_classifier(folder: Path, store: FrameStore) -> tuple[GatedFusionClassif
 
 
 def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str]]]]:
-    """Heading, header and rows of each table."""
+    """Return the tables of an evaluation: heading, header and rows of each."""
     names = ("top1", "top5", "balanced_accuracy", "map", "ece")
     spans, modalities = figures["intervals"], figures["modalities"]
     tree = [
@@ -135,13 +135,13 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str
     return found
 
 
-def _some(ids: list[str], most: int = 8) -> str:
-    """The first ids, and how many more there are."""
-    return ", ".join(ids[:most]) + (f" and {len(ids) - most} more" if len(ids) > most else "")
+def _some(ids: list[str], max_ids: int = 8) -> str:
+    """Return the first ids as text, and how many more there are."""
+    return ", ".join(ids[:max_ids]) + (f" and {len(ids) - max_ids} more" if len(ids) > max_ids else "")
 
 
 def _finite(value: Any) -> Any:
-    """The same with null where a figure is not a number: JSON has no word for it."""
+    """Return ``value`` with None in the place of each NaN, which JSON cannot express."""
     if isinstance(value, dict):
         return {key: _finite(inner) for key, inner in value.items()}
     if isinstance(value, list | tuple):

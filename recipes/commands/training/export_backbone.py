@@ -24,7 +24,7 @@ _WRITERS: dict[str, Callable[..., None]] = {
 
 
 def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "last") -> Result:
-    """A backbone from one place and form to another.
+    """Export a backbone to a folder, in the format that is asked for.
 
     Args:
         source: a run folder, or a backbone folder.
@@ -57,7 +57,7 @@ def export(source: Path, out: Path, *, format: str = "timm", checkpoint: str = "
 
 
 def find_classifier(source: Path) -> Path | None:
-    """The classifier folder that a fine-tuning run or the folder itself holds; None where ``source`` is neither.
+    """Return the classifier folder of a fine-tuning run, or ``source`` if it is one itself; None if it is neither.
 
     Raises:
         RecipeError: its ``config.yaml`` cannot be read.

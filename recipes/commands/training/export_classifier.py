@@ -32,7 +32,7 @@ log_probs, reliability, embedding = sessions["fusion"].run(
 def export_classifier(
     source: Path, out: Path, *, format: str, push: str | None = None, confirm: Callable[[str], bool] | None = None
 ) -> Result:
-    """A classifier folder from one place and form to another; an earlier export in ``out`` is replaced.
+    """Export a classifier to a folder, in the format that is asked for; an earlier export in ``out`` is replaced.
 
     The classifier is opened and written anew: whatever else lies in ``source`` stays there.
 

@@ -91,8 +91,8 @@ def predict_inputs(
     ):
         for store, its_failures in stores:
             for failure in its_failures:
-                said = f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}"
-                sys.stderr.write(f"{visible(said)}\n")
+                message = f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}"
+                sys.stderr.write(f"{visible(message)}\n")
             failures += its_failures
             for clip, line in _predict(model, store, top=top, threshold=threshold, embedding=embedding):
                 written = json.dumps({**extra[clip], **line}, ensure_ascii=False)
@@ -112,7 +112,7 @@ def read_ahead(
     workers: int | None = None,
     size: int = 64,
 ) -> Generator[tuple[FrameStore, list[dict[str, Any]]], None, None]:
-    """Stores of ``size`` clips each and their failures; while one is being used, the next is being decoded.
+    """Yield stores of ``size`` clips each, with their failures; while one is used, the next is decoded.
 
     ``layout``: their overlays are found, too. A store is gone once the next is asked for.
     """
@@ -152,7 +152,7 @@ def _predict(
     threshold: float | None,
     embedding: bool,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
-    """The id and the line of each clip."""
+    """Yield the id and the predictions of each clip, as they stand in its line of JSON."""
     rows = range(store.videos.num_rows)
     samples = StoreClips(store, model.prepare, model.sampling, labels=[()] * len(rows))
     remaining = iter(rows)
@@ -169,7 +169,7 @@ def _predict(
 
 @contextmanager
 def _writer(out: Path | None, inputs: Sequence[Path]) -> Iterator[TextIO]:
-    """Standard output, or a file that appears when it is whole."""
+    """Open standard output, or a file that appears under its name when it is complete."""
     if out is None:
         yield sys.stdout
         return

@@ -33,7 +33,7 @@ def probe_backbone(
     fine_tune_steps: int = 0,
     taxonomy: str | Path | None = None,
 ) -> Result:
-    """What a backbone's frame features know of a store's classes, by several protocols and at each level.
+    """Measure how well a backbone's frame features tell a store's classes apart, at each level, by several protocols.
 
     Features are kept in the store; the next call finds them.
 
@@ -70,7 +70,7 @@ def probe_backbone(
 
 
 def open_backbone(reference: str, *, image_size: int | None = None, arch: str | None = None) -> Backbone:
-    """The backbone on the device at hand, tried on a picture of its size; random weights are the same every time.
+    """Open a backbone on the fastest device and try it on one picture; random weights are the same every time.
 
     Raises:
         BackboneError: as `load_backbone`, or the network does not take pictures of that size.
@@ -98,7 +98,7 @@ def probe_rows(
     queries: Literal["val", "test"] = "test",
     visible: bool = True,
 ) -> list[ProbeRow]:
-    """kNN figures for a backbone and a store at hand; nothing is kept.
+    """Measure kNN accuracy of a backbone on an open store; features are not cached.
 
     ``queries``: the split that is classified; ``val`` while training. ``visible``: show progress.
     """

@@ -1,5 +1,6 @@
 """Recipes: every mistake is named, with its place and the nearest right thing."""
 
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
@@ -81,3 +82,14 @@ def test_a_stream_may_be_left_out() -> None:
 def test_a_misspelt_stream_key_is_named() -> None:
     with pytest.raises(RecipeError, match=r"unknown key 'streams.text.bakbone' \(nearest: 'streams.text.backbone'\)"):
         read_recipe(FinetuneConfig, "fusion_small", ["streams.text.bakbone=x"])
+
+
+@pytest.mark.parametrize(
+    "recipe", sorted((files("framegate.recipes") / "configs").iterdir()), ids=lambda file: file.stem
+)
+def test_each_option_of_our_recipes_is_explained_on_its_line(recipe: Path) -> None:
+    for line in recipe.read_text(encoding="utf-8").splitlines():
+        option, _, comment = line.partition("#")
+        if option.strip():
+            assert option.strip().endswith(":") or comment.strip(), line  # a section, or an option with its comment
+            assert "{" not in option, line  # one option a line

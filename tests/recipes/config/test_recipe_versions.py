@@ -160,17 +160,17 @@ def test_the_config_of_an_old_run_is_that_of_the_recipe_that_it_ran(tmp_path: Pa
 
     same = written(tmp_path / "new.yaml", f"version: 2\n{old}".replace("0.001", "0.032").replace("0.0002", "0.0064"))
     fusion.check(read_recipe(FinetuneConfig, same), resume=True)
-    said = ["name=f", "data.store=s", "data.frames_per_video=8", "method.name=simclr", "method.dim=128"]
-    said += ["method.temperature=0.1", "method.batch_norm=sync", "method.positive_seconds=2"]
+    overrides = ["name=f", "data.store=s", "data.frames_per_video=8", "method.name=simclr", "method.dim=128"]
+    overrides += ["method.temperature=0.1", "method.batch_norm=sync", "method.positive_seconds=2"]
     recipe = written(tmp_path / "pretrain.yaml", "version: 2\n")
-    simclr.check(read_recipe(PretrainConfig, recipe, [*said, "name=first"]), resume=True)
+    simclr.check(read_recipe(PretrainConfig, recipe, [*overrides, "name=first"]), resume=True)
     assert read_recipe(PretrainConfig, simclr.path / "config.yaml", warn=False).method.temperature == 0.1
     assert warnings(caplog) == []
 
     with pytest.raises(RunError, match=r"optim\.lr: 0\.032 → 0\.001"):
         fusion.check(read_recipe(FinetuneConfig, same, ["optim.lr=0.001"]), resume=True)
     with pytest.raises(RunError, match=r"method\.temperature: 0\.1 → 0\.2"):
-        simclr.check(read_recipe(PretrainConfig, recipe, [*said, "method.temperature=0.2"]), resume=True)
+        simclr.check(read_recipe(PretrainConfig, recipe, [*overrides, "method.temperature=0.2"]), resume=True)
 
 
 def test_a_config_that_no_recipe_may_say_is_compared_as_it_stands(tmp_path: Path) -> None:

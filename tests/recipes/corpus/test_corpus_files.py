@@ -31,7 +31,7 @@ def decode_pictures(path: Path) -> np.ndarray:
         return np.stack([frame.to_ndarray(format="rgb24") for frame in container.decode(video=0)])
 
 
-def decode_sound(path: Path) -> np.ndarray:
+def decode_audio(path: Path) -> np.ndarray:
     with av.open(str(path)) as container:
         return np.concatenate([frame.to_ndarray()[0] for frame in container.decode(audio=0)])
 
@@ -48,14 +48,14 @@ def test_files_are_h264_and_aac_of_three_to_eight_seconds(corpus: CorpusSummary)
             assert (video.codec_context.width, video.codec_context.height) == (256, 144)
             assert container.duration is not None
             assert 3 <= container.duration / av.time_base <= 8
-            for sound in container.streams.audio:
+            for track in container.streams.audio:
                 tracks += 1
-                assert sound.codec_context.name == "aac"
-                assert sound.duration is not None
-                assert float(sound.duration * sound.time_base) == pytest.approx(
+                assert track.codec_context.name == "aac"
+                assert track.duration is not None
+                assert float(track.duration * track.time_base) == pytest.approx(
                     float(video.duration * video.time_base), abs=0.1
                 )
-    assert corpus.clips - corpus.without_sound <= tracks < corpus.clips
+    assert corpus.clips - corpus.without_audio <= tracks < corpus.clips
 
 
 def test_there_is_a_keyframe_every_second(corpus: CorpusSummary) -> None:
@@ -65,7 +65,7 @@ def test_there_is_a_keyframe_every_second(corpus: CorpusSummary) -> None:
     assert len(times) >= 3
 
 
-def test_pictures_move_and_sound_is_not_silence(corpus: CorpusSummary) -> None:
+def test_pictures_move_and_audio_is_not_silence(corpus: CorpusSummary) -> None:
     for row in rows_of(corpus)[::3]:
         pictures = decode_pictures(corpus.folder / row["video"]).astype(float)
         assert np.abs(np.diff(pictures, axis=0)).mean() > 0.3
@@ -73,9 +73,9 @@ def test_pictures_move_and_sound_is_not_silence(corpus: CorpusSummary) -> None:
         with av.open(str(corpus.folder / row["video"])) as container:
             has_track = bool(container.streams.audio)
         if has_track:
-            sound = decode_sound(corpus.folder / row["video"])
-            assert np.sqrt(np.mean(sound**2)) > 0.01
-            assert np.abs(sound).max() <= 1.1
+            audio = decode_audio(corpus.folder / row["video"])
+            assert np.sqrt(np.mean(audio**2)) > 0.01
+            assert np.abs(audio).max() <= 1.1
 
 
 def test_the_manifest_and_the_taxonomy_are_what_they_promise(corpus: CorpusSummary) -> None:
@@ -103,7 +103,7 @@ def test_the_same_seed_gives_the_same_bytes_whatever_the_number_of_workers(
             decode_pictures(again.folder / row["video"]), decode_pictures(corpus.folder / row["video"])
         )
     assert np.array_equal(
-        decode_sound(again.folder / "videos/clip-00001.mp4"), decode_sound(corpus.folder / "videos/clip-00001.mp4")
+        decode_audio(again.folder / "videos/clip-00001.mp4"), decode_audio(corpus.folder / "videos/clip-00001.mp4")
     )
 
 

@@ -7,11 +7,11 @@ from itertools import combinations
 import numpy as np
 import pytest
 
+from framegate.recipes.corpus.audio import AUDIO_KINDS
 from framegate.recipes.corpus.canvas import HEIGHT, WIDTH
 from framegate.recipes.corpus.leaves import LEAVES, TAXONOMY
 from framegate.recipes.corpus.pictures import SCENES
 from framegate.recipes.corpus.plan import ClipPlan, plan_corpus
-from framegate.recipes.corpus.sounds import SOUNDS
 from framegate.recipes.corpus.stations import FAMILIES, Overlay, draw_look
 from framegate.recipes.corpus.words import LANGUAGES, WORDS
 
@@ -39,7 +39,7 @@ def home_looks(plans: Sequence[ClipPlan]) -> dict[str, int]:
 # Leaves and the taxonomy
 
 
-@pytest.mark.parametrize("modality", ["pictures", "sound", "text"])
+@pytest.mark.parametrize("modality", ["pictures", "audio", "text"])
 def test_a_perfect_model_of_one_modality_ends_at_ten_of_sixteen_leaves(modality: str) -> None:
     kinds = Counter(getattr(leaf, modality) for leaf in LEAVES)
     assert len(kinds) / len(LEAVES) == 0.625
@@ -47,7 +47,7 @@ def test_a_perfect_model_of_one_modality_ends_at_ten_of_sixteen_leaves(modality:
 
 
 def test_pairs_of_leaves_differ_in_one_modality_alone_two_each_way_and_in_none_at_all() -> None:
-    modalities = ("pictures", "sound", "text")
+    modalities = ("pictures", "audio", "text")
     differing = Counter(
         tuple(m for m in modalities if getattr(one, m) != getattr(other, m)) for one, other in combinations(LEAVES, 2)
     )
@@ -58,7 +58,7 @@ def test_pairs_of_leaves_differ_in_one_modality_alone_two_each_way_and_in_none_a
 
 def test_every_kind_of_a_leaf_exists_and_none_is_idle() -> None:
     assert {leaf.pictures for leaf in LEAVES} == set(SCENES)
-    assert {leaf.sound for leaf in LEAVES} == set(SOUNDS)
+    assert {leaf.audio for leaf in LEAVES} == set(AUDIO_KINDS)
     assert {leaf.text for leaf in LEAVES} == set(WORDS)
 
 
@@ -160,32 +160,32 @@ def pixels(box: Sequence[float]) -> tuple[int, ...]:
 
 
 @pytest.mark.parametrize("split", SPLITS)
-def test_sound_and_text_are_lacking_at_the_promised_rates_in_every_split(plans: list[ClipPlan], split: str) -> None:
+def test_audio_and_text_are_lacking_at_the_promised_rates_in_every_split(plans: list[ClipPlan], split: str) -> None:
     members = in_split(plans, split)
-    sounds = Counter(plan.sound for plan in members)
+    tracks = Counter(plan.audio for plan in members)
     without_text = sum(not plan.title and not plan.description for plan in members)
-    assert (sounds["no_track"] + sounds["unused"]) / len(members) == pytest.approx(0.08, abs=0.005)
-    assert abs(sounds["no_track"] - sounds["unused"]) <= 1
+    assert (tracks["no_track"] + tracks["unused"]) / len(members) == pytest.approx(0.08, abs=0.005)
+    assert abs(tracks["no_track"] - tracks["unused"]) <= 1
     assert without_text / len(members) == pytest.approx(0.10, abs=0.005)
     assert any(plan.title and not plan.description for plan in members)
     assert any(plan.description and not plan.title for plan in members)
 
 
-def test_a_small_corpus_lacks_sound_and_text_too() -> None:
+def test_a_small_corpus_lacks_audio_and_text_too() -> None:
     plans = plan_corpus(24, seed=0)
     for split in ("train", "test"):
-        assert any(plan.sound != "track" for plan in in_split(plans, split))
+        assert any(plan.audio != "track" for plan in in_split(plans, split))
         assert any(not plan.title and not plan.description for plan in in_split(plans, split))
 
 
 def test_texts_tell_of_their_own_kind_more_than_of_any_other(plans: list[ClipPlan]) -> None:
-    own = stray = 0
+    matching = stray = 0
     for plan in plans:
-        said = {word.lower() for word in f"{plan.title} {plan.description}".split()}
+        spoken = {word.lower() for word in f"{plan.title} {plan.description}".split()}
         for kind, words in WORDS.items():
-            told = len(said & {word.lower() for word in words[plan.language]})
-            own, stray = (own + told, stray) if kind == plan.leaf.text else (own, stray + told)
-    assert own > 10 * stray > 0
+            told = len(spoken & {word.lower() for word in words[plan.language]})
+            matching, stray = (matching + told, stray) if kind == plan.leaf.text else (matching, stray + told)
+    assert matching > 10 * stray > 0
 
 
 def test_all_languages_are_used(plans: list[ClipPlan]) -> None:

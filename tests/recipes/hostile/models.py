@@ -1,4 +1,4 @@
-"""What a stranger may do to a classifier or a backbone folder: each function harms a copy of a sound one."""
+"""What a stranger may do to a classifier or a backbone folder: each function harms a copy of a valid one."""
 
 import json
 import random
@@ -48,7 +48,7 @@ def pictures_of_30000_pixels(folder: Path) -> None:
     _edit(folder / "config.json", change)
 
 
-def sound_that_fills_the_memory(folder: Path) -> None:
+def audio_that_fills_the_memory(folder: Path) -> None:
     def change(config: dict[str, Any]) -> None:
         config["config"]["streams"]["audio"] |= {"rate": 999_983, "window_seconds": 1e6, "mels": 1 << 20}
 
@@ -63,7 +63,7 @@ def sizes_without_end(folder: Path) -> None:
     _edit(folder / "config.json", change)
 
 
-def a_sound_backbone_of_the_hub(folder: Path) -> None:
+def a_valid_backbone_of_the_hub(folder: Path) -> None:
     def change(config: dict[str, Any]) -> None:
         config["config"]["streams"]["audio"]["backbone"] = "hf-hub:stranger/model"
 
@@ -178,9 +178,9 @@ OF_BACKBONES = (
 )
 OF_CLASSIFIERS = (
     *OF_BACKBONES,
-    sound_that_fills_the_memory,
+    audio_that_fills_the_memory,
     sizes_without_end,
-    a_sound_backbone_of_the_hub,
+    a_valid_backbone_of_the_hub,
     a_text_encoder_that_asks_for_code,
     attention_of_the_hub,
     a_tokenizer_with_code,

@@ -1,4 +1,4 @@
-"""What a stranger may do to a frame store: each function harms a copy of a sound one."""
+"""What a stranger may do to a frame store: each function harms a copy of a valid one."""
 
 import json
 import random
@@ -113,11 +113,11 @@ def times_that_are_no_numbers(store: Path) -> None:
     _change(store, "videos", lambda number, row: row.update(duration=float("inf")))
 
 
-def sound_at_a_rate_that_fills_the_memory(store: Path) -> None:
+def audio_at_a_rate_that_fills_the_memory(store: Path) -> None:
     _change(store, "audio", lambda number, row: row.update(rate=999_983))
 
 
-def sound_of_half_a_sample(store: Path) -> None:
+def audio_of_half_a_sample(store: Path) -> None:
     _change(store, "audio", lambda number, row: row.update(pcm=b"\x01"))
 
 

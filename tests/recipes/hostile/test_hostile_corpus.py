@@ -28,10 +28,10 @@ TINY = [
 
 
 @pytest.fixture(scope="module")
-def sound(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def valid(corpus: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a store, a backbone and a classifier that are as they should be, and a film."""
     torch.manual_seed(0)
-    folder = tmp_path_factory.mktemp("sound")
+    folder = tmp_path_factory.mktemp("valid")
     extract_manifest(corpus / "manifest.csv", folder / "store", options=ExtractOptions(every=2.0, size=64))
     backbone = Backbone("test_resnet", image_size=32)
     export_backbone(backbone, folder / "backbone", card="# card\n")
@@ -104,58 +104,58 @@ class Place:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_what_is_sound_passes(sound: Path, place: Place) -> None:
-    for arguments in _of_store(sound / "store", sound, place.out):
-        assert place.check("sound", *arguments, spared=None).code == 0
-    for arguments in _of_classifier(sound / "classifier", sound, place.out):
-        assert place.check("sound", *arguments).code == 0
-    for arguments in _of_backbone(sound / "backbone", sound, place.out):
-        assert place.check("sound", *arguments).code == 0
+def test_valid_folders_pass(valid: Path, place: Place) -> None:
+    for arguments in _of_store(valid / "store", valid, place.out):
+        assert place.check("valid", *arguments, spared=None).code == 0
+    for arguments in _of_classifier(valid / "classifier", valid, place.out):
+        assert place.check("valid", *arguments).code == 0
+    for arguments in _of_backbone(valid / "backbone", valid, place.out):
+        assert place.check("valid", *arguments).code == 0
 
 
-def _of_store(store: Path, sound: Path, out: Path) -> list[tuple[object, ...]]:
+def _of_store(store: Path, valid: Path, out: Path) -> list[tuple[object, ...]]:
     run = [f"data.store={store}", f"run_dir={out}", *TINY]
     return [
         ("views", store, "--out", out / "sheet.png", "--frames", 4, "--image-size", 32),
-        ("probe", sound / "backbone", store),
+        ("probe", valid / "backbone", store),
         ("pretrain", "moco_small", *run),
-        ("evaluate", sound / "classifier", store, "--split", "all", "--page", out / "page.html"),
+        ("evaluate", valid / "classifier", store, "--split", "all", "--page", out / "page.html"),
     ]
 
 
-def _of_classifier(classifier: Path, sound: Path, out: Path) -> list[tuple[object, ...]]:
+def _of_classifier(classifier: Path, valid: Path, out: Path) -> list[tuple[object, ...]]:
     return [
-        ("predict", classifier, sound / "film.mp4", "--out", out / "predictions.jsonl", "--workers", 1),
-        ("evaluate", classifier, sound / "store", "--split", "all"),
+        ("predict", classifier, valid / "film.mp4", "--out", out / "predictions.jsonl", "--workers", 1),
+        ("evaluate", classifier, valid / "store", "--split", "all"),
         ("export", classifier, "--out", out / "classifier"),
     ]
 
 
-def _of_backbone(backbone: Path, sound: Path, out: Path) -> list[tuple[object, ...]]:
+def _of_backbone(backbone: Path, valid: Path, out: Path) -> list[tuple[object, ...]]:
     return [
-        ("probe", backbone, sound / "store"),
+        ("probe", backbone, valid / "store"),
         ("export", backbone, "--out", out / "backbone"),
-        ("views", sound / "store", "--out", out / "sheet.png", "--frames", 2, "--backbone", backbone),
+        ("views", valid / "store", "--out", out / "sheet.png", "--frames", 2, "--backbone", backbone),
     ]
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", stores.HARMS, ids=lambda harm: harm.__name__)
-def test_a_hostile_store(harm: Callable[[Path], None], sound: Path, place: Place) -> None:
-    store = Path(shutil.copytree(sound / "store", place.path / "store"))
+def test_a_hostile_store(harm: Callable[[Path], None], valid: Path, place: Place) -> None:
+    store = Path(shutil.copytree(valid / "store", place.path / "store"))
     harm(store)
-    for arguments in _of_store(store, sound, place.out):
+    for arguments in _of_store(store, valid, place.out):
         place.check(harm.__name__, *arguments, spared=store / "features")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", models.OF_CLASSIFIERS, ids=lambda harm: harm.__name__)
-def test_a_hostile_classifier(harm: Callable[[Path], None], sound: Path, place: Place) -> None:
-    classifier = Path(shutil.copytree(sound / "classifier", place.path / "classifier"))
+def test_a_hostile_classifier(harm: Callable[[Path], None], valid: Path, place: Place) -> None:
+    classifier = Path(shutil.copytree(valid / "classifier", place.path / "classifier"))
     harm(classifier)
-    for arguments in _of_classifier(classifier, sound, place.out):
+    for arguments in _of_classifier(classifier, valid, place.out):
         place.check(harm.__name__, *arguments)
     assert not list(place.path.rglob("it-ran"))
 
@@ -163,16 +163,16 @@ def test_a_hostile_classifier(harm: Callable[[Path], None], sound: Path, place: 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", models.OF_BACKBONES, ids=lambda harm: harm.__name__)
-def test_a_hostile_backbone(harm: Callable[[Path], None], sound: Path, place: Place) -> None:
-    backbone = Path(shutil.copytree(sound / "backbone", place.path / "backbone"))
+def test_a_hostile_backbone(harm: Callable[[Path], None], valid: Path, place: Place) -> None:
+    backbone = Path(shutil.copytree(valid / "backbone", place.path / "backbone"))
     harm(backbone)
-    for arguments in _of_backbone(backbone, sound, place.out):
+    for arguments in _of_backbone(backbone, valid, place.out):
         place.check(harm.__name__, *arguments)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_hostile_media(sound: Path, place: Place) -> None:
+def test_hostile_media(valid: Path, place: Place) -> None:
     media.write_media(place.path / "media", listener=place.listener, secret=place.secret)
     manifest = place.path / "media" / "clips.csv"
     rows = manifest.read_text().count("\n") - 1
@@ -182,7 +182,7 @@ def test_hostile_media(sound: Path, place: Place) -> None:
         place.check(mode, *arguments, spared=result)
         values = json.loads(result.read_text())
         assert values["ok"] + values["partial"] + values["failed"] == rows
-    place.check("predict", "predict", sound / "classifier", manifest, "--out", place.out / "p.jsonl", *LIMITS)
+    place.check("predict", "predict", valid / "classifier", manifest, "--out", place.out / "p.jsonl", *LIMITS)
 
 
 @pytest.mark.slow
@@ -196,11 +196,11 @@ def test_hostile_manifests_and_trees(place: Place) -> None:
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
-def test_hostile_recipes(sound: Path, place: Place) -> None:
+def test_hostile_recipes(valid: Path, place: Place) -> None:
     folder = place.path / "texts"
     folder.mkdir()
     for recipe in texts.recipes(folder):
         place.check(
-            recipe.name, "pretrain", recipe, f"data.store={sound / 'store'}", f"run_dir={place.out}", fails=True
+            recipe.name, "pretrain", recipe, f"data.store={valid / 'store'}", f"run_dir={place.out}", fails=True
         )
     assert not list(place.path.rglob("it-ran"))

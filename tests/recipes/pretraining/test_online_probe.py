@@ -28,7 +28,7 @@ def test_without_labels_there_are_neighbours_and_no_accuracy(tmp_path: Path, bac
     store = unlabelled(tmp_path, "a", "b")
     probe = OnlineProbe(store)
     was, state = backbone.training, torch.get_rng_state()
-    seen = probe.look(backbone)
+    seen = probe.compute_features(backbone)
     assert probe.figures(seen).keys() == {"feature_std", "feature_rank"}
     assert len(seen.features) == len(store)
     assert neighbour_strips(store, seen, strips=3, neighbours=4) is not None
@@ -44,6 +44,6 @@ def test_a_store_of_one_source_has_no_neighbours_to_show(tmp_path: Path, backbon
 
 def test_of_many_frames_an_even_choice_is_probed(tmp_path: Path) -> None:
     store = unlabelled(tmp_path, "a", "b")
-    frames = OnlineProbe(store, most={"train": 5, "val": 5}).frames
+    frames = OnlineProbe(store, max_frames={"train": 5, "val": 5}).frames
     assert len(frames) == 5
     assert {0, len(store) - 1} < set(frames.tolist())

@@ -110,9 +110,9 @@ def test_json_is_written_over_json_and_over_nothing_else(framegate, store: Path,
     table = (store / "videos.arrow").read_bytes()
     for wrong in (manifest, store / "videos.arrow", store / "new.json"):
         assert framegate("doctor", "--json", wrong) == 2
-        said = capsys.readouterr()
-        assert said.err.startswith(f"framegate: {wrong} ")
-        assert said.out == ""  # refused before the work
+        printed = capsys.readouterr()
+        assert printed.err.startswith(f"framegate: {wrong} ")
+        assert printed.out == ""  # refused before the work
     assert manifest.read_bytes() == MINE["clips.csv"]
     assert (store / "videos.arrow").read_bytes() == table
     for _ in range(2):

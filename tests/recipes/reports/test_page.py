@@ -38,7 +38,7 @@ def test_a_page_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
 
 def test_a_strip_shows_the_first_and_the_last_frame() -> None:
     frames = [np.full((10, 20, 3), value, np.uint8) for value in (0, 50, 100, 150, 200)]
-    strip = strip_of(frames, height=10, most=3)
+    strip = strip_of(frames, height=10, max_frames=3)
     assert strip is not None
     assert strip.shape == (10, 60, 3)
     assert (strip[0, 0, 0], strip[0, 30, 0], strip[0, -1, 0]) == (0, 100, 200)

@@ -29,7 +29,7 @@ from tests.recipes.runs import (
 pytestmark = pytest.mark.timeout(400)
 
 
-def said(errors: str) -> str:
+def message_of(errors: str) -> str:
     """The one line by which framegate says why it ended."""
     (line,) = [line for line in errors.splitlines() if line.startswith("framegate: ")]
     return line
@@ -56,7 +56,7 @@ def test_a_full_disk_ends_the_run_and_leaves_the_last_checkpoint(store: Path, tm
     with ballast.open("wb") as file:
         room = os.statvfs(small_disk)
         file.write(bytes(max(0, room.f_bavail * room.f_frsize - 500_000)))
-    line = said(ended(process, 1))
+    line = message_of(ended(process, 1))
     assert "step-" in line
     assert "could not be written: " in line
     assert "No space left on device" in line or "os error 28" in line
@@ -172,7 +172,7 @@ def test_a_dead_data_worker_ends_the_run_after_the_step_with_the_state_saved(
     workers = [child for child in main.children() if child.cmdline() == main.cmdline()]
     assert len(workers) == 2
     workers[1].kill()
-    line = said(ended(process, 1))
+    line = message_of(ended(process, 1))
     assert "because a data worker died (of too little memory?); the state is saved, --resume continues" in line
     (saved,) = checkpoints(broken)
     assert int(saved.name.removeprefix("step-")) == steps(broken)[-1] < 100

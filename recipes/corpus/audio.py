@@ -1,27 +1,35 @@
-"""Sound kinds, synthesised: each function draws its parameters and returns one clip's waveform.
+"""Kinds of audio, synthesised: each function draws its parameters and returns one clip's waveform.
 
-Shape: all waveforms (samples,) float32 at :data:`RATE`; before mixing they may have any level.
+Shape: all waveforms (samples,) float64 at :data:`RATE`; before mixing they may have any level.
 """
 
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from numpy.typing import NDArray
 
-__all__ = ["RATE", "SOUNDS", "clip_sound"]
+__all__ = ["AUDIO_KINDS", "RATE", "synthesise_audio"]
 
 RATE = 16_000  # samples a second
+
+Wave = NDArray[np.float64]
 
 _PENTATONIC = np.array([0, 2, 4, 7, 9, 12, 14, 16])
 
 
-def clip_sound(kind: str, *, seconds: float, rng: np.random.Generator) -> np.ndarray:
-    """The sound of a clip: kind ``kind`` over background noise 4–24 dB below it, at a random level and brightness.
+def synthesise_audio(kind: str, *, seconds: float, rng: np.random.Generator) -> NDArray[np.int16]:
+    """Synthesise a clip's audio: ``kind`` over background noise 4–24 dB below it, at a random level and brightness.
+
+    Args:
+        kind: a key of :data:`AUDIO_KINDS`.
+        seconds: its length.
+        rng: where all its parameters come from.
 
     Returns:
         (round(seconds · RATE),) int16.
     """
     t = np.arange(round(seconds * RATE)) / RATE
-    wanted = SOUNDS[kind](rng, t)
+    wanted = AUDIO_KINDS[kind](rng, t)
     wanted = wanted / (np.sqrt(np.mean(wanted**2)) + 1e-9)
     room = _band(rng, len(t), 40, rng.uniform(500, 6000), slope=rng.uniform(0.5, 1.5))
     room = room / (np.sqrt(np.mean(room**2)) + 1e-9)
@@ -31,7 +39,7 @@ def clip_sound(kind: str, *, seconds: float, rng: np.random.Generator) -> np.nda
     return np.round(32767 * mix).astype(np.int16)
 
 
-def _microphone(rng: np.random.Generator, wave: np.ndarray) -> np.ndarray:
+def _microphone(rng: np.random.Generator, wave: Wave) -> Wave:
     """A random tilt of the spectrum, up to ±4 dB an octave around 1 kHz, between 80 Hz and 7 kHz."""
     spectrum = np.fft.rfft(wave)
     frequency = np.fft.rfftfreq(len(wave), 1 / RATE)
@@ -39,7 +47,7 @@ def _microphone(rng: np.random.Generator, wave: np.ndarray) -> np.ndarray:
     return np.fft.irfft(spectrum * 10 ** (rng.uniform(-4, 4) * octaves / 20), len(wave))
 
 
-def _band(rng: np.random.Generator, samples: int, low: float, high: float, *, slope: float = 0.0) -> np.ndarray:
+def _band(rng: np.random.Generator, samples: int, low: float, high: float, *, slope: float = 0.0) -> Wave:
     """Noise between ``low`` and ``high`` Hz whose amplitude falls as frequency to the power ``slope``."""
     frequency = np.fft.rfftfreq(samples, 1 / RATE)
     size = len(frequency)
@@ -48,25 +56,25 @@ def _band(rng: np.random.Generator, samples: int, low: float, high: float, *, sl
     return np.fft.irfft(shape * (rng.standard_normal(size) + 1j * rng.standard_normal(size)), samples)
 
 
-def _swell(rng: np.random.Generator, t: np.ndarray, every: float, depth: float) -> np.ndarray:
+def _swell(rng: np.random.Generator, t: Wave, every: float, depth: float) -> Wave:
     """A smooth envelope around 1 that changes every ``every`` seconds, by ``depth`` at most."""
     knots = np.arange(0, t[-1] + 2 * every, every)
     return 1 + depth * np.interp(t, knots, rng.uniform(-1, 1, len(knots)))
 
 
-def _place(track: np.ndarray, at: float, sound: np.ndarray) -> None:
-    """Add ``sound`` to ``track`` from ``at`` seconds on; what runs over the end is cut."""
+def _place(track: Wave, at: float, wave: Wave) -> None:
+    """Add ``wave`` to ``track`` from ``at`` seconds on; what runs over the end is cut."""
     start = int(at * RATE)
-    end = min(len(track), start + len(sound))
+    end = min(len(track), start + len(wave))
     if start < end:
-        track[start:end] += sound[: end - start]
+        track[start:end] += wave[: end - start]
 
 
-def _span(seconds: float) -> np.ndarray:
+def _span(seconds: float) -> Wave:
     return np.arange(int(seconds * RATE)) / RATE
 
 
-def crowd(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def crowd(rng: np.random.Generator, t: Wave) -> Wave:
     """A stadium: many voices as mid-band noise that roars up, with clapping in time."""
     roar = _band(rng, len(t), 250, rng.uniform(1200, 2200)) * _swell(rng, t, rng.uniform(0.7, 1.5), 0.7)
     roar /= np.std(roar)
@@ -78,7 +86,7 @@ def crowd(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return roar + rng.uniform(0.3, 1.2) * claps
 
 
-def sizzle(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def sizzle(rng: np.random.Generator, t: Wave) -> Wave:
     """Hot fat: bright noise with crackles, and now and then a clink of metal."""
     hiss = _band(rng, len(t), rng.uniform(2000, 3500), 9000) * _swell(rng, t, 0.3, 0.4)
     hiss /= np.std(hiss)
@@ -90,17 +98,17 @@ def sizzle(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return hiss + crackle + clinks
 
 
-def engine(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def engine(rng: np.random.Generator, t: Wave) -> Wave:
     """An engine through its gears: a buzzing harmonic series that climbs and drops."""
     gear = rng.uniform(0.8, 1.8)
     climb = ((t + rng.uniform(0, gear)) / gear) % 1.0
     pitch = rng.uniform(55, 110) * (1 + rng.uniform(0.5, 1.1) * climb)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
-    tone = sum(np.sin(k * phase + rng.uniform(0, 6)) / k**0.7 for k in range(1, 14))
+    tone: Wave = sum(np.sin(k * phase + rng.uniform(0, 6)) / k**0.7 for k in range(1, 14))
     return tone * _swell(rng, t, 0.5, 0.4) + 0.3 * _band(rng, len(t), 100, 1500)
 
 
-def speech(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def speech(rng: np.random.Generator, t: Wave) -> Wave:
     """A voice without words: a pulse train through moving formants, in syllables, with pauses between phrases."""
     pitch = rng.uniform(90, 230) * _swell(rng, t, 0.25, 0.15)
     phase = 2 * np.pi * np.cumsum(pitch) / RATE
@@ -119,7 +127,7 @@ def speech(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return voice * envelope
 
 
-def surge(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def surge(rng: np.random.Generator, t: Wave) -> Wave:
     """Wind or surf: low noise in slow swells."""
     low = _band(rng, len(t), 60, rng.uniform(300, 700), slope=0.5)
     foam = _band(rng, len(t), 800, 4000)
@@ -127,7 +135,7 @@ def surge(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return low / np.std(low) * (0.3 + tide) + rng.uniform(0.1, 0.35) * foam / np.std(foam) * tide**2
 
 
-def chimes(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def chimes(rng: np.random.Generator, t: Wave) -> Wave:
     """A music box: a pentatonic tune on small bells."""
     tune = np.zeros_like(t)
     root, beat = rng.uniform(420, 800), rng.uniform(0.18, 0.34)
@@ -142,7 +150,7 @@ def chimes(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return tune
 
 
-def band(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def band(rng: np.random.Generator, t: Wave) -> Wave:
     """A rock band: distorted chords over kick and snare."""
     beat, root = 60 / rng.uniform(95, 150), rng.uniform(75, 120)
     chords, drums = np.zeros_like(t), np.zeros_like(t)
@@ -157,7 +165,7 @@ def band(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return chords + rng.uniform(1.2, 2.2) * drums
 
 
-def beat(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def beat(rng: np.random.Generator, t: Wave) -> Wave:
     """Electronic dance music: a kick on every beat, hats between, a pulsing bass and a thin lead."""
     beat, root = 60 / rng.uniform(118, 140), rng.uniform(42, 62)
     track = np.zeros_like(t)
@@ -174,22 +182,22 @@ def beat(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return track
 
 
-def _kick() -> np.ndarray:
+def _kick() -> Wave:
     t = _span(0.22)
     return np.sin(2 * np.pi * (45 * t + 4.5 * (1 - np.exp(-t / 0.03)))) * np.exp(-t / 0.08)
 
 
-def _snare(rng: np.random.Generator) -> np.ndarray:
+def _snare(rng: np.random.Generator) -> Wave:
     t = _span(0.18)
     return (rng.standard_normal(len(t)) + np.sin(2 * np.pi * 190 * t)) * np.exp(-t / 0.05)
 
 
-def _hat(rng: np.random.Generator) -> np.ndarray:
+def _hat(rng: np.random.Generator) -> Wave:
     noise = np.diff(rng.standard_normal(int(0.06 * RATE)), prepend=0.0)
     return noise * np.exp(-np.arange(len(noise)) / RATE / 0.02)
 
 
-def slides(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def slides(rng: np.random.Generator, t: Wave) -> Wave:
     """Slapstick: slide whistles and springs that leap up and down in pitch."""
     track = np.zeros_like(t)
     at = rng.uniform(0, 0.3)
@@ -205,7 +213,7 @@ def slides(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return track
 
 
-def horns(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
+def horns(rng: np.random.Generator, t: Wave) -> Wave:
     """A busy street: the rumble of traffic, and car horns of two reedy notes."""
     street = _band(rng, len(t), 50, 400, slope=0.5)
     track = 0.6 * street / np.std(street) * _swell(rng, t, 1.0, 0.5)
@@ -219,7 +227,7 @@ def horns(rng: np.random.Generator, t: np.ndarray) -> np.ndarray:
     return track
 
 
-SOUNDS: Mapping[str, Callable[[np.random.Generator, np.ndarray], np.ndarray]] = {
+AUDIO_KINDS: Mapping[str, Callable[[np.random.Generator, Wave], Wave]] = {
     "band": band,
     "beat": beat,
     "chimes": chimes,

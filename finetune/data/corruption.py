@@ -1,7 +1,7 @@
 """Training with broken clips: modalities dropped, swapped for another clip's, or replaced by noise.
 
 A swapped modality looks normal by itself and only its disagreement with the others gives it away; a model that never
-met one trusts it. So a part of each training batch is altered, and the loss is told what still belongs to the clip.
+met one trusts it. So a part of each training batch is corrupted, and the loss is told what still belongs to the clip.
 One modality of a clip is swapped at most: the others, which agree, show whose it is not. Of two that are other clips',
 nothing shows which, and who learns from such clips learns to guess. Which modality is swapped how often follows what
 its swaps cost: :class:`SwapRates`.
@@ -20,8 +20,8 @@ _ROUNDING = 1e-6  # of chances that add up to 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alterations:
-    """How likely it is, in 0..1, that a clip is altered.
+class Corruptions:
+    """How likely it is, in 0..1, that a clip is corrupted.
 
     ``dropout`` and ``noise``: of each modality, that it is dropped, or made noise; at most 1 together. ``swap``: that
     one of the clip's modalities, any, is another clip's; or by modality, that it is this one, at most 1 together.
@@ -53,7 +53,7 @@ class SwapRates(nn.Module):
 
         log q_m ← log q_m + η (L_m − mean L),    rate_m = swap · softmax(log q)_m
 
-    L_m: the mean fused loss of the clips, on all processes, of which m alone was altered. log q is cut at ±1.5, then
+    L_m: the mean fused loss of the clips, on all processes, of which m alone was corrupted. log q is cut at ±1.5, then
     centred: no modality is swapped always, or never. η is small: a batch has few such clips, and rates that follow
     each batch wander.
     """
@@ -65,23 +65,23 @@ class SwapRates(nn.Module):
         self.step = step
         self.register_buffer("log_share", torch.zeros(len(MODALITIES)))
 
-    def balance(self, alterations: Alterations) -> Alterations:
-        """``alterations`` with as many swaps, shared out anew among the modalities.
+    def balance(self, corruptions: Corruptions) -> Corruptions:
+        """``corruptions`` with as many swaps, shared out anew among the modalities.
 
         Raises:
-            ValueError: ``alterations.swap`` is a rate for each modality: they are shared out already.
+            ValueError: ``corruptions.swap`` is a rate for each modality: they are shared out already.
         """
-        if isinstance(alterations.swap, tuple):
+        if isinstance(corruptions.swap, tuple):
             raise ValueError("swap is a rate for each modality already: give one number, which is shared out here")
-        return replace(alterations, swap=tuple((alterations.swap * self.log_share.softmax(dim=0)).tolist()))
+        return replace(corruptions, swap=tuple((corruptions.swap * self.log_share.softmax(dim=0)).tolist()))
 
     @torch.no_grad()
-    def learn(self, altered: Tensor) -> None:
-        """Learn from a batch: the sum of the fused losses of clips with m alone altered, and their number, (2, 3).
+    def learn(self, corrupted: Tensor) -> None:
+        """Learn from a batch: the sum of the fused losses of clips with m alone corrupted, and their number, (2, 3).
 
         Modalities without such clips stay as they are, and the others are compared with each other.
         """
-        total, number = gather_rows(altered.unsqueeze(0)).sum(dim=0)
+        total, number = gather_rows(corrupted.unsqueeze(0)).sum(dim=0)
         there = number > 0
         loss = total / number.clamp(min=1)
         mean = (loss * there).sum() / there.sum().clamp(min=1)
@@ -102,10 +102,10 @@ class NoiseBank:
     tokens: Tensor | None = None
 
 
-def alter(
-    batch: ClipBatch, policy: Alterations, generator: Generator, *, noise: NoiseBank | None = None
+def corrupt(
+    batch: ClipBatch, policy: Corruptions, generator: Generator, *, noise: NoiseBank | None = None
 ) -> tuple[ClipBatch, Tensor]:
-    """Alter a batch in training; at least one modality of each clip stays as it was.
+    """Corrupt a batch in training; at least one modality of each clip stays as it was.
 
     Args:
         batch: any batch, left as it is.
@@ -114,7 +114,7 @@ def alter(
         noise: taken in place of noise made here.
 
     Returns:
-        The altered batch, and (B, 3) bool: True where the modality is present and the clip's own.
+        The corrupted batch, and (B, 3) bool: True where the modality is present and the clip's own.
     """
     size, device, present = len(batch), batch.labels.device, batch.present
     other = _derangement(size, generator).to(device)
@@ -130,10 +130,10 @@ def alter(
     noisy = ~dropped & (draw < policy.dropout + policy.noise) & present
     seed = int(torch.randint(2**62, (), generator=generator))
 
-    altered = _swap(batch, swapped, other)
-    altered = _make_noise(altered, noisy, torch.Generator(device).manual_seed(seed), noise or NoiseBank())
-    altered = altered.keep(~dropped)
-    return altered, altered.present & ~swapped & ~noisy
+    corrupted = _swap(batch, swapped, other)
+    corrupted = _make_noise(corrupted, noisy, torch.Generator(device).manual_seed(seed), noise or NoiseBank())
+    corrupted = corrupted.keep(~dropped)
+    return corrupted, corrupted.present & ~swapped & ~noisy
 
 
 def _one_of(present: Tensor, draw: Tensor) -> Tensor:
@@ -182,7 +182,7 @@ def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator, bank: Noi
 
 
 def noise_for(contents: Sequence[Tensor], generator: Generator) -> list[Tensor]:
-    """Noise in place of each of some clips' sound windows (W, …) float32, or tokens (L,) int64, as :func:`alter` makes.
+    """Make noise in place of some clips' audio windows (W, …) float32, or tokens (L,) int64, as :func:`corrupt` does.
 
     Of an encoder's answers to it a :class:`NoiseBank` is made.
     """

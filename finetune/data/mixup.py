@@ -30,8 +30,8 @@ def draw_mixup(present: Tensor, own: Tensor, *, alpha: float, generator: Generat
     labels, which it is not if half of it came from nowhere, or from a third clip.
 
     Args:
-        present: (B, 3) bool, after alterations.
-        own: (B, 3) bool, present and not altered.
+        present: (B, 3) bool, after corruptions.
+        own: (B, 3) bool, present and not corrupted.
         alpha: > 0; the larger, the more even.
         generator: the only source of randomness, on the CPU.
     """

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
-from framegate.finetune.data.corruption import Alterations
+from framegate.finetune.data.corruption import Corruptions
 from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.evaluation.calibration import calibrated
 from framegate.finetune.fusion.fusion import FusionConfig, StreamStates, make_fusion
@@ -56,9 +56,9 @@ class FusionNetwork(nn.Module):
         self.register_buffer("temperature", torch.ones(hierarchy.depth))
 
     @property
-    def alterations(self) -> Alterations:
-        """What :func:`~framegate.finetune.data.corruption.alter` does to this model's training batches."""
-        return self.fusion_config.alterations
+    def corruptions(self) -> Corruptions:
+        """What :func:`~framegate.finetune.data.corruption.corrupt` does to this model's training batches."""
+        return self.fusion_config.corruptions
 
     def count_labels(self, labels: Tensor) -> None:
         """Learn the prior from the training labels (n, K), padded with -1."""

@@ -28,7 +28,7 @@ class LossConfig:
     ``alpha``: HXE's discount a level, >= 0. ``balance``: ``logit_adjust`` adds log π(node | parent) to the scores in
     training (Menon et al. 2021); ``class_balanced`` weighs a clip by (1 − β)/(1 − βⁿ) of its label (Cui et al. 2019).
     ``auxiliary``: the weight of the streams' own losses; ``adaptive``: streams that are behind get more of it.
-    ``trust``: the weight of the cross-entropy between trust and what was altered: what not to trust is learnt from it.
+    ``trust``: the weight of the loss that teaches what not to trust, from what was corrupted in training.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}

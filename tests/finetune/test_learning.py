@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from framegate.finetune.data.batch import ClipBatch
-from framegate.finetune.data.corruption import Alterations, alter
+from framegate.finetune.data.corruption import Corruptions, corrupt
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
@@ -83,8 +83,8 @@ def trained():
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(150):
         batch = make_batch(64, generator=generator, centres=centres)
-        altered, own = alter(batch, Alterations(dropout=0.15, swap=0.1, noise=0.1), generator)
-        loss = training_loss(model(altered), batch.labels, own, model.hierarchy, LossConfig())
+        corrupted, own = corrupt(batch, Corruptions(dropout=0.15, swap=0.1, noise=0.1), generator)
+        loss = training_loss(model(corrupted), batch.labels, own, model.hierarchy, LossConfig())
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()

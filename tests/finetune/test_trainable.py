@@ -9,7 +9,7 @@ import torch
 
 from framegate.finetune.data.batch import ClipBatch
 from framegate.finetune.data.clip_order import BalancedOrder
-from framegate.finetune.data.corruption import Alterations, NoiseBank, alter
+from framegate.finetune.data.corruption import Corruptions, NoiseBank, corrupt
 from framegate.finetune.data.mixup import Mixup, draw_mixup
 from framegate.finetune.losses.criterion import laziness, training_loss
 from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
@@ -111,7 +111,7 @@ def test_adaptive_weights_enter_the_total():
     assert not torch.isclose(found.total, even.total)
 
 
-def test_trust_learns_from_the_verdict_and_from_what_was_altered():
+def test_trust_learns_from_the_verdict_and_from_what_was_corrupted():
     output, labels = make_output(2), torch.tensor([[2], [3]])
     trust = torch.tensor([[0.9, 0.2, 0.5], [0.8, 0.6, 0.7]])
     present = torch.tensor([[True, True, True], [True, True, False]])
@@ -239,8 +239,8 @@ def test_noise_comes_from_the_bank_if_there_is_one():
         tokens_mask=mask,
     )
     bank = NoiseBank(frames=torch.arange(1.0, 13.0).unsqueeze(1).expand(-1, 2))
-    altered, own = alter(batch, Alterations(dropout=0, swap=0, noise=1), generator, noise=bank)
-    noisy = altered.frames[~own[:, 0], :, 0]
+    corrupted, own = corrupt(batch, Corruptions(dropout=0, swap=0, noise=1), generator, noise=bank)
+    noisy = corrupted.frames[~own[:, 0], :, 0]
     assert len(noisy)
     assert (noisy[:, 1:] - noisy[:, :-1]).remainder(12).eq(1).all()  # elements of one noisy clip stay together
-    assert altered.frames[own[:, 0]].eq(0).all()
+    assert corrupted.frames[own[:, 0]].eq(0).all()

@@ -1,9 +1,9 @@
-"""Broken training clips: what is altered, what is spared, and that the generator alone decides."""
+"""Broken training clips: what is corrupted, what is spared, and that the generator alone decides."""
 
 import pytest
 import torch
 
-from framegate.finetune.data.corruption import Alterations, alter
+from framegate.finetune.data.corruption import Corruptions, corrupt
 from tests.finetune.small_classifier import make_batch, make_model
 
 
@@ -12,31 +12,33 @@ def one_thread():
     torch.set_num_threads(1)
 
 
-def test_alterations_spare_something_of_each_clip_and_say_what():
+def test_corruptions_spare_something_of_each_clip_and_say_what():
     model = make_model()
     batch = make_batch(model, size=64)
-    altered, own = alter(batch, Alterations(dropout=0.3, swap=0.3, noise=0.4), torch.Generator().manual_seed(0))
+    corrupted, own = corrupt(batch, Corruptions(dropout=0.3, swap=0.3, noise=0.4), torch.Generator().manual_seed(0))
     assert own.any(dim=1).all()
     assert not own.all()
     same = torch.stack(
         [
             ((before == after).flatten(1).all(dim=1))
             for before, after in zip(
-                (batch.frames, batch.audio, batch.tokens), (altered.frames, altered.audio, altered.tokens), strict=True
+                (batch.frames, batch.audio, batch.tokens),
+                (corrupted.frames, corrupted.audio, corrupted.tokens),
+                strict=True,
             )
         ],
         dim=1,
     )
     assert same[own].all()
-    assert (own <= altered.present).all()
-    foreign = altered.present & ~own
+    assert (own <= corrupted.present).all()
+    foreign = corrupted.present & ~own
     assert not (same & foreign)[:, :2].any()  # texts may be alike by chance
 
 
-def test_alterations_are_a_function_of_the_generator():
+def test_corruptions_are_a_function_of_the_generator():
     model = make_model()
     batch = make_batch(model, size=16)
-    one, other = (alter(batch, model.alterations, torch.Generator().manual_seed(3))[0] for _ in range(2))
+    one, other = (corrupt(batch, model.corruptions, torch.Generator().manual_seed(3))[0] for _ in range(2))
     assert torch.equal(one.frames, other.frames)
     assert torch.equal(one.audio, other.audio)
     assert torch.equal(one.tokens, other.tokens)
@@ -47,14 +49,14 @@ def test_a_clip_alone_in_its_batch_is_never_its_own_donor():
     model = make_model()
     batch = make_batch(model, size=1)
     for seed in range(20):
-        altered, own = alter(batch, Alterations(dropout=0, swap=1, noise=0), torch.Generator().manual_seed(seed))
+        corrupted, own = corrupt(batch, Corruptions(dropout=0, swap=1, noise=0), torch.Generator().manual_seed(seed))
         assert torch.equal(own, batch.present)
-        assert torch.equal(altered.audio, batch.audio)
+        assert torch.equal(corrupted.audio, batch.audio)
 
 
-def test_no_alterations_leave_the_batch_alone():
+def test_no_corruptions_leave_the_batch_alone():
     model = make_model()
     batch = make_batch(model)
-    altered, own = alter(batch, Alterations(dropout=0, swap=0, noise=0), torch.Generator().manual_seed(0))
+    corrupted, own = corrupt(batch, Corruptions(dropout=0, swap=0, noise=0), torch.Generator().manual_seed(0))
     assert torch.equal(own, batch.present)
-    assert torch.equal(altered.frames, batch.frames)
+    assert torch.equal(corrupted.frames, batch.frames)

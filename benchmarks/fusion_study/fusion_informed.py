@@ -70,8 +70,8 @@ def _likelihood_ratio(
     with torch.no_grad():
         held_out = with_kinds(data["val"].own)
         there = held_out.present[:, MODALITIES.index(name)]
-        said = expert(held_out).log_probs[there]
-    expert.temperature.copy_(fit_temperature(said, held_out.labels[there], expert.hierarchy))
+        log_probs = expert(held_out).log_probs[there]
+    expert.temperature.copy_(fit_temperature(log_probs, held_out.labels[there], expert.hierarchy))
     with torch.no_grad():
         share = torch.bincount(kind_of_leaf).float() / len(LEAVES)
         return (expert(batch).log_probs - share.log()).exp()[:, kind_of_leaf]

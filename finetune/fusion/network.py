@@ -105,10 +105,10 @@ class FusionNetwork(nn.Module):
         """log p(node) (B, N) or (B, n), and of a multi-label head what it says to each node's question."""
         tree = self.hierarchy if part is None else part.hierarchy
         if isinstance(self.head, MultiLabelExperts):
-            said = self.head(self.dropout(vector), part)
+            questions = self.head(self.dropout(vector), part)
             if not self.training:
-                said = said.calibrated(self.temperature, self.hierarchy)
-            return tree.along_paths(said.yes), said
+                questions = questions.calibrated(self.temperature, self.hierarchy)
+            return tree.along_paths(questions.yes), questions
         if self.head is None:
             log_probs = mean_of_logits(of_streams, present, tree)
         else:

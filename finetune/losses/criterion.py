@@ -65,11 +65,11 @@ def training_loss(
 
         return mixed(of, part)
 
-    said = output.questions
-    if said is None:
+    questions = output.questions
+    if questions is None:
         each = loss_of(output.log_probs, output.part)
     else:
-        each = mixed(lambda nodes, part: multilabel_loss(said, nodes, hierarchy, config, part=part), output.part)
+        each = mixed(lambda nodes, part: multilabel_loss(questions, nodes, hierarchy, config, part=part), output.part)
     answered = labelled & output.present.any(dim=1)
     fused = _mean(each, answered)
     streams = torch.stack(

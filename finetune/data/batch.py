@@ -18,7 +18,7 @@ class ClipSample:
 
     Attributes:
         frames: pictures (T, 3, S, S) uint8, or cached features of the backbone (T, D) float32.
-        audio: sound windows (W, samples) float32 in −1..1, or their log-mels (W, mels, steps) float32; or features.
+        audio: audio windows (W, samples) float32 in −1..1, or their log-mels (W, mels, steps) float32; or features.
         tokens: token ids (L,) int64, or features (L, D) float32.
         labels: nodes of the taxonomy (K,) int64; empty where unknown, several for multi-label.
     """

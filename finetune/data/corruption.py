@@ -175,7 +175,7 @@ def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator, bank: Noi
         make = _noise_pictures if frames.dtype == torch.uint8 else _noise_features
         frames = _put(frames, rows[0], batch.frames_mask, make, bank.frames, generator)
     if audio is not None and batch.audio_mask is not None and bool(rows[1].any()):
-        audio = _put(audio, rows[1], batch.audio_mask, _noise_sound, bank.audio, generator)
+        audio = _put(audio, rows[1], batch.audio_mask, _noise_audio, bank.audio, generator)
     if tokens is not None and batch.tokens_mask is not None and bool(rows[2].any()):
         tokens = _put(tokens, rows[2], batch.tokens_mask, _garbled, bank.tokens, generator)
     return replace(batch, frames=frames, audio=audio, tokens=tokens)
@@ -187,7 +187,7 @@ def noise_for(contents: Sequence[Tensor], generator: Generator) -> list[Tensor]:
     Of an encoder's answers to it a :class:`NoiseBank` is made.
     """
     real = torch.cat(list(contents))
-    make = _noise_sound if real.is_floating_point() else _garbled
+    make = _noise_audio if real.is_floating_point() else _garbled
     return [make(content.unsqueeze(0), real, generator)[0] for content in contents]
 
 
@@ -221,7 +221,7 @@ def _noise_features(content: Tensor, real: Tensor, generator: Generator) -> Tens
     return real.mean(dim=0) + real.std(dim=0) * _normal(content, generator)
 
 
-def _noise_sound(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+def _noise_audio(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
     """White noise around the batch's mean, as loud as the batch times 0..2 a clip; of log-mels likewise."""
     return real.mean() + real.std() * _normal(content, generator)
 

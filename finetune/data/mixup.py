@@ -39,6 +39,6 @@ def draw_mixup(present: Tensor, own: Tensor, *, alpha: float, generator: Generat
     partner = torch.randperm(size, generator=generator).to(present.device)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     drawn = torch.from_numpy(rng.beta(alpha, alpha, size)).float().to(present.device)
-    sound = (present == own).all(dim=1) & present.any(dim=1)
-    mixed = sound & sound[partner] & (present == present[partner]).all(dim=1)
+    unbroken = (present == own).all(dim=1) & present.any(dim=1)
+    mixed = unbroken & unbroken[partner] & (present == present[partner]).all(dim=1)
     return Mixup(partner=partner, share=torch.where(mixed, torch.maximum(drawn, 1 - drawn), 1.0))

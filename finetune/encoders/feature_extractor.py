@@ -1,4 +1,4 @@
-"""Feature extractors of sound encoders: of known kinds alone, and by numbers within bounds, whatever a folder says."""
+"""Feature extractors of audio encoders: of known kinds alone, and by numbers within bounds, whatever a folder says."""
 
 import inspect
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""Encoders of the Hugging Face hub: text encoders and sound encoders, by local path or hub name."""
+"""Encoders of the Hugging Face hub: text encoders and audio encoders, by local path or hub name."""
 
 import math
 import re
@@ -25,7 +25,7 @@ from framegate.ssl.backbones.hub_folder import fetch_folder
 from framegate.ssl.backbones.meter import SizeError, build_on_meta
 from framegate.ssl.backbones.weights_file import read_state_dict
 
-__all__ = ["EncoderError", "HubEncoder", "HubSoundEncoder", "HubTextEncoder", "encoder_folder", "load_extractor"]
+__all__ = ["EncoderError", "HubAudioEncoder", "HubEncoder", "HubTextEncoder", "encoder_folder", "load_extractor"]
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _FILES = (
@@ -121,14 +121,14 @@ class HubTextEncoder(HubEncoder):
         return self.model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
 
 
-class HubSoundEncoder(HubEncoder):
-    """A Hugging Face sound encoder: over waveforms (Wav2Vec2, HuBERT, WavLM) or spectrograms (AST, Whisper).
+class HubAudioEncoder(HubEncoder):
+    """A Hugging Face audio encoder: over waveforms (Wav2Vec2, HuBERT, WavLM) or spectrograms (AST, Whisper).
 
     Shape: what the model's own feature extractor makes of n windows (see :func:`window_features`) -> (n, dim): its
     pooled output, or the mean of its last hidden state over time.
     """
 
-    kind = "sound"
+    kind = "audio"
 
     def waveform_steps(self, samples: int) -> int:
         """At how many positions it looks in a waveform of so many ``samples``; 0 for a model of spectrograms."""
@@ -143,15 +143,15 @@ class HubSoundEncoder(HubEncoder):
 
 
 def load_extractor(reference: str, *, rate: int) -> FeatureExtractionMixin:
-    """The feature extractor that a sound encoder was trained behind, of a local folder or a hub name.
+    """The feature extractor that a audio encoder was trained behind, of a local folder or a hub name.
 
     Raises:
-        EncoderError: there is none, or it wants sound at another ``rate``, in Hz.
+        EncoderError: there is none, or it wants audio at another ``rate``, in Hz.
     """
     extractor = make_extractor(encoder_folder(reference))
     if extractor.sampling_rate != rate:
         raise EncoderError(
-            f"{reference} wants sound at {extractor.sampling_rate} Hz, not {rate}: "
+            f"{reference} wants audio at {extractor.sampling_rate} Hz, not {rate}: "
             f"set streams.audio.rate={extractor.sampling_rate}"
         )
     return extractor

@@ -12,8 +12,8 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
-from framegate.finetune.encoders.hub import HubSoundEncoder
-from framegate.finetune.streams.audio import MAX_KERNEL, SoundEncoder, kernel_size
+from framegate.finetune.encoders.hub import HubAudioEncoder
+from framegate.finetune.streams.audio import MAX_KERNEL, AudioEncoder, kernel_size
 from framegate.finetune.streams.gates import ContextGate
 from framegate.finetune.streams.nextvlad import NeXtVLAD
 from framegate.finetune.streams.norm import MaskedBatchNorm
@@ -141,7 +141,7 @@ class StreamState:
 
 
 class SetStream(nn.Module):
-    """A stream over a set of elements, frames or sound windows, each encoded alone.
+    """A stream over a set of elements, frames or audio windows, each encoded alone.
 
     Shape: ``x`` (B, T, …) elements for the encoder, or their features (B, T, dim) if they were encoded before; ``mask``
     (B, T) bool.
@@ -206,7 +206,7 @@ class FrameStream(SetStream):
         super().__init__(backbone, width, aggregation=config.aggregation, train=config.train, encoded_dims=3)
 
 
-class SoundStream(SetStream):
+class AudioStream(SetStream):
     """Sound windows (B, W, samples), or pictures of them (B, W, …), through an encoder and NeXtVLAD.
 
     Or cached features (B, W, dim), told from windows by their length; where that is the same, none are taken.
@@ -216,11 +216,11 @@ class SoundStream(SetStream):
         ValueError: the encoder would attend to more than 5,000 positions of a window.
     """
 
-    def __init__(self, config: AudioConfig, width: int, encoder: HubSoundEncoder | None = None) -> None:
+    def __init__(self, config: AudioConfig, width: int, encoder: HubAudioEncoder | None = None) -> None:
         samples = round(config.window_seconds * config.rate)
         if encoder is not None and encoder.waveform_steps(samples) > _MAX_STEPS:
             raise ValueError(f"streams.audio: more than {_MAX_STEPS:,} positions in {config.window_seconds} seconds")
-        chosen: nn.Module = encoder or SoundEncoder(
+        chosen: nn.Module = encoder or AudioEncoder(
             config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels
         )
         super().__init__(chosen, width, aggregation=config.aggregation, train=config.train, encoded_dims=3)

@@ -134,7 +134,7 @@ def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Prepar
     size, rate = prepare.image_size or 1, prepare.rate or 1
     return ClipInput(
         frames=rng.integers(0, 256, (sampling.frames, size, size, 3), dtype=np.uint8),
-        sound=rng.normal(0, 0.2, round(sampling.audio_seconds * rate)).clip(-1, 1).astype(np.float32),
+        audio=rng.normal(0, 0.2, round(sampling.audio_seconds * rate)).clip(-1, 1).astype(np.float32),
         rate=rate,
         text="".join(letters),
     )

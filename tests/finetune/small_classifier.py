@@ -54,7 +54,7 @@ def clip(modalities=(0, 1, 2)):
     rng = np.random.default_rng(0)
     return ClipInput(
         frames=rng.integers(0, 256, (3, 40, 60, 3), dtype=np.uint8) if 0 in modalities else None,
-        sound=rng.normal(0, 0.1, 50_000).astype(np.float32) if 1 in modalities else None,
+        audio=rng.normal(0, 0.1, 50_000).astype(np.float32) if 1 in modalities else None,
         rate=22_050,
         text="Погода today" if 2 in modalities else "",
     )

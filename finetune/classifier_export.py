@@ -206,7 +206,7 @@ def _check(model: GatedFusionClassifier, sessions: dict[str, Any]) -> None:
 
 
 def _beyond(subset: Sequence[bool], streams: Sequence[bool]) -> bool:
-    return any(there and not own for there, own in zip(subset, streams, strict=True))
+    return any(wanted and not streamed for wanted, streamed in zip(subset, streams, strict=True))
 
 
 def _contents(model: GatedFusionClassifier, batch: ClipBatch) -> Iterator[tuple[str, Tensor, Tensor]]:

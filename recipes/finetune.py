@@ -119,12 +119,12 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                     batch = next(batches).to(run.accelerator.device)
                 generator = _generator(config.seed, step, micro, run.rank)
                 batch = _look_again(config, model, batch, generator)
-                corrupted, own = corrupt(batch, swaps.balance(model.corruptions), generator, noise=noise)
-                mixup = _draw_mixup(config, corrupted, own, generator)
+                corrupted, intact = corrupt(batch, swaps.balance(model.corruptions), generator, noise=noise)
+                mixup = _draw_mixup(config, corrupted, intact, generator)
                 with run.accelerator.accumulate(wrapped):
                     output = wrapped(corrupted, mixup)
                     loss = training_loss(
-                        output, batch.labels, own, model.hierarchy, config.loss, counts=model.counts, mixup=mixup
+                        output, batch.labels, intact, model.hierarchy, config.loss, counts=model.counts, mixup=mixup
                     )
                     run.accelerator.backward(loss.total)
                 run.check(loss.total)
@@ -227,10 +227,10 @@ def _look_again(
     return look_again(batch, backbone, drop=config.augment.drop, crop=config.augment.crop, generator=generator)
 
 
-def _draw_mixup(config: FinetuneConfig, batch: ClipBatch, own: Tensor, generator: torch.Generator) -> Mixup | None:
+def _draw_mixup(config: FinetuneConfig, batch: ClipBatch, intact: Tensor, generator: torch.Generator) -> Mixup | None:
     if not config.augment.mixup:
         return None
-    return draw_mixup(batch.present, own, alpha=config.augment.mixup, generator=generator)
+    return draw_mixup(batch.present, intact, alpha=config.augment.mixup, generator=generator)
 
 
 def _optimizer(config: FinetuneConfig, model: GatedFusionClassifier) -> torch.optim.Optimizer:

@@ -97,9 +97,9 @@ def fit(
         if len(rows) < BATCH:
             rows = torch.randperm(len(clips), generator=generator)
         batch, rows = rows_of(clips, rows[:BATCH]), rows[BATCH:]
-        corrupted, own = corrupt(batch, swaps.balance(model.corruptions), generator, noise=noise)
+        corrupted, intact = corrupt(batch, swaps.balance(model.corruptions), generator, noise=noise)
         output = model(corrupted)
-        loss = training_loss(output, batch.labels, own, model.hierarchy, kind.loss, counts=model.counts)
+        loss = training_loss(output, batch.labels, intact, model.hierarchy, kind.loss, counts=model.counts)
         for group in optimizer.param_groups:
             group["lr"] = schedule(step)
         optimizer.zero_grad(set_to_none=True)
@@ -109,7 +109,7 @@ def fit(
             total = blending.weights[0] * loss.fused + (blending.weights[1:] * loss.streams).sum() + loss.trust
         total.backward()
         if kind.balance == "ogm-ge":
-            modulation.after_backward(model, output, batch.labels, own)
+            modulation.after_backward(model, output, batch.labels, intact)
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
     return model.eval()

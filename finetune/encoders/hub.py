@@ -70,7 +70,7 @@ class HubEncoder(nn.Module):
         model_class = MODEL_MAPPING[type(config)]
         try:
             tensors = _read_weights(folder)
-            with own_errors(str(folder)):
+            with encoder_errors(str(folder)):
                 build_on_meta(lambda: model_class(config), weights=sum(tensor.numel() for tensor in tensors.values()))
                 # Without a folder, transformers reads no file of it.
                 model = model_class.from_pretrained(None, config=config, state_dict=tensors, dtype=torch.float32)
@@ -87,7 +87,7 @@ class HubEncoder(nn.Module):
         """
         where = f"{cls.kind} encoder"
         config = make_config(description, kind=cls.kind, where=where)
-        with own_errors(where):
+        with encoder_errors(where):
             return cls(_from_config(config))
 
     @property
@@ -185,7 +185,7 @@ def encoder_folder(reference: str) -> Path:
 
 
 @contextmanager
-def own_errors(where: str) -> Iterator[None]:
+def encoder_errors(where: str) -> Iterator[None]:
     """Turn whatever transformers and tokenizers raise over a folder's content into an `EncoderError` of one line."""
     try:
         yield

@@ -31,7 +31,7 @@ class TrainingLoss:
 def training_loss(
     output: ClassifierOutput,
     labels: Tensor,
-    own: Tensor,
+    intact: Tensor,
     hierarchy: Hierarchy,
     config: LossConfig,
     *,
@@ -45,7 +45,7 @@ def training_loss(
     Args:
         output: of a batch from :func:`~framegate.finetune.data.corruption.corrupt`.
         labels: nodes (B, K), -1 where a clip has fewer.
-        own: (B, 3) bool, True where a modality is present and the clip's own; streams learn from these alone.
+        intact: (B, 3) bool, True where a modality is present and the clip's own; streams learn from these alone.
         hierarchy: the tree.
         config: kind and weights.
         counts: training clips at or below each node (N,), for the class balance.
@@ -74,14 +74,14 @@ def training_loss(
     fused = _mean(each, answered)
     streams = torch.stack(
         [
-            _mean(loss_of(log_probs, output.part), labelled & own[:, m])
+            _mean(loss_of(log_probs, output.part), labelled & intact[:, m])
             for m, log_probs in enumerate(output.stream_log_probs.unbind(dim=1))
         ]
     )
-    trust = _trust_loss(output, own, loss_of, labelled)
+    trust = _trust_loss(output, intact, loss_of, labelled)
     weights = laziness(streams) if config.adaptive else torch.ones_like(streams)
     total = fused + config.auxiliary * (weights * streams).sum() + config.trust * trust
-    corrupted = _of_corrupted(each.detach(), output.present & ~own, answered)
+    corrupted = _of_corrupted(each.detach(), output.present & ~intact, answered)
     return TrainingLoss(total=total, fused=fused, streams=streams, trust=trust, corrupted=corrupted)
 
 
@@ -96,7 +96,7 @@ def laziness(streams: Tensor) -> Tensor:
 
 
 def _trust_loss(
-    output: ClassifierOutput, own: Tensor, loss_of: Callable[[Tensor, None], Tensor], labelled: Tensor
+    output: ClassifierOutput, intact: Tensor, loss_of: Callable[[Tensor, None], Tensor], labelled: Tensor
 ) -> Tensor:
     """What teaches whom to trust.
 
@@ -104,12 +104,12 @@ def _trust_loss(
     nobody is told to trust it; trust is what makes the verdict right, and the label tells that. A fusion without
     trust learns to leave its reliability to what was not corrupted.
     """
-    corrupted = output.present & ~own
+    corrupted = output.present & ~intact
     if output.trust is not None and output.verdict is not None:
         verdict = _mean(loss_of(output.verdict, None), labelled & output.present.any(dim=1))
         return verdict + _mean(-(1 - output.trust).clamp(min=1e-4).log(), corrupted)
-    trusted = (output.reliability * own).sum(dim=1).clamp(min=1e-4)
-    return _mean(-trusted.log(), corrupted.any(dim=1) & own.any(dim=1))
+    trusted = (output.reliability * intact).sum(dim=1).clamp(min=1e-4)
+    return _mean(-trusted.log(), corrupted.any(dim=1) & intact.any(dim=1))
 
 
 def _of_corrupted(each: Tensor, corrupted: Tensor, answered: Tensor) -> Tensor:

@@ -81,9 +81,9 @@ def _at(values: Tensor, nodes: Tensor) -> Tensor:
 def level_weights(labels: Tensor, hierarchy: Hierarchy, *, kind: str, alpha: float, dtype: torch.dtype) -> Tensor:
     """w_l (B, K, D) of each label (B, K); see the module's table."""
     step = torch.arange(hierarchy.depth, device=labels.device, dtype=dtype)
-    own_level = hierarchy.level[labels.clamp(min=0)].unsqueeze(-1)
+    label_level = hierarchy.level[labels.clamp(min=0)].unsqueeze(-1)
     if kind == "levels":
-        return (own_level - step).clamp(min=0) / own_level
+        return (label_level - step).clamp(min=0) / label_level
     discount = alpha if kind == "hxe" else 0.0
     return torch.exp(-discount * step).expand(*labels.shape, -1)
 
@@ -125,8 +125,8 @@ def hierarchical_loss(
 
 def count_labels(labels: Tensor, hierarchy: Hierarchy) -> Tensor:
     """Training clips labelled with each node or one below it, (N,) float32; ``labels`` (B, K) padded with -1."""
-    own = torch.bincount(labels[labels >= 0], minlength=len(hierarchy)).float()
-    return hierarchy.totals(own)
+    at_nodes = torch.bincount(labels[labels >= 0], minlength=len(hierarchy)).float()
+    return hierarchy.totals(at_nodes)
 
 
 def class_balanced_weights(counts: Tensor, hierarchy: Hierarchy, *, beta: float = 0.999) -> Tensor:

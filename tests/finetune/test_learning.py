@@ -58,9 +58,9 @@ def make_batch(size: int, *, generator: torch.Generator, centres: Tensor) -> Cli
     frames, audio = (
         centre[leaf].unsqueeze(1) + 0.7 * torch.randn(size, 4, DIM, generator=generator) for centre in centres
     )
-    own_words = leaf.unsqueeze(1) + LEAVES * torch.randint(WORDS // LEAVES, (size, 4), generator=generator)
+    leaf_words = leaf.unsqueeze(1) + LEAVES * torch.randint(WORDS // LEAVES, (size, 4), generator=generator)
     any_words = torch.randint(WORDS, (size, 4), generator=generator)
-    tokens = torch.where(torch.rand(size, 4, generator=generator) < 0.7, own_words, any_words)
+    tokens = torch.where(torch.rand(size, 4, generator=generator) < 0.7, leaf_words, any_words)
     mask = torch.ones(size, 4, dtype=torch.bool)
     return ClipBatch(
         labels=(ROOTS + leaf).unsqueeze(1),
@@ -83,8 +83,8 @@ def trained():
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(150):
         batch = make_batch(64, generator=generator, centres=centres)
-        corrupted, own = corrupt(batch, Corruptions(dropout=0.15, swap=0.1, noise=0.1), generator)
-        loss = training_loss(model(corrupted), batch.labels, own, model.hierarchy, LossConfig())
+        corrupted, intact = corrupt(batch, Corruptions(dropout=0.15, swap=0.1, noise=0.1), generator)
+        loss = training_loss(model(corrupted), batch.labels, intact, model.hierarchy, LossConfig())
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()

@@ -50,16 +50,16 @@ def test_a_balanced_order_goes_on_from_any_step():
 
 def test_only_clips_of_the_same_sound_modalities_are_mixed():
     present = torch.rand(200, 3, generator=torch.Generator().manual_seed(0)) < 0.7
-    own = present & (torch.rand(200, 3, generator=torch.Generator().manual_seed(1)) < 0.8)
-    mixup = draw_mixup(present, own, alpha=0.4, generator=torch.Generator().manual_seed(2))
+    intact = present & (torch.rand(200, 3, generator=torch.Generator().manual_seed(1)) < 0.8)
+    mixup = draw_mixup(present, intact, alpha=0.4, generator=torch.Generator().manual_seed(2))
     mixed = mixup.share < 1
     assert 10 < mixed.sum() < 100
     assert (mixup.share >= 0.5).all()
     for rows in (mixed.nonzero().squeeze(1), mixup.partner[mixed]):
-        assert torch.equal(present[rows], own[rows])
+        assert torch.equal(present[rows], intact[rows])
     assert torch.equal(present[mixed], present[mixup.partner[mixed]])
     assert present[mixed].any(dim=1).all()
-    again = draw_mixup(present, own, alpha=0.4, generator=torch.Generator().manual_seed(2))
+    again = draw_mixup(present, intact, alpha=0.4, generator=torch.Generator().manual_seed(2))
     assert torch.equal(again.share, mixup.share)
 
 
@@ -88,9 +88,9 @@ def test_the_loss_of_mixed_clips_is_the_mixed_loss_of_their_labels():
     mixup = Mixup(partner=torch.tensor([1, 2, 3, 4, 5, 0]), share=torch.tensor([0.6, 1.0, 0.7, 0.8, 0.9, 0.5]))
     config = LossConfig()
     found = training_loss(output, labels, output.present, HIERARCHY, config, mixup=mixup)
-    own = hierarchical_loss(output.log_probs, labels, HIERARCHY, config)
+    plain = hierarchical_loss(output.log_probs, labels, HIERARCHY, config)
     partners = hierarchical_loss(output.log_probs, labels[mixup.partner], HIERARCHY, config)
-    torch.testing.assert_close(found.fused, (mixup.share * own + (1 - mixup.share) * partners).mean())
+    torch.testing.assert_close(found.fused, (mixup.share * plain + (1 - mixup.share) * partners).mean())
 
 
 def test_lazy_streams_weigh_more_and_missing_ones_nothing():
@@ -115,10 +115,10 @@ def test_trust_learns_from_the_verdict_and_from_what_was_corrupted():
     output, labels = make_output(2), torch.tensor([[2], [3]])
     trust = torch.tensor([[0.9, 0.2, 0.5], [0.8, 0.6, 0.7]])
     present = torch.tensor([[True, True, True], [True, True, False]])
-    own = torch.tensor([[True, False, True], [True, False, False]])
+    intact = torch.tensor([[True, False, True], [True, False, False]])
     verdict = HIERARCHY.log_probs(torch.randn(2, 4, generator=torch.Generator().manual_seed(3)))
     output = replace(output, trust=trust, present=present, verdict=verdict)
-    found = training_loss(output, labels, own, HIERARCHY, LossConfig())
+    found = training_loss(output, labels, intact, HIERARCHY, LossConfig())
     wrong = -(verdict[0, 2] + verdict[1, 3]) / 2
     distrusted = -(torch.tensor([0.8, 0.4]).log()).mean()  # 1 − 0.2 and 1 − 0.6; the absent one is not asked
     torch.testing.assert_close(found.trust, wrong + distrusted)
@@ -239,8 +239,8 @@ def test_noise_comes_from_the_bank_if_there_is_one():
         tokens_mask=mask,
     )
     bank = NoiseBank(frames=torch.arange(1.0, 13.0).unsqueeze(1).expand(-1, 2))
-    corrupted, own = corrupt(batch, Corruptions(dropout=0, swap=0, noise=1), generator, noise=bank)
-    noisy = corrupted.frames[~own[:, 0], :, 0]
+    corrupted, intact = corrupt(batch, Corruptions(dropout=0, swap=0, noise=1), generator, noise=bank)
+    noisy = corrupted.frames[~intact[:, 0], :, 0]
     assert len(noisy)
     assert (noisy[:, 1:] - noisy[:, :-1]).remainder(12).eq(1).all()  # elements of one noisy clip stay together
-    assert corrupted.frames[own[:, 0]].eq(0).all()
+    assert corrupted.frames[intact[:, 0]].eq(0).all()

@@ -15,9 +15,9 @@ def one_thread():
 def test_corruptions_spare_something_of_each_clip_and_say_what():
     model = make_model()
     batch = make_batch(model, size=64)
-    corrupted, own = corrupt(batch, Corruptions(dropout=0.3, swap=0.3, noise=0.4), torch.Generator().manual_seed(0))
-    assert own.any(dim=1).all()
-    assert not own.all()
+    corrupted, intact = corrupt(batch, Corruptions(dropout=0.3, swap=0.3, noise=0.4), torch.Generator().manual_seed(0))
+    assert intact.any(dim=1).all()
+    assert not intact.all()
     same = torch.stack(
         [
             ((before == after).flatten(1).all(dim=1))
@@ -29,9 +29,9 @@ def test_corruptions_spare_something_of_each_clip_and_say_what():
         ],
         dim=1,
     )
-    assert same[own].all()
-    assert (own <= corrupted.present).all()
-    foreign = corrupted.present & ~own
+    assert same[intact].all()
+    assert (intact <= corrupted.present).all()
+    foreign = corrupted.present & ~intact
     assert not (same & foreign)[:, :2].any()  # texts may be alike by chance
 
 
@@ -49,14 +49,14 @@ def test_a_clip_alone_in_its_batch_is_never_its_own_donor():
     model = make_model()
     batch = make_batch(model, size=1)
     for seed in range(20):
-        corrupted, own = corrupt(batch, Corruptions(dropout=0, swap=1, noise=0), torch.Generator().manual_seed(seed))
-        assert torch.equal(own, batch.present)
+        corrupted, intact = corrupt(batch, Corruptions(dropout=0, swap=1, noise=0), torch.Generator().manual_seed(seed))
+        assert torch.equal(intact, batch.present)
         assert torch.equal(corrupted.audio, batch.audio)
 
 
 def test_no_corruptions_leave_the_batch_alone():
     model = make_model()
     batch = make_batch(model)
-    corrupted, own = corrupt(batch, Corruptions(dropout=0, swap=0, noise=0), torch.Generator().manual_seed(0))
-    assert torch.equal(own, batch.present)
+    corrupted, intact = corrupt(batch, Corruptions(dropout=0, swap=0, noise=0), torch.Generator().manual_seed(0))
+    assert torch.equal(intact, batch.present)
     assert torch.equal(corrupted.frames, batch.frames)

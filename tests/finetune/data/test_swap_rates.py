@@ -57,9 +57,9 @@ def test_no_rate_goes_to_nothing_or_to_all() -> None:
 def test_each_modality_is_swapped_at_its_own_rate_and_one_of_a_clip_at_most() -> None:
     batch = clips(4000)
     policy = Corruptions(dropout=0, swap=(0.0, 0.2, 0.7), noise=0)
-    corrupted, own = corrupt(batch, policy, torch.Generator().manual_seed(0))
-    assert (~own).float().mean(dim=0).tolist() == pytest.approx([0.0, 0.2, 0.7], abs=0.02)
-    assert (~own).sum(dim=1).max() == 1
+    corrupted, intact = corrupt(batch, policy, torch.Generator().manual_seed(0))
+    assert (~intact).float().mean(dim=0).tolist() == pytest.approx([0.0, 0.2, 0.7], abs=0.02)
+    assert (~intact).sum(dim=1).max() == 1
     assert torch.equal(corrupted.frames, batch.frames)
 
 
@@ -68,10 +68,10 @@ def test_of_a_swapped_clip_another_modality_stays_and_the_last_one_is_never_swap
     batch = batch.keep(torch.rand(2000, 3, generator=torch.Generator().manual_seed(1)) < 0.6)
     for drop, noise in ((1.0, 0.0), (0.0, 1.0)):  # all that may be dropped is, or all that may be noise
         policy = Corruptions(dropout=drop, swap=1.0, noise=noise)
-        corrupted, own = corrupt(batch, policy, torch.Generator().manual_seed(0))
-        assert torch.equal(own.sum(dim=1), batch.present.any(dim=1).int())  # one is spared, and no more than one
-    corrupted, own = corrupt(batch, Corruptions(dropout=1.0, swap=1.0, noise=0.0), torch.Generator().manual_seed(0))
-    foreign = corrupted.present & ~own  # swapped, since all others were dropped
+        corrupted, intact = corrupt(batch, policy, torch.Generator().manual_seed(0))
+        assert torch.equal(intact.sum(dim=1), batch.present.any(dim=1).int())  # one is spared, and no more than one
+    corrupted, intact = corrupt(batch, Corruptions(dropout=1.0, swap=1.0, noise=0.0), torch.Generator().manual_seed(0))
+    foreign = corrupted.present & ~intact  # swapped, since all others were dropped
     assert foreign.any(dim=1).float().mean() > 0.1
     assert foreign.sum(dim=1).max() == 1
     assert not foreign[batch.present.sum(dim=1) < 2].any()
@@ -92,10 +92,10 @@ def test_the_loss_says_what_clips_with_one_corrupted_modality_cost() -> None:
     torch.manual_seed(0)
     model, batch = make_network().eval(), clips(6)
     output = model(batch)
-    own = torch.ones(6, 3, dtype=torch.bool)
-    own[0, 1] = own[1, 1] = own[2, 2] = own[3, 0] = own[3, 1] = False  # clip 3 has two corrupted: it tells of neither
+    intact = torch.ones(6, 3, dtype=torch.bool)
+    intact[[0, 1, 2, 3, 3], [1, 1, 2, 0, 1]] = False  # clip 3 has two corrupted: it tells of neither
     batch.labels[1] = -1  # not labelled: it costs nothing
-    corrupted = training_loss(output, batch.labels, own, model.hierarchy, LossConfig()).corrupted
+    corrupted = training_loss(output, batch.labels, intact, model.hierarchy, LossConfig()).corrupted
     each = hierarchical_loss(output.log_probs.detach(), batch.labels, model.hierarchy, LossConfig())
     torch.testing.assert_close(corrupted, torch.tensor([[0, each[0], each[2]], [0.0, 1.0, 1.0]]))
     assert not corrupted.requires_grad

@@ -53,8 +53,8 @@ def test_equals_the_papers_formula_with_its_dummy_expert_along_the_path(rank):
     def score(layer, row, expert, node):
         if rank is None:
             return float(layer.weight[expert * count + node] @ x[row] + layer.bias[expert * count + node])
-        own = slice(expert * rank, (expert + 1) * rank)
-        features = (head.project.weight[own] @ x[row] + head.project.bias[own]).tanh()
+        rows = slice(expert * rank, (expert + 1) * rank)
+        features = (head.project.weight[rows] @ x[row] + head.project.bias[rows]).tanh()
         return float(layer.weight[node] @ features + layer.bias[node])
 
     for row in range(len(x)):

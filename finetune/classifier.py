@@ -270,8 +270,8 @@ def _streams(
         if tokenizer is None:
             raise ValueError("a classifier with a text stream needs a tokenizer")
         vocabulary = check_vocabulary(tokenizer, len(tokenizer) if text_encoder is None else text_encoder.vocabulary)
-        if text_encoder is not None and text.max_tokens > (most := text_encoder.max_tokens or text.max_tokens):
-            raise ValueError(f"streams.text.max_tokens is {text.max_tokens}, and its encoder reads {most}")
+        if text_encoder is not None and text.max_tokens > (max_tokens := text_encoder.max_tokens or text.max_tokens):
+            raise ValueError(f"streams.text.max_tokens is {text.max_tokens}, and its encoder reads {max_tokens}")
         encoder = text_encoder or SmallTextEncoder(
             vocabulary, dim=text.width, layers=text.layers, heads=text.heads, max_tokens=text.max_tokens
         )

@@ -197,10 +197,10 @@ def _not_of_kind(model_type: object, kind: Kind, where: str) -> str:
 
 def _plain(options: dict[str, Any], where: str) -> dict[str, Any]:
     for key, value in _items(options):
-        most = _MAX_REPEATED if _REPEATED.search(key) else _MAX_NUMBER
+        limit = _MAX_REPEATED if _REPEATED.search(key) else _MAX_NUMBER
         for one in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(one, int | float) and not abs(one) <= most:
-                raise EncoderError(f"{where}: {key[:60]} is {str(one)[:20]}, and at most {most:,} is taken")
+            if isinstance(one, int | float) and not abs(one) <= limit:
+                raise EncoderError(f"{where}: {key[:60]} is {str(one)[:20]}, and at most {limit:,} is taken")
             if isinstance(one, str) and len(one) > _MAX_NAME:
                 raise EncoderError(f"{where}: {key[:60]} is a text of {len(one)} characters")
             if isinstance(one, list | tuple):

@@ -35,7 +35,7 @@ _FILES = (
 )
 _MARKS = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 _SHARD = re.compile(r"[\w-]+\.(safetensors|bin)")
-_MOST_SHARDS = 1000
+_MAX_SHARDS = 1000
 
 
 class HubEncoder(nn.Module):
@@ -200,7 +200,7 @@ def _unknown(reference: str, reason: str) -> str:
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of a model's folder, which may be spread over several files."""
+    """The tensors of a model's folder, which may be split into several files."""
     for name in _WEIGHTS:
         file, index = folder / name, folder / f"{name}.index.json"
         try:
@@ -217,7 +217,7 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
 def _shards(index: Path) -> list[Path]:
     places = read_object(index).get("weight_map")
     names = sorted({str(name) for name in places.values()}) if isinstance(places, dict) else []
-    if not 0 < len(names) <= _MOST_SHARDS or not all(_SHARD.fullmatch(name) for name in names):
+    if not 0 < len(names) <= _MAX_SHARDS or not all(_SHARD.fullmatch(name) for name in names):
         raise EncoderError(f"{index}: weight_map names no files of this folder")
     return [index.parent / name for name in names]
 

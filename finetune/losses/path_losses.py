@@ -55,7 +55,7 @@ def path_terms(
         log_probs: log p(node), (B, N).
         labels: node indices (B, K), -1 where a clip has fewer labels.
         hierarchy: the tree.
-        label_smoothing: share of each softmax's target spread over the siblings, in 0..1.
+        label_smoothing: share of each softmax's target given to all siblings alike, in 0..1.
         log_prior: log π(node) up to a constant a family, (N,), added to log p(node | parent) before renormalising.
 
     Returns:

@@ -22,7 +22,7 @@ class ClipInput:
     """One clip as decoded; what is None or empty is absent.
 
     Attributes:
-        frames: RGB pictures, each (H, W, 3) uint8, spread over the clip.
+        frames: RGB pictures, each (H, W, 3) uint8, evenly spaced over the clip.
         audio: mono samples (n,) float32 in −1..1, at ``rate`` Hz.
         text: title and description.
     """

@@ -11,7 +11,7 @@ import torch
 from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
-from framegate.finetune.data.batch import ClipBatch, collate
+from framegate.finetune.data.batch import ClipBatch, Features, Modality, collate
 from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line
 from framegate.finetune.encoders.hub import HubAudioEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.folders.classifier_folder import (
@@ -233,10 +233,12 @@ class GatedFusionClassifier(FusionNetwork):
         batch = batch.to(self.counts.device)
         attention = None
         stream = dict(self.streams.items()).get("frames")
-        if isinstance(stream, FrameStream) and batch.frames is not None and batch.frames_mask is not None:
-            batch = replace(batch, frames=stream.features(batch.frames, batch.frames_mask))
-            weights = stream.attention(batch.frames, batch.frames_mask)  # type: ignore[arg-type]
-            attention = [row[mask].tolist() for row, mask in zip(weights, batch.frames_mask, strict=True)]  # type: ignore[arg-type]
+        if isinstance(stream, FrameStream) and "frames" in batch.content:
+            real = batch.masks["frames"]
+            features = stream.features(batch.content["frames"], real)
+            batch = batch.with_content("frames", Features(features))
+            weights = stream.attention(features, real)
+            attention = [row[mask].tolist() for row, mask in zip(weights, real, strict=True)]
         return predictions(
             self(batch), self.taxonomy, self.hierarchy, top=top, threshold=threshold, attention=attention
         )
@@ -258,7 +260,7 @@ def _streams(
     tokenizer: PreTrainedTokenizerBase | None,
     text_encoder: HubTextEncoder | None,
     audio_encoder: HubAudioEncoder | None,
-) -> Iterable[tuple[str, nn.Module]]:
+) -> Iterable[tuple[Modality, nn.Module]]:
     width = config.fusion.width
     if (frames := config.streams.frames) is not None:
         if backbone is None:

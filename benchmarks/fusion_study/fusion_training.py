@@ -50,9 +50,7 @@ class Features(nn.Module):
 
 
 def make_network(kind: Kind, dims: tuple[int, int, int], hierarchy: Hierarchy) -> FusionNetwork:
-    frames, audio = (
-        SetStream(Features(dim), WIDTH, aggregation=Aggregation(), train="frozen", encoded_dims=3) for dim in dims[:2]
-    )
+    frames, audio = (SetStream(Features(dim), WIDTH, aggregation=Aggregation(), train="frozen") for dim in dims[:2])
     streams = {"frames": frames, "audio": audio, "text": TextStream(Features(dims[2]), TextConfig(), WIDTH)}
     model = FusionNetwork(
         {name: streams[name] for name in kind.modalities},

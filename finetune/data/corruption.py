@@ -7,13 +7,13 @@ nothing shows which, and who learns from such clips learns to guess. Which modal
 its swaps cost: :class:`SwapRates`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor, nn
 
-from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Content, Modality, Raw
 from framegate.ssl.modules.gather import gather_rows
 
 _ROUNDING = 1e-6  # of chances that add up to 1
@@ -89,17 +89,11 @@ class SwapRates(nn.Module):
         self.log_share.copy_(share - share.mean())
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoiseBank:
-    """What noise looks like once encoded, element by element: needed where a batch holds features, not media.
+NoiseBank = Mapping[Modality, Tensor]
+"""An encoder's features of noise, by modality (K, D), those of one noisy clip side by side.
 
-    Each (K, …) as one element of the batch's ``frames``, ``audio``, ``tokens``, those of one noisy clip side by side;
-    None where noise can be drawn anew.
-    """
-
-    frames: Tensor | None = None
-    audio: Tensor | None = None
-    tokens: Tensor | None = None
+Needed where a batch holds features; a modality that is left out gets noise that is drawn anew.
+"""
 
 
 def corrupt(
@@ -131,7 +125,7 @@ def corrupt(
     seed = int(torch.randint(2**62, (), generator=generator))
 
     corrupted = _swap(batch, swapped, other)
-    corrupted = _make_noise(corrupted, noisy, torch.Generator(device).manual_seed(seed), noise or NoiseBank())
+    corrupted = _make_noise(corrupted, noisy, torch.Generator(device).manual_seed(seed), noise or {})
     corrupted = corrupted.keep(~dropped)
     return corrupted, corrupted.present & ~swapped & ~noisy
 
@@ -151,47 +145,50 @@ def _derangement(size: int, generator: Generator) -> Tensor:
 
 
 def _swap(batch: ClipBatch, swapped: Tensor, other: Tensor) -> ClipBatch:
-    def pick(values: Tensor | None, modality: int) -> Tensor | None:
-        if values is None:
-            return None
-        rows = swapped[:, modality].view(-1, *(1,) * (values.dim() - 1))
-        return torch.where(rows, values[other], values)
+    def pick(values: Tensor, rows: Tensor) -> Tensor:
+        return torch.where(rows.view(-1, *(1,) * (values.dim() - 1)), values[other], values)
 
+    rows = dict(zip(MODALITIES, swapped.unbind(dim=1), strict=True))
     return replace(
         batch,
-        frames=pick(batch.frames, 0),
-        frames_mask=pick(batch.frames_mask, 0),
-        audio=pick(batch.audio, 1),
-        audio_mask=pick(batch.audio_mask, 1),
-        tokens=pick(batch.tokens, 2),
-        tokens_mask=pick(batch.tokens_mask, 2),
+        content={name: replace(held, values=pick(held.values, rows[name])) for name, held in batch.content.items()},
+        masks={name: pick(mask, rows[name]) for name, mask in batch.masks.items()},
     )
 
 
 def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator, bank: NoiseBank) -> ClipBatch:
-    frames, audio, tokens = batch.frames, batch.audio, batch.tokens
-    rows = noisy.unbind(dim=1)
-    if frames is not None and batch.frames_mask is not None and bool(rows[0].any()):
-        make = _noise_pictures if frames.dtype == torch.uint8 else _noise_features
-        frames = _put(frames, rows[0], batch.frames_mask, make, bank.frames, generator)
-    if audio is not None and batch.audio_mask is not None and bool(rows[1].any()):
-        audio = _put(audio, rows[1], batch.audio_mask, _noise_audio, bank.audio, generator)
-    if tokens is not None and batch.tokens_mask is not None and bool(rows[2].any()):
-        tokens = _put(tokens, rows[2], batch.tokens_mask, _garbled, bank.tokens, generator)
-    return replace(batch, frames=frames, audio=audio, tokens=tokens)
+    for modality, rows in zip(MODALITIES, noisy.unbind(dim=1), strict=True):
+        if modality in batch.content and bool(rows.any()):
+            content = batch.content[modality]
+            make = _noise_maker(modality, content)
+            noise = _put(content.values, rows, batch.masks[modality], make, bank.get(modality), generator)
+            batch = batch.with_content(modality, replace(content, values=noise))
+    return batch
 
 
-def noise_for(contents: Sequence[Tensor], generator: Generator) -> list[Tensor]:
-    """Make noise in place of some clips' audio windows (W, …) float32, or tokens (L,) int64, as :func:`corrupt` does.
+def noise_for(modality: Modality, contents: Sequence[Raw], generator: Generator) -> list[Raw]:
+    """Make noise in place of some clips' raw contents, as :func:`corrupt` does.
 
-    Of an encoder's answers to it a :class:`NoiseBank` is made.
+    What an encoder makes of it goes into a `NoiseBank`.
     """
-    real = torch.cat(list(contents))
-    make = _noise_audio if real.is_floating_point() else _garbled
-    return [make(content.unsqueeze(0), real, generator)[0] for content in contents]
+    real = torch.cat([content.values for content in contents])
+    return [
+        Raw(_noise_maker(modality, content)(content.values.unsqueeze(0), real, generator)[0]) for content in contents
+    ]
 
 
 _MakeNoise = Callable[[Tensor, Tensor, Generator], Tensor]
+"""From the content (n, T, …) of n clips and all real elements (K, …) of the batch, noise like the former."""
+
+
+def _noise_maker(modality: Modality, content: Content) -> _MakeNoise:
+    match modality:
+        case "frames":
+            return _noise_pictures if isinstance(content, Raw) else _noise_features
+        case "audio":
+            return _noise_audio
+        case "text":
+            return _shuffled_elements
 
 
 def _put(
@@ -222,7 +219,7 @@ def _noise_features(content: Tensor, real: Tensor, generator: Generator) -> Tens
 
 
 def _noise_audio(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
-    """White noise around the batch's mean, as loud as the batch times 0..2 a clip; of log-mels likewise."""
+    """White noise around the batch's mean, as loud as the batch times 0..2 a clip."""
     return real.mean() + real.std() * _normal(content, generator)
 
 
@@ -232,6 +229,6 @@ def _normal(content: Tensor, generator: Generator) -> Tensor:
     return loudness * noise
 
 
-def _garbled(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
-    """Tokens drawn from the batch's own, in no order."""
+def _shuffled_elements(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+    """Tokens, or their features, drawn at random from the batch."""
     return real[torch.randint(len(real), content.shape, generator=generator, device=content.device)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Modality
 from framegate.finetune.data.corruption import Corruptions
 from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.evaluation.calibration import calibrated
@@ -41,7 +41,7 @@ class FusionNetwork(nn.Module):
     temperature: Tensor
 
     def __init__(
-        self, streams: Mapping[str, nn.Module], hierarchy: Hierarchy, *, fusion: FusionConfig, head: HeadConfig
+        self, streams: Mapping[Modality, nn.Module], hierarchy: Hierarchy, *, fusion: FusionConfig, head: HeadConfig
     ) -> None:
         super().__init__()
         self.hierarchy, self.fusion_config, self.head_config = hierarchy, fusion, head
@@ -145,11 +145,10 @@ class FusionNetwork(nn.Module):
         """
         size, width = len(batch), self.fusion_config.width
         hidden, quality, present = [], [], []
-        for name, content, mask in zip(
-            MODALITIES, (batch.frames, batch.audio, batch.tokens), batch.masks(), strict=True
-        ):
-            if name in self.streams and content is not None and mask is not None:
-                state = self.streams[name](content, mask)
+        for modality in MODALITIES:
+            if modality in self.streams and modality in batch.content:
+                mask = batch.masks[modality]
+                state = self.streams[modality](batch.content[modality], mask)
                 vector = mixup.mix(state.hidden) if mixup is not None else state.hidden
                 hidden.append(vector)
                 quality.append(state.quality)

@@ -71,7 +71,7 @@ class LogMel(nn.Module):
 class AudioEncoder(nn.Module):
     """Log-mel, then a timm CNN with one input channel.
 
-    Shape: waveforms (n, samples) or log-mels (n, mels, steps) -> (n, dim).
+    Shape: waveforms (n, samples) float in −1..1 -> (n, dim).
 
     Raises:
         ValueError: timm has no such model; a name on a hub is none.
@@ -85,8 +85,9 @@ class AudioEncoder(nn.Module):
         self.model = timm.create_model(backbone, in_chans=1, num_classes=0, pretrained=pretrained)
         self.dim: int = self.model.num_features
 
-    def forward(self, x: Tensor) -> Tensor:
-        """A vector for each window."""
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return a vector for each window."""
         with torch.no_grad():
-            pictures = self.log_mel(x) if x.dim() == 2 else x
-        return self.model(pictures.unsqueeze(1))
+            pictures = self.log_mel(windows)
+        encoded: Tensor = self.model(pictures.unsqueeze(1))
+        return encoded

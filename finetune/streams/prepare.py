@@ -10,7 +10,7 @@ from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.augment import find_layout, mask_layout
 from framegate.augment.crops import centre_square
-from framegate.finetune.data.batch import ClipSample
+from framegate.finetune.data.batch import ClipSample, Modality, Raw
 from framegate.finetune.encoders.hub import window_features
 from framegate.finetune.streams.audio import split_windows
 from framegate.finetune.streams.tokenizer import encode
@@ -51,12 +51,14 @@ class Preparation:
     extractor: FeatureExtractionMixin | None = None
 
     def __call__(self, clip: ClipInput, *, labels: tuple[int, ...] = ()) -> ClipSample:
-        """The sample of a clip; ``labels`` are nodes of the taxonomy."""
+        """Return the sample of a clip; ``labels`` are nodes of the taxonomy."""
+        made: dict[Modality, Tensor | None] = {
+            "frames": self.pictures(clip.frames) if clip.frames is not None else None,
+            "audio": self.windows(clip.audio, clip.rate) if clip.audio is not None else None,
+            "text": self.tokens(clip.text),
+        }
         return ClipSample(
-            frames=self.pictures(clip.frames) if clip.frames is not None else None,
-            audio=self.windows(clip.audio, clip.rate) if clip.audio is not None else None,
-            tokens=self.tokens(clip.text),
-            labels=labels,
+            content={modality: Raw(values) for modality, values in made.items() if values is not None}, labels=labels
         )
 
     def pictures(self, frames: Iterable[np.ndarray], layout: Layout | None = None) -> Tensor | None:

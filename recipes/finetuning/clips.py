@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from framegate.finetune.data.batch import ClipSample
+from framegate.finetune.data.batch import MODALITIES, ClipSample, Content, Features, Modality, Raw
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
@@ -57,7 +57,7 @@ class StoreClips(Dataset):
         sampling: Sampling,
         *,
         labels: list[tuple[int, ...]],
-        features: Mapping[str, ClipFeatures] | None = None,
+        features: Mapping[Modality, ClipFeatures] | None = None,
     ):
         self.store = store
         self.prepare = prepare
@@ -68,13 +68,29 @@ class StoreClips(Dataset):
     def __getitem__(self, item: int | tuple[int, int]) -> ClipSample:
         """The clip at a row; of (epoch, row), the epoch changes nothing."""
         row = item[1] if isinstance(item, tuple) else item
-        content = {
-            name: self.features[name].of(row) if name in self.features else make(row)
-            for name, make in (("frames", self.pictures), ("audio", self.sound), ("text", self.tokens))
-        }
+        held = {modality: self.content(modality, row) for modality in MODALITIES}
         return ClipSample(
-            frames=content["frames"], audio=content["audio"], tokens=content["text"], labels=self.labels[row]
+            content={modality: content for modality, content in held.items() if content is not None},
+            labels=self.labels[row],
         )
+
+    def content(self, modality: Modality, row: int) -> Content | None:
+        """Return the clip's features of a modality where there are any, else what the encoder reads; None if absent."""
+        if modality in self.features:
+            features = self.features[modality].of(row)
+            return None if features is None else Features(features)
+        return self.raw(modality, row)
+
+    def raw(self, modality: Modality, row: int) -> Raw | None:
+        """Return what the encoder of a modality reads of the clip; None if the clip lacks it."""
+        match modality:
+            case "frames":
+                values = self.pictures(row)
+            case "audio":
+                values = self.sound(row)
+            case "text":
+                values = self.tokens(row)
+        return None if values is None else Raw(values)
 
     def pictures(self, row: int) -> Tensor | None:
         """The clip's pictures (T, 3, S, S) uint8."""

@@ -7,9 +7,9 @@ import pytest
 import timm
 import torch
 
-from framegate.finetune.data.batch import ClipBatch
+from framegate.finetune.data.batch import ClipBatch, Features, Raw
 from framegate.finetune.data.clip_order import BalancedOrder
-from framegate.finetune.data.corruption import Corruptions, NoiseBank, corrupt
+from framegate.finetune.data.corruption import Corruptions, corrupt
 from framegate.finetune.data.mixup import Mixup, draw_mixup
 from framegate.finetune.losses.criterion import laziness, training_loss
 from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
@@ -128,7 +128,9 @@ def pictures():
     """Two clips of two frames, the second clip's second not real."""
     frames = torch.randint(0, 256, (2, 2, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     mask = torch.tensor([[True, True], [True, False]])
-    return ClipBatch(labels=torch.zeros(2, 1, dtype=torch.long), frames=frames, frames_mask=mask)
+    return ClipBatch(
+        labels=torch.zeros(2, 1, dtype=torch.long), content={"frames": Raw(frames)}, masks={"frames": mask}
+    )
 
 
 @pytest.fixture
@@ -139,27 +141,31 @@ def backbone():
 
 def test_the_second_look_changes_real_pictures_alone_and_no_statistics(backbone):
     batch = pictures()
+    frames, mask = batch.content["frames"].values, batch.masks["frames"]
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     dropped = look_again(batch, backbone, drop=1.0, generator=torch.Generator().manual_seed(0))
     zoomed = look_again(batch, backbone, crop=1.0, generator=torch.Generator().manual_seed(0))
     for changed in (dropped, zoomed):
-        differs = (changed.frames != batch.frames).flatten(2).any(dim=2)
+        values = changed.content["frames"].values
+        differs = (values != frames).flatten(2).any(dim=2)
         assert differs.any()
-        assert not differs[~batch.frames_mask].any()
-        assert changed.frames.dtype == torch.uint8
+        assert not differs[~mask].any()
+        assert values.dtype == torch.uint8
     assert backbone.training
     assert all(torch.equal(before[key], value) for key, value in backbone.state_dict().items())
     # Where it is hidden, the picture has its mean colour.
-    hidden = (dropped.frames[0, 0] != batch.frames[0, 0]).any(dim=0)
-    mean = batch.frames[0, 0].float().mean(dim=(1, 2)).round()
-    assert (dropped.frames[0, 0][:, hidden].float() == mean[:, None]).all()
+    first = dropped.content["frames"].values[0, 0]
+    hidden = (first != frames[0, 0]).any(dim=0)
+    mean = frames[0, 0].float().mean(dim=(1, 2)).round()
+    assert (first[:, hidden].float() == mean[:, None]).all()
     assert 0.05 < hidden.float().mean() <= 0.5
 
 
 def test_no_second_look_at_features_nor_by_no_chance(backbone):
     batch = pictures()
-    assert torch.equal(look_again(batch, backbone, generator=torch.Generator()).frames, batch.frames)
-    features = replace(batch, frames=torch.randn(2, 2, 512))
+    same = look_again(batch, backbone, generator=torch.Generator())
+    assert torch.equal(same.content["frames"].values, batch.content["frames"].values)
+    features = batch.with_content("frames", Features(torch.randn(2, 2, 512)))
     assert look_again(features, backbone, drop=1.0, generator=torch.Generator()) is features
 
 
@@ -221,7 +227,7 @@ def test_the_last_stage_alone_learns_and_the_others_hold_still():
     assert {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad} == {"layer4"}
     before = {key: value.clone() for key, value in network.state_dict().items()}
     pictures = torch.randint(0, 256, (2, 2, 3, 32, 32), dtype=torch.uint8)
-    stream(pictures, torch.ones(2, 2, dtype=torch.bool))
+    stream(Raw(pictures), torch.ones(2, 2, dtype=torch.bool))
     moved = {key.split(".")[0] for key, value in network.state_dict().items() if not torch.equal(before[key], value)}
     assert moved == {"layer4"}
     assert stream.encoder.training
@@ -233,14 +239,13 @@ def test_noise_comes_from_the_bank_if_there_is_one():
     mask = torch.ones(40, 4, dtype=torch.bool)
     batch = ClipBatch(
         labels=torch.zeros(40, 1, dtype=torch.long),
-        frames=torch.zeros(40, 4, 2),
-        frames_mask=mask,
-        tokens=torch.zeros(40, 4, dtype=torch.long),
-        tokens_mask=mask,
+        content={"frames": Features(torch.zeros(40, 4, 2)), "text": Raw(torch.zeros(40, 4, dtype=torch.long))},
+        masks={"frames": mask, "text": mask},
     )
-    bank = NoiseBank(frames=torch.arange(1.0, 13.0).unsqueeze(1).expand(-1, 2))
+    bank = {"frames": torch.arange(1.0, 13.0).unsqueeze(1).expand(-1, 2)}
     corrupted, intact = corrupt(batch, Corruptions(dropout=0, swap=0, noise=1), generator, noise=bank)
-    noisy = corrupted.frames[~intact[:, 0], :, 0]
+    frames = corrupted.content["frames"].values
+    noisy = frames[~intact[:, 0], :, 0]
     assert len(noisy)
     assert (noisy[:, 1:] - noisy[:, :-1]).remainder(12).eq(1).all()  # elements of one noisy clip stay together
-    assert corrupted.frames[intact[:, 0]].eq(0).all()
+    assert frames[intact[:, 0]].eq(0).all()

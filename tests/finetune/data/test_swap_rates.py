@@ -60,7 +60,7 @@ def test_each_modality_is_swapped_at_its_own_rate_and_one_of_a_clip_at_most() ->
     corrupted, intact = corrupt(batch, policy, torch.Generator().manual_seed(0))
     assert (~intact).float().mean(dim=0).tolist() == pytest.approx([0.0, 0.2, 0.7], abs=0.02)
     assert (~intact).sum(dim=1).max() == 1
-    assert torch.equal(corrupted.frames, batch.frames)
+    assert torch.equal(corrupted.content["frames"].values, batch.content["frames"].values)
 
 
 def test_of_a_swapped_clip_another_modality_stays_and_the_last_one_is_never_swapped() -> None:

@@ -8,7 +8,7 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy, TaxonomyError, Unknow
 if TYPE_CHECKING:
     from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
     from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, collate
-    from framegate.finetune.data.corruption import SwapRates, alter
+    from framegate.finetune.data.corruption import SwapRates, corrupt
     from framegate.finetune.evaluation.metrics import evaluate
     from framegate.finetune.losses.criterion import training_loss
     from framegate.finetune.losses.path_losses import LossConfig
@@ -28,7 +28,7 @@ _HOMES = {
     "LossConfig": "framegate.finetune.losses.path_losses",
     "Prediction": "framegate.finetune.output",
     "SwapRates": "framegate.finetune.data.corruption",
-    "alter": "framegate.finetune.data.corruption",
+    "corrupt": "framegate.finetune.data.corruption",
     "collate": "framegate.finetune.data.batch",
     "evaluate": "framegate.finetune.evaluation.metrics",
     "training_loss": "framegate.finetune.losses.criterion",
@@ -49,8 +49,8 @@ __all__ = [
     "Taxonomy",
     "TaxonomyError",
     "UnknownLabelError",
-    "alter",
     "collate",
+    "corrupt",
     "evaluate",
     "parameter_groups",
     "training_loss",

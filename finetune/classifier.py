@@ -11,9 +11,9 @@ import torch
 from torch import nn
 from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
-from framegate.finetune.data.batch import ClipBatch, collate
+from framegate.finetune.data.batch import ClipBatch, Features, Modality, collate
 from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line
-from framegate.finetune.encoders.hub import HubSoundEncoder, HubTextEncoder, load_extractor
+from framegate.finetune.encoders.hub import HubAudioEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.folders.classifier_folder import (
     Description,
     FolderError,
@@ -35,7 +35,7 @@ from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.output import Prediction, predictions
 from framegate.finetune.streams.prepare import ClipInput, Preparation
-from framegate.finetune.streams.streams import FramesConfig, FrameStream, SoundStream, StreamsConfig, TextStream
+from framegate.finetune.streams.streams import AudioStream, FramesConfig, FrameStream, StreamsConfig, TextStream
 from framegate.finetune.streams.text import SmallTextEncoder
 from framegate.finetune.streams.tokenizer import check_vocabulary, load_tokenizer, train_tokenizer
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
@@ -62,7 +62,7 @@ class ClassifierConfig:
 
 
 class GatedFusionClassifier(FusionNetwork):
-    """A clip's frames, sound and text → log-probabilities over every node of a taxonomy.
+    """A clip's frames, audio and text → log-probabilities over every node of a taxonomy.
 
     Any subset of the modalities works in every call; with none, the answer is the prior of the training labels.
 
@@ -72,7 +72,7 @@ class GatedFusionClassifier(FusionNetwork):
         backbone: the frame encoder, for a model with frames.
         tokenizer: for a model with text.
         text_encoder: a Hugging Face encoder to use in place of the small one that ``config`` describes.
-        audio_encoder: likewise, in place of a timm CNN; with the ``extractor`` that it reads sound through.
+        audio_encoder: likewise, in place of a timm CNN; with the ``extractor`` that it reads audio through.
         sampling: how much of a clip it takes, and how that is extracted from a film; default: `Sampling`'s own values.
 
     Attributes:
@@ -88,7 +88,7 @@ class GatedFusionClassifier(FusionNetwork):
         backbone: Backbone | None = None,
         tokenizer: PreTrainedTokenizerBase | None = None,
         text_encoder: HubTextEncoder | None = None,
-        audio_encoder: HubSoundEncoder | None = None,
+        audio_encoder: HubAudioEncoder | None = None,
         extractor: FeatureExtractionMixin | None = None,
         sampling: Sampling | None = None,
     ) -> None:
@@ -114,7 +114,7 @@ class GatedFusionClassifier(FusionNetwork):
         """
         audio, text = config.streams.audio, config.streams.text
         hub = text.backbone if text is not None else None
-        sound_hub = audio.backbone if audio is not None and not is_timm_model(audio.backbone) else None
+        audio_hub = audio.backbone if audio is not None and not is_timm_model(audio.backbone) else None
         return cls(
             config,
             taxonomy,
@@ -125,8 +125,8 @@ class GatedFusionClassifier(FusionNetwork):
             if hub
             else train_tokenizer(texts, vocabulary=text.vocabulary),
             text_encoder=HubTextEncoder.load(hub) if hub else None,
-            audio_encoder=HubSoundEncoder.load(sound_hub) if sound_hub else None,
-            extractor=load_extractor(sound_hub, rate=audio.rate) if audio is not None and sound_hub else None,
+            audio_encoder=HubAudioEncoder.load(audio_hub) if audio_hub else None,
+            extractor=load_extractor(audio_hub, rate=audio.rate) if audio is not None and audio_hub else None,
             sampling=sampling,
         )
 
@@ -179,14 +179,14 @@ class GatedFusionClassifier(FusionNetwork):
         config, audio = described.config, described.config.streams.audio
         if audio is not None:  # its weights come from the folder
             config = replace(config, streams=replace(config.streams, audio=replace(audio, pretrained=False)))
-        text, sound = described.text_encoder, described.audio_encoder
+        text, heard = described.text_encoder, described.audio_encoder
         return cls(
             config,
             taxonomy,
             backbone=build_backbone(described.backbone) if described.backbone is not None else None,
             tokenizer=tokenizer,
             text_encoder=HubTextEncoder.build(text) if text is not None else None,
-            audio_encoder=HubSoundEncoder.build(sound) if sound is not None else None,
+            audio_encoder=HubAudioEncoder.build(heard) if heard is not None else None,
             extractor=extractor,
             sampling=sampling,
         )
@@ -201,13 +201,13 @@ class GatedFusionClassifier(FusionNetwork):
         folder.mkdir(parents=True, exist_ok=True)
         backbone = self.streams["frames"].encoder if "frames" in self.streams else None
         text = self.streams["text"].encoder if "text" in self.streams else None
-        sound = self.streams["audio"].encoder if "audio" in self.streams else None
+        audio = self.streams["audio"].encoder if "audio" in self.streams else None
         write_config(
             folder,
             config=asdict(replace(self.config, streams=without_paths(self.config.streams, self.streams))),
             backbone=describe_backbone(backbone) if isinstance(backbone, Backbone) else None,
             text_encoder=text.description if isinstance(text, HubTextEncoder) else None,
-            audio_encoder=sound.description if isinstance(sound, HubSoundEncoder) else None,
+            audio_encoder=audio.description if isinstance(audio, HubAudioEncoder) else None,
         )
         self.save_preparation(folder)
         tensors = {key: tensor.contiguous() for key, tensor in self.state_dict().items()}
@@ -217,7 +217,7 @@ class GatedFusionClassifier(FusionNetwork):
         """Write what leads from films to this model's inputs, and from its outputs to categories, in any format.
 
         ``preprocessing.json`` and ``taxonomy.csv``; of a model with text ``tokenizer/``, and of one with a Hugging Face
-        sound encoder its feature extractor, in ``sound/``.
+        audio encoder its feature extractor, in ``sound/``.
         """
         self.sampling.save(folder)
         self.taxonomy.write(folder / "taxonomy.csv")
@@ -233,10 +233,12 @@ class GatedFusionClassifier(FusionNetwork):
         batch = batch.to(self.counts.device)
         attention = None
         stream = dict(self.streams.items()).get("frames")
-        if isinstance(stream, FrameStream) and batch.frames is not None and batch.frames_mask is not None:
-            batch = replace(batch, frames=stream.features(batch.frames, batch.frames_mask))
-            weights = stream.attention(batch.frames, batch.frames_mask)  # type: ignore[arg-type]
-            attention = [row[mask].tolist() for row, mask in zip(weights, batch.frames_mask, strict=True)]  # type: ignore[arg-type]
+        if isinstance(stream, FrameStream) and "frames" in batch.content:
+            real = batch.masks["frames"]
+            features = stream.features(batch.content["frames"], real)
+            batch = batch.with_content("frames", Features(features))
+            weights = stream.attention(features, real)
+            attention = [row[mask].tolist() for row, mask in zip(weights, real, strict=True)]
         return predictions(
             self(batch), self.taxonomy, self.hierarchy, top=top, threshold=threshold, attention=attention
         )
@@ -257,21 +259,21 @@ def _streams(
     backbone: Backbone | None,
     tokenizer: PreTrainedTokenizerBase | None,
     text_encoder: HubTextEncoder | None,
-    audio_encoder: HubSoundEncoder | None,
-) -> Iterable[tuple[str, nn.Module]]:
+    audio_encoder: HubAudioEncoder | None,
+) -> Iterable[tuple[Modality, nn.Module]]:
     width = config.fusion.width
     if (frames := config.streams.frames) is not None:
         if backbone is None:
             raise ValueError("a classifier with a frames stream needs a backbone")
         yield "frames", FrameStream(backbone, frames, width)
     if (audio := config.streams.audio) is not None:
-        yield "audio", SoundStream(audio, width, audio_encoder)
+        yield "audio", AudioStream(audio, width, audio_encoder)
     if (text := config.streams.text) is not None:
         if tokenizer is None:
             raise ValueError("a classifier with a text stream needs a tokenizer")
         vocabulary = check_vocabulary(tokenizer, len(tokenizer) if text_encoder is None else text_encoder.vocabulary)
-        if text_encoder is not None and text.max_tokens > (most := text_encoder.max_tokens or text.max_tokens):
-            raise ValueError(f"streams.text.max_tokens is {text.max_tokens}, and its encoder reads {most}")
+        if text_encoder is not None and text.max_tokens > (max_tokens := text_encoder.max_tokens or text.max_tokens):
+            raise ValueError(f"streams.text.max_tokens is {text.max_tokens}, and its encoder reads {max_tokens}")
         encoder = text_encoder or SmallTextEncoder(
             vocabulary, dim=text.width, layers=text.layers, heads=text.heads, max_tokens=text.max_tokens
         )

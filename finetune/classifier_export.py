@@ -24,13 +24,14 @@ import torch
 from torch import Tensor, nn
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Content, Modality, Raw
 from framegate.finetune.encoders.hub import window_features
 from framegate.finetune.streams.quality import QUALITIES
 from framegate.finetune.streams.streams import SetStream, TextStream
 from framegate.ssl.backbones.backbone_export import TOLERANCE, ExportError
 
-_CONTENT = {"frames": "frames", "audio": "audio", "text": "tokens"}
+_INPUT: dict[Modality, str] = {"frames": "frames", "audio": "audio", "text": "tokens"}
+"""What a stream's content is called in its file."""
 INPUTS = "inputs.json"
 """What the exported streams take: ``image_size`` in pixels, ``mask_overlays``, ``rate`` in Hz, ``window_samples``,
 ``max_tokens``."""
@@ -57,12 +58,12 @@ def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
     example = _clips(model, count=2, length=3)
     files: dict[str, Any] = {}
     with torch.no_grad(), _traceable():
-        for name, content, mask in _contents(model, example):
+        for name, content in example.content.items():
             stream = model.streams[name]
             module = _ExportedSet(stream) if isinstance(stream, SetStream) else _ExportedText(stream)  # type: ignore[arg-type]
             _translate(
                 module,
-                {_CONTENT[name]: content, "mask": mask},
+                {_INPUT[name]: content.values, "mask": example.masks[name]},
                 ({0: batch, 1: length}, {0: batch, 1: length}),
                 ("hidden", "quality"),
                 folder / f"{name}.onnx",
@@ -109,7 +110,7 @@ class _ExportedText(nn.Module):
         self.stream = stream
 
     def forward(self, content: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        state = self.stream(content, mask)
+        state = self.stream(Raw(content), mask)
         return state.hidden, state.quality
 
 
@@ -166,16 +167,16 @@ def run_onnx(sessions: dict[str, Any], batch: ClipBatch, width: int) -> list[Any
 
     Args:
         sessions: ONNX Runtime's, by ``fusion`` and the streams' names.
-        batch: on the CPU, its frames as pictures.
+        batch: on the CPU, its content raw.
         width: W of the model.
     """
     size = len(batch)
     hidden, quality = torch.zeros(size, len(MODALITIES), width), torch.zeros(size, len(MODALITIES), QUALITIES)
     present = torch.zeros(size, len(MODALITIES), dtype=torch.bool)
-    for m, (name, mask) in enumerate(zip(MODALITIES, batch.masks(), strict=True)):
-        if name in sessions and mask is not None:
-            content = getattr(batch, _CONTENT[name])
-            found = sessions[name].run(None, {_CONTENT[name]: content.numpy(), "mask": mask.numpy()})
+    for m, name in enumerate(MODALITIES):
+        if name in sessions and name in batch.content:
+            content, mask = batch.content[name].values, batch.masks[name]
+            found = sessions[name].run(None, {_INPUT[name]: content.numpy(), "mask": mask.numpy()})
             hidden[:, m], quality[:, m] = (torch.from_numpy(values) for values in found)
             present[:, m] = mask.any(dim=1)
     states = {"hidden": hidden.numpy(), "quality": quality.numpy(), "present": present.numpy()}
@@ -206,13 +207,7 @@ def _check(model: GatedFusionClassifier, sessions: dict[str, Any]) -> None:
 
 
 def _beyond(subset: Sequence[bool], streams: Sequence[bool]) -> bool:
-    return any(there and not own for there, own in zip(subset, streams, strict=True))
-
-
-def _contents(model: GatedFusionClassifier, batch: ClipBatch) -> Iterator[tuple[str, Tensor, Tensor]]:
-    for name, content, mask in zip(MODALITIES, (batch.frames, batch.audio, batch.tokens), batch.masks(), strict=True):
-        if name in model.streams and content is not None and mask is not None:
-            yield name, content, mask
+    return any(wanted and not streamed for wanted, streamed in zip(subset, streams, strict=True))
 
 
 def _clips(model: GatedFusionClassifier, *, count: int, length: int) -> ClipBatch:
@@ -220,23 +215,15 @@ def _clips(model: GatedFusionClassifier, *, count: int, length: int) -> ClipBatc
     generator = torch.Generator().manual_seed(count)
     prepare = model.prepare
     mask = torch.arange(length) < torch.arange(count).remainder(length).unsqueeze(1) + 1
-    frames = audio = tokens = None
+    content: dict[Modality, Content] = {}
     if prepare.image_size is not None:
         size = (count, length, 3, prepare.image_size, prepare.image_size)
-        frames = torch.randint(256, size, generator=generator, dtype=torch.uint8)
+        content["frames"] = Raw(torch.randint(256, size, generator=generator, dtype=torch.uint8))
     if prepare.rate is not None:
         windows = torch.randn(count * length, round(prepare.window_seconds * prepare.rate), generator=generator) * 0.1
         if prepare.extractor is not None:
             windows = window_features(prepare.extractor, windows, prepare.rate)
-        audio = windows.unflatten(0, (count, length))
+        content["audio"] = Raw(windows.unflatten(0, (count, length)))
     if prepare.tokenizer is not None:
-        tokens = torch.randint(len(prepare.tokenizer), (count, length), generator=generator)
-    return ClipBatch(
-        labels=torch.full((count, 1), -1),
-        frames=frames,
-        frames_mask=None if frames is None else mask,
-        audio=audio,
-        audio_mask=None if audio is None else mask,
-        tokens=tokens,
-        tokens_mask=None if tokens is None else mask,
-    )
+        content["text"] = Raw(torch.randint(len(prepare.tokenizer), (count, length), generator=generator))
+    return ClipBatch(labels=torch.full((count, 1), -1), content=content, masks=dict.fromkeys(content, mask))

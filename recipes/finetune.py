@@ -20,7 +20,7 @@ from torch.utils.data import DataLoader
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES, ClipBatch, collate, pad_labels
 from framegate.finetune.data.clip_order import BalancedOrder
-from framegate.finetune.data.corruption import SwapRates, alter
+from framegate.finetune.data.corruption import SwapRates, corrupt
 from framegate.finetune.data.mixup import Mixup, draw_mixup
 from framegate.finetune.folders.classifier_folder import replace_classifier_folder
 from framegate.finetune.folders.clip_sampling import Sampling
@@ -119,16 +119,16 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                     batch = next(batches).to(run.accelerator.device)
                 generator = _generator(config.seed, step, micro, run.rank)
                 batch = _look_again(config, model, batch, generator)
-                altered, own = alter(batch, swaps.balance(model.alterations), generator, noise=noise)
-                mixup = _draw_mixup(config, altered, own, generator)
+                corrupted, intact = corrupt(batch, swaps.balance(model.corruptions), generator, noise=noise)
+                mixup = _draw_mixup(config, corrupted, intact, generator)
                 with run.accelerator.accumulate(wrapped):
-                    output = wrapped(altered, mixup)
+                    output = wrapped(corrupted, mixup)
                     loss = training_loss(
-                        output, batch.labels, own, model.hierarchy, config.loss, counts=model.counts, mixup=mixup
+                        output, batch.labels, intact, model.hierarchy, config.loss, counts=model.counts, mixup=mixup
                     )
                     run.accelerator.backward(loss.total)
                 run.check(loss.total)
-                swaps.learn(loss.altered)
+                swaps.learn(loss.corrupted)
             if config.optim.clip_grad is not None:
                 run.accelerator.clip_grad_norm_(wrapped.parameters(), config.optim.clip_grad)
             optimizer.step()
@@ -227,10 +227,10 @@ def _look_again(
     return look_again(batch, backbone, drop=config.augment.drop, crop=config.augment.crop, generator=generator)
 
 
-def _draw_mixup(config: FinetuneConfig, batch: ClipBatch, own: Tensor, generator: torch.Generator) -> Mixup | None:
+def _draw_mixup(config: FinetuneConfig, batch: ClipBatch, intact: Tensor, generator: torch.Generator) -> Mixup | None:
     if not config.augment.mixup:
         return None
-    return draw_mixup(batch.present, own, alpha=config.augment.mixup, generator=generator)
+    return draw_mixup(batch.present, intact, alpha=config.augment.mixup, generator=generator)
 
 
 def _optimizer(config: FinetuneConfig, model: GatedFusionClassifier) -> torch.optim.Optimizer:
@@ -251,7 +251,7 @@ def _optimizer(config: FinetuneConfig, model: GatedFusionClassifier) -> torch.op
 
 
 def _generator(seed: int, step: int, micro: int, rank: int) -> torch.Generator:
-    """What is altered in a micro-batch is a function of where it stands."""
+    """What is corrupted in a micro-batch is a function of where it stands."""
     state = np.random.SeedSequence([seed, step, micro, rank]).generate_state(1, np.uint64)[0]
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 

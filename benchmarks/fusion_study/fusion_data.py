@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Features, Modality
 from framegate.finetune.data.corruption import NoiseBank
 
 NOISY, SWAPPED = 1 / 6, 1 / 6  # of the hard variant's modalities, each clip's by itself
+_NAMES: dict[Modality, str] = {"frames": "frames", "audio": "audio", "text": "tokens"}
 HARD_TRAIN, HARD_TEST = 1000, 2000  # seeds of what breaks, plus the training's own seed
 
 
@@ -30,11 +31,7 @@ class Clips:
     @property
     def bank(self) -> NoiseBank:
         noise = self.noise
-        return NoiseBank(
-            frames=noise.frames[noise.frames_mask],
-            audio=noise.audio[noise.audio_mask],
-            tokens=noise.tokens[noise.tokens_mask],
-        )
+        return {name: held.values[noise.masks[name]] for name, held in noise.content.items()}
 
     def take(self, rows: Tensor) -> Clips:
         return Clips(rows_of(self.whole, rows), rows_of(self.noise, rows), self.dims)
@@ -43,17 +40,30 @@ class Clips:
 def load_data(folder: Path, backbone: str) -> dict[str, Clips]:
     """The clips of each split, with the features of the ``pretrained`` or the ``random`` frame backbone."""
     saved = load_file(folder / f"{backbone}.safetensors")
-    whole, noise = (
-        ClipBatch(**{field.name: saved[f"{kind}.{field.name}"] for field in fields(ClipBatch)})
-        for kind in ("own", "noise")
-    )
-    assert whole.frames is not None and whole.audio is not None and whole.tokens is not None
-    dims = whole.frames.shape[-1], whole.audio.shape[-1], whole.tokens.shape[-1]
+    whole, noise = (from_tensors(saved, kind) for kind in ("own", "noise"))
+    frames, audio, text = (whole.content[name].values.shape[-1] for name in MODALITIES)
+    dims = frames, audio, text
     everything = Clips(whole, noise, dims)
     return {
         split: everything.take((saved["split"] == number).nonzero().squeeze(1))
         for number, split in enumerate(("train", "val", "test"))
     }
+
+
+def to_tensors(batch: ClipBatch, kind: str) -> dict[str, Tensor]:
+    """The tensors of a batch of features, by their names in the files that :func:`load_data` reads."""
+    content = {f"{kind}.{_NAMES[name]}": held.values for name, held in batch.content.items()}
+    masks = {f"{kind}.{_NAMES[name]}_mask": mask for name, mask in batch.masks.items()}
+    return {f"{kind}.labels": batch.labels, **content, **masks}
+
+
+def from_tensors(saved: dict[str, Tensor], kind: str) -> ClipBatch:
+    """The batch whose :func:`to_tensors` were saved."""
+    return ClipBatch(
+        labels=saved[f"{kind}.labels"],
+        content={name: Features(saved[f"{kind}.{_NAMES[name]}"]) for name in MODALITIES},
+        masks={name: saved[f"{kind}.{_NAMES[name]}_mask"] for name in MODALITIES},
+    )
 
 
 def hard(clips: Clips, *, seed: int) -> ClipBatch:
@@ -85,15 +95,24 @@ def swapped(batch: ClipBatch, rows: Tensor, generator: torch.Generator) -> ClipB
 
 def chosen(batch: ClipBatch, other: ClipBatch, rows: Tensor) -> ClipBatch:
     """``batch`` with the modalities at ``rows`` (B, 3) of ``other``."""
-    held = {}
-    for modality, names in enumerate((("frames", "frames_mask"), ("audio", "audio_mask"), ("tokens", "tokens_mask"))):
-        for name in names:
-            ours, theirs = getattr(batch, name), getattr(other, name)
-            held[name] = torch.where(rows[:, modality].view(-1, *(1,) * (ours.dim() - 1)), theirs, ours)
-    return replace(batch, **held)
+
+    def pick(name: Modality, ours: Tensor, theirs: Tensor) -> Tensor:
+        taken = rows[:, MODALITIES.index(name)]
+        return torch.where(taken.view(-1, *(1,) * (ours.dim() - 1)), theirs, ours)
+
+    return replace(
+        batch,
+        content={
+            name: Features(pick(name, held.values, other.content[name].values)) for name, held in batch.content.items()
+        },
+        masks={name: pick(name, mask, other.masks[name]) for name, mask in batch.masks.items()},
+    )
 
 
 def rows_of(batch: ClipBatch, rows: Tensor) -> ClipBatch:
     """Some clips of a batch."""
-    held = {field.name: getattr(batch, field.name) for field in fields(batch)}
-    return ClipBatch(**{name: None if values is None else values[rows] for name, values in held.items()})
+    return ClipBatch(
+        labels=batch.labels[rows],
+        content={name: replace(held, values=held.values[rows]) for name, held in batch.content.items()},
+        masks={name: mask[rows] for name, mask in batch.masks.items()},
+    )

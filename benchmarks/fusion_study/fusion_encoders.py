@@ -9,20 +9,21 @@ without labels. All fusions train on the large corpus' features.
 from __future__ import annotations
 
 import shutil
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from fusion_study.fusion_data import Clips, load_data
+from fusion_study.fusion_data import Clips, load_data, to_tensors
 from fusion_study.fusion_training import Kind, fit
 from safetensors.torch import save_file
 from torch import Tensor
 from torch.nn.utils.rnn import pad_sequence
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.data.batch import ClipBatch, ClipSample, collate
+from framegate.finetune.data.batch import ClipBatch, ClipSample, Content, Features, Modality, collate
 from framegate.finetune.folders.clip_sampling import Sampling
+from framegate.finetune.streams.prepare import ClipInput
 from framegate.finetune.streams.streams import StreamsConfig
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import ExtractOptions, FrameStore
@@ -121,7 +122,7 @@ def _text_encoder(taxonomy: Taxonomy, runs: Path, *, texts: int, epochs: int, se
         model = GatedFusionClassifier.create(config, taxonomy, texts=written, sampling=SAMPLING)
         clips = collate(
             [
-                ClipSample(tokens=model.prepare.tokens(text), labels=(taxonomy.resolve(plan.leaf.id),))
+                model.prepare(ClipInput(text=text), labels=(taxonomy.resolve(plan.leaf.id),))
                 for text, plan in zip(written, plans, strict=True)
             ]
         )
@@ -153,15 +154,11 @@ def _write(
     audio, words = (encoders[name].streams[name].encode for name in ("audio", "text"))
 
     def encode(sample: ClipSample) -> dict[str, ClipSample]:
-        heard = ClipSample(
-            audio=audio(sample.audio) if sample.audio is not None else None,
-            tokens=words(sample.tokens) if sample.tokens is not None else None,
-            labels=sample.labels,
-        )
-        return {
-            name: replace(heard, frames=backbone(sample.frames)) if sample.frames is not None else heard
-            for name, backbone in backbones.items()
-        }
+        def features(backbone: Backbone) -> dict[Modality, Content]:
+            encode = {"frames": backbone, "audio": audio, "text": words}
+            return {modality: Features(encode[modality](held.values)) for modality, held in sample.content.items()}
+
+        return {name: replace(sample, content=features(backbone)) for name, backbone in backbones.items()}
 
     whole, noise = [], []
     for row in range(store.videos.num_rows):
@@ -171,26 +168,30 @@ def _write(
         noise.append(encode(prepare(noise_input(SAMPLING, rng, prepare=prepare, text=text), labels=clips.labels[row])))
     split = torch.tensor([("train", "val", "test").index(name) for name in store.videos["split"].to_pylist()])
     for name in backbones:
-        both = _alike(*(collate([sample[name] for sample in samples]) for samples in (whole, noise)))
-        tensors = {
-            f"{kind}.{field.name}": getattr(batch, field.name)
-            for kind, batch in zip(("own", "noise"), both, strict=True)
-            for field in fields(batch)
-        }
+        both = _alike(
+            own=collate([sample[name] for sample in whole]), noise=collate([sample[name] for sample in noise])
+        )
+        tensors = {key: value for kind, batch in both.items() for key, value in to_tensors(batch, kind).items()}
         file = folder / f"{name}.safetensors"
         aside = file.with_suffix(".part")
         save_file({**{key: value.contiguous() for key, value in tensors.items()}, "split": split}, aside)
         aside.replace(file)
 
 
-def _alike(*batches: ClipBatch) -> list[ClipBatch]:
-    """The batches padded to common lengths, so that rows can be exchanged."""
-    held: list[dict[str, Tensor]] = [{} for _ in batches]
-    for field in fields(ClipBatch):
-        values = [getattr(batch, field.name) for batch in batches]
-        if field.name != "labels":
-            joined = pad_sequence([value.transpose(0, 1) for value in values], batch_first=True)  # (kinds, T, B, …)
-            values = [value.transpose(0, 1) for value in joined]
-        for tensors, value in zip(held, values, strict=True):
-            tensors[field.name] = value
-    return [ClipBatch(**tensors) for tensors in held]
+def _alike(**batches: ClipBatch) -> dict[str, ClipBatch]:
+    """The batches of features padded to common lengths, so that rows can be exchanged."""
+
+    def joined(tensors: list[Tensor]) -> Tensor:
+        return pad_sequence([tensor.transpose(0, 1) for tensor in tensors], batch_first=True).transpose(1, 2)
+
+    names = next(iter(batches.values())).content
+    content = {name: joined([batch.content[name].values for batch in batches.values()]) for name in names}
+    masks = {name: joined([batch.masks[name] for batch in batches.values()]) for name in names}  # (kinds, B, T)
+    return {
+        kind: ClipBatch(
+            labels=batch.labels,
+            content={name: Features(values[number]) for name, values in content.items()},
+            masks={name: values[number] for name, values in masks.items()},
+        )
+        for number, (kind, batch) in enumerate(batches.items())
+    }

@@ -11,7 +11,7 @@ from fusion_study.fusion_data import Clips, chosen, rows_of, swapped
 from torch import Tensor, nn
 
 from framegate.finetune.data.batch import MODALITIES, ClipBatch
-from framegate.finetune.data.corruption import NoiseBank, SwapRates, alter
+from framegate.finetune.data.corruption import NoiseBank, SwapRates, corrupt
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
@@ -50,9 +50,7 @@ class Features(nn.Module):
 
 
 def make_network(kind: Kind, dims: tuple[int, int, int], hierarchy: Hierarchy) -> FusionNetwork:
-    frames, audio = (
-        SetStream(Features(dim), WIDTH, aggregation=Aggregation(), train="frozen", encoded_dims=3) for dim in dims[:2]
-    )
+    frames, audio = (SetStream(Features(dim), WIDTH, aggregation=Aggregation(), train="frozen") for dim in dims[:2])
     streams = {"frames": frames, "audio": audio, "text": TextStream(Features(dims[2]), TextConfig(), WIDTH)}
     model = FusionNetwork(
         {name: streams[name] for name in kind.modalities},
@@ -97,19 +95,19 @@ def fit(
         if len(rows) < BATCH:
             rows = torch.randperm(len(clips), generator=generator)
         batch, rows = rows_of(clips, rows[:BATCH]), rows[BATCH:]
-        altered, own = alter(batch, swaps.balance(model.alterations), generator, noise=noise)
-        output = model(altered)
-        loss = training_loss(output, batch.labels, own, model.hierarchy, kind.loss, counts=model.counts)
+        corrupted, intact = corrupt(batch, swaps.balance(model.corruptions), generator, noise=noise)
+        output = model(corrupted)
+        loss = training_loss(output, batch.labels, intact, model.hierarchy, kind.loss, counts=model.counts)
         for group in optimizer.param_groups:
             group["lr"] = schedule(step)
         optimizer.zero_grad(set_to_none=True)
-        swaps.learn(loss.altered)
+        swaps.learn(loss.corrupted)
         total = loss.total
         if kind.balance == "g-blending":
             total = blending.weights[0] * loss.fused + (blending.weights[1:] * loss.streams).sum() + loss.trust
         total.backward()
         if kind.balance == "ogm-ge":
-            modulation.after_backward(model, output, batch.labels, own)
+            modulation.after_backward(model, output, batch.labels, intact)
         nn.utils.clip_grad_norm_(model.parameters(), 5.0)
         optimizer.step()
     return model.eval()

@@ -1,8 +1,8 @@
-"""A batch of clips: padded tensors with masks. The order of modalities is the same everywhere."""
+"""Clips as the model takes them: what each holds of each modality, one by one and padded to a batch with masks."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Literal, Self
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal, Self
 
 import torch
 from torch import Tensor
@@ -10,97 +10,124 @@ from torch.nn.utils.rnn import pad_sequence
 
 Modality = Literal["frames", "audio", "text"]
 MODALITIES: tuple[Modality, ...] = ("frames", "audio", "text")
+"""Their order along every axis that is over modalities: in masks, outputs, saved weights and exported files."""
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """What an encoder reads; ``values`` are (T, …) of one clip, (B, T, …) of a batch, T the number of elements.
+
+    An element is a picture (3, S, S) uint8 for ``frames``; a window (samples,) float32 in −1..1, or what a feature
+    extractor makes of it, for ``audio``; a token id, int64, for ``text``.
+    """
+
+    values: Tensor
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """What an encoder made of the elements: ``values`` float32, (T, D) of one clip, (B, T, D) of a batch."""
+
+    values: Tensor
+
+
+Content = Raw | Features
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipSample:
-    """One clip, ready for the model; None is an absent modality.
+    """One clip, ready for the model.
 
     Attributes:
-        frames: pictures (T, 3, S, S) uint8, or cached features of the backbone (T, D) float32.
-        audio: sound windows (W, samples) float32 in −1..1, or their log-mels (W, mels, steps) float32; or features.
-        tokens: token ids (L,) int64, or features (L, D) float32.
-        labels: nodes of the taxonomy (K,) int64; empty where unknown, several for multi-label.
+        content: by modality; one that the clip lacks is left out.
+        labels: nodes of the taxonomy (K,); empty where unknown, several for multi-label.
     """
 
-    frames: Tensor | None = None
-    audio: Tensor | None = None
-    tokens: Tensor | None = None
+    content: Mapping[Modality, Content] = field(default_factory=dict)
     labels: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class ClipBatch:
-    """B clips, each modality padded to its longest, with True in the masks where the content is real.
-
-    A modality that no clip has is None; a clip lacks a modality where its row of the mask is all False.
+    """B clips, each modality padded to its longest.
 
     Attributes:
-        frames: (B, T, 3, S, S) uint8 or (B, T, D) float32; ``frames_mask`` (B, T).
-        audio: (B, W, samples), (B, W, mels, steps) or (B, W, D) float32; ``audio_mask`` (B, W).
-        tokens: (B, L) int64 or (B, L, D) float32; ``tokens_mask`` (B, L).
         labels: (B, K) int64, padded with -1.
+        content: by modality, (B, T, …); one that no clip has may be left out.
+        masks: for each modality of ``content``, (B, T) bool, True where an element is real. A clip lacks a modality
+            where its row is all False.
     """
 
     labels: Tensor
-    frames: Tensor | None = None
-    frames_mask: Tensor | None = None
-    audio: Tensor | None = None
-    audio_mask: Tensor | None = None
-    tokens: Tensor | None = None
-    tokens_mask: Tensor | None = None
+    content: Mapping[Modality, Content] = field(default_factory=dict)
+    masks: Mapping[Modality, Tensor] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if self.content.keys() != self.masks.keys():
+            raise ValueError(f"content of {', '.join(self.content)}, and masks of {', '.join(self.masks)}")
 
     def __len__(self) -> int:
         return len(self.labels)
 
-    def masks(self) -> tuple[Tensor | None, Tensor | None, Tensor | None]:
-        """The masks of frames, audio and text."""
-        return self.frames_mask, self.audio_mask, self.tokens_mask
-
     @property
     def present(self) -> Tensor:
-        """(B, 3) bool: which of frames, audio, text each clip has."""
+        """(B, 3) bool: which modalities each clip has, in the order of `MODALITIES`."""
         none = torch.zeros(len(self), dtype=torch.bool, device=self.labels.device)
-        return torch.stack([none if mask is None else mask.any(dim=1) for mask in self.masks()], dim=1)
+        return torch.stack([self.masks[m].any(dim=1) if m in self.masks else none for m in MODALITIES], dim=1)
 
     def keep(self, kept: Tensor) -> Self:
-        """The batch with only the modalities that are True in ``kept`` (B, 3)."""
-        masks = [None if mask is None else mask & kept[:, m : m + 1] for m, mask in enumerate(self.masks())]
-        return replace(self, frames_mask=masks[0], audio_mask=masks[1], tokens_mask=masks[2])
+        """Return the batch with only the modalities that are True in ``kept`` (B, 3)."""
+        columns = dict(zip(MODALITIES, kept.split(1, dim=1), strict=True))  # type: ignore[no-untyped-call]
+        return replace(self, masks={modality: mask & columns[modality] for modality, mask in self.masks.items()})
+
+    def with_content(self, modality: Modality, content: Content) -> Self:
+        """Return the batch with other content (B, T, …) for a modality that it has, under the same mask."""
+        return replace(self, content={**self.content, modality: content})
 
     def to(self, device: torch.device | str) -> Self:
-        """The batch on ``device``."""
-        held = {field.name: getattr(self, field.name) for field in fields(self)}
-        moved: dict[str, Any] = {name: tensor.to(device) for name, tensor in held.items() if tensor is not None}
-        return replace(self, **moved)
+        """Return the batch on ``device``."""
+        return replace(
+            self,
+            labels=self.labels.to(device),
+            content={
+                name: replace(content, values=content.values.to(device)) for name, content in self.content.items()
+            },
+            masks={name: mask.to(device) for name, mask in self.masks.items()},
+        )
 
 
 def pad_labels(labels: Sequence[Sequence[int]]) -> Tensor:
-    """The nodes that each of n clips is labelled with, (n, K) int64, padded with -1."""
+    """Return the nodes that each of n clips is labelled with as (n, K) int64, padded with -1.
+
+    >>> pad_labels([[3], [1, 2], []]).tolist()
+    [[3, -1], [1, 2], [-1, -1]]
+    """
     rows = [torch.tensor(nodes, dtype=torch.long) for nodes in labels]
     return pad_sequence(rows, batch_first=True, padding_value=-1)
 
 
 def collate(samples: Sequence[ClipSample]) -> ClipBatch:
-    """Pad samples to one batch. Absent modalities become rows without a real element."""
-    frames, frames_mask = _pad([sample.frames for sample in samples])
-    audio, audio_mask = _pad([sample.audio for sample in samples])
-    tokens, tokens_mask = _pad([sample.tokens for sample in samples])
-    return ClipBatch(
-        labels=pad_labels([sample.labels for sample in samples]),
-        frames=frames,
-        frames_mask=frames_mask,
-        audio=audio,
-        audio_mask=audio_mask,
-        tokens=tokens,
-        tokens_mask=tokens_mask,
-    )
+    """Pad samples to one batch.
+
+    Raises:
+        ValueError: of one modality, some samples hold raw elements and others features.
+    """
+    content: dict[Modality, Content] = {}
+    masks: dict[Modality, Tensor] = {}
+    for modality in MODALITIES:
+        rows = [sample.content.get(modality) for sample in samples]
+        kinds = {type(row) for row in rows if row is not None}
+        if len(kinds) > 1:
+            raise ValueError(f"{modality}: some samples of a batch hold raw elements, and some features")
+        for kind in kinds:
+            values, masks[modality] = _pad([None if row is None else row.values for row in rows])
+            content[modality] = kind(values)
+    return ClipBatch(labels=pad_labels([sample.labels for sample in samples]), content=content, masks=masks)
 
 
-def _pad(rows: Sequence[Tensor | None]) -> tuple[Tensor | None, Tensor | None]:
-    like = next((row for row in rows if row is not None), None)
-    if like is None:
-        return None, None
+def _pad(rows: Sequence[Tensor | None]) -> tuple[Tensor, Tensor]:
+    """Pad rows (T_i, …), of which None is empty, to (B, T, …) with a mask (B, T); T is at least 1."""
+    like = next(row for row in rows if row is not None)
     filled = [like[:0] if row is None else row for row in rows]
     lengths = torch.tensor([len(row) for row in filled])
     mask = torch.arange(max(int(lengths.max()), 1)) < lengths.unsqueeze(1)

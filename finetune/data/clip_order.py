@@ -55,9 +55,9 @@ class BalancedOrder:
         share = -(-len(self.rows) // len(classes))
         turns = []
         for which in classes:
-            own = self.rows[self.classes == which]
-            times = -(-share // len(own))
-            turns.append(np.concatenate([rng.permutation(own) for _ in range(times)])[:share])
+            members = self.rows[self.classes == which]
+            times = -(-share // len(members))
+            turns.append(np.concatenate([rng.permutation(members) for _ in range(times)])[:share])
         # One clip of each class after the other, the classes in another order each time.
         mixed = np.stack(turns, axis=1)
         return np.concatenate([row[rng.permutation(len(classes))] for row in mixed])[: len(self.rows)]

@@ -1,27 +1,27 @@
 """Training with broken clips: modalities dropped, swapped for another clip's, or replaced by noise.
 
 A swapped modality looks normal by itself and only its disagreement with the others gives it away; a model that never
-met one trusts it. So a part of each training batch is altered, and the loss is told what still belongs to the clip.
+met one trusts it. So a part of each training batch is corrupted, and the loss is told what still belongs to the clip.
 One modality of a clip is swapped at most: the others, which agree, show whose it is not. Of two that are other clips',
 nothing shows which, and who learns from such clips learns to guess. Which modality is swapped how often follows what
 its swaps cost: :class:`SwapRates`.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import torch
 from torch import Generator, Tensor, nn
 
-from framegate.finetune.data.batch import MODALITIES, ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Content, Modality, Raw
 from framegate.ssl.modules.gather import gather_rows
 
 _ROUNDING = 1e-6  # of chances that add up to 1
 
 
 @dataclass(frozen=True, kw_only=True)
-class Alterations:
-    """How likely it is, in 0..1, that a clip is altered.
+class Corruptions:
+    """How likely it is, in 0..1, that a clip is corrupted.
 
     ``dropout`` and ``noise``: of each modality, that it is dropped, or made noise; at most 1 together. ``swap``: that
     one of the clip's modalities, any, is another clip's; or by modality, that it is this one, at most 1 together.
@@ -53,7 +53,7 @@ class SwapRates(nn.Module):
 
         log q_m ← log q_m + η (L_m − mean L),    rate_m = swap · softmax(log q)_m
 
-    L_m: the mean fused loss of the clips, on all processes, of which m alone was altered. log q is cut at ±1.5, then
+    L_m: the mean fused loss of the clips, on all processes, of which m alone was corrupted. log q is cut at ±1.5, then
     centred: no modality is swapped always, or never. η is small: a batch has few such clips, and rates that follow
     each batch wander.
     """
@@ -65,23 +65,23 @@ class SwapRates(nn.Module):
         self.step = step
         self.register_buffer("log_share", torch.zeros(len(MODALITIES)))
 
-    def balance(self, alterations: Alterations) -> Alterations:
-        """``alterations`` with as many swaps, shared out anew among the modalities.
+    def balance(self, corruptions: Corruptions) -> Corruptions:
+        """``corruptions`` with as many swaps, shared out anew among the modalities.
 
         Raises:
-            ValueError: ``alterations.swap`` is a rate for each modality: they are shared out already.
+            ValueError: ``corruptions.swap`` is a rate for each modality: they are shared out already.
         """
-        if isinstance(alterations.swap, tuple):
+        if isinstance(corruptions.swap, tuple):
             raise ValueError("swap is a rate for each modality already: give one number, which is shared out here")
-        return replace(alterations, swap=tuple((alterations.swap * self.log_share.softmax(dim=0)).tolist()))
+        return replace(corruptions, swap=tuple((corruptions.swap * self.log_share.softmax(dim=0)).tolist()))
 
     @torch.no_grad()
-    def learn(self, altered: Tensor) -> None:
-        """Learn from a batch: the sum of the fused losses of clips with m alone altered, and their number, (2, 3).
+    def learn(self, corrupted: Tensor) -> None:
+        """Learn from a batch: the sum of the fused losses of clips with m alone corrupted, and their number, (2, 3).
 
         Modalities without such clips stay as they are, and the others are compared with each other.
         """
-        total, number = gather_rows(altered.unsqueeze(0)).sum(dim=0)
+        total, number = gather_rows(corrupted.unsqueeze(0)).sum(dim=0)
         there = number > 0
         loss = total / number.clamp(min=1)
         mean = (loss * there).sum() / there.sum().clamp(min=1)
@@ -89,23 +89,17 @@ class SwapRates(nn.Module):
         self.log_share.copy_(share - share.mean())
 
 
-@dataclass(frozen=True, kw_only=True)
-class NoiseBank:
-    """What noise looks like once encoded, element by element: needed where a batch holds features, not media.
+NoiseBank = Mapping[Modality, Tensor]
+"""An encoder's features of noise, by modality (K, D), those of one noisy clip side by side.
 
-    Each (K, …) as one element of the batch's ``frames``, ``audio``, ``tokens``, those of one noisy clip side by side;
-    None where noise can be drawn anew.
-    """
-
-    frames: Tensor | None = None
-    audio: Tensor | None = None
-    tokens: Tensor | None = None
+Needed where a batch holds features; a modality that is left out gets noise that is drawn anew.
+"""
 
 
-def alter(
-    batch: ClipBatch, policy: Alterations, generator: Generator, *, noise: NoiseBank | None = None
+def corrupt(
+    batch: ClipBatch, policy: Corruptions, generator: Generator, *, noise: NoiseBank | None = None
 ) -> tuple[ClipBatch, Tensor]:
-    """Alter a batch in training; at least one modality of each clip stays as it was.
+    """Corrupt a batch in training; at least one modality of each clip stays as it was.
 
     Args:
         batch: any batch, left as it is.
@@ -114,7 +108,7 @@ def alter(
         noise: taken in place of noise made here.
 
     Returns:
-        The altered batch, and (B, 3) bool: True where the modality is present and the clip's own.
+        The corrupted batch, and (B, 3) bool: True where the modality is present and the clip's own.
     """
     size, device, present = len(batch), batch.labels.device, batch.present
     other = _derangement(size, generator).to(device)
@@ -130,10 +124,10 @@ def alter(
     noisy = ~dropped & (draw < policy.dropout + policy.noise) & present
     seed = int(torch.randint(2**62, (), generator=generator))
 
-    altered = _swap(batch, swapped, other)
-    altered = _make_noise(altered, noisy, torch.Generator(device).manual_seed(seed), noise or NoiseBank())
-    altered = altered.keep(~dropped)
-    return altered, altered.present & ~swapped & ~noisy
+    corrupted = _swap(batch, swapped, other)
+    corrupted = _make_noise(corrupted, noisy, torch.Generator(device).manual_seed(seed), noise or {})
+    corrupted = corrupted.keep(~dropped)
+    return corrupted, corrupted.present & ~swapped & ~noisy
 
 
 def _one_of(present: Tensor, draw: Tensor) -> Tensor:
@@ -151,48 +145,50 @@ def _derangement(size: int, generator: Generator) -> Tensor:
 
 
 def _swap(batch: ClipBatch, swapped: Tensor, other: Tensor) -> ClipBatch:
-    def pick(values: Tensor | None, modality: int) -> Tensor | None:
-        if values is None:
-            return None
-        rows = swapped[:, modality].view(-1, *(1,) * (values.dim() - 1))
-        return torch.where(rows, values[other], values)
+    def pick(values: Tensor, rows: Tensor) -> Tensor:
+        return torch.where(rows.view(-1, *(1,) * (values.dim() - 1)), values[other], values)
 
+    rows = dict(zip(MODALITIES, swapped.unbind(dim=1), strict=True))
     return replace(
         batch,
-        frames=pick(batch.frames, 0),
-        frames_mask=pick(batch.frames_mask, 0),
-        audio=pick(batch.audio, 1),
-        audio_mask=pick(batch.audio_mask, 1),
-        tokens=pick(batch.tokens, 2),
-        tokens_mask=pick(batch.tokens_mask, 2),
+        content={name: replace(held, values=pick(held.values, rows[name])) for name, held in batch.content.items()},
+        masks={name: pick(mask, rows[name]) for name, mask in batch.masks.items()},
     )
 
 
 def _make_noise(batch: ClipBatch, noisy: Tensor, generator: Generator, bank: NoiseBank) -> ClipBatch:
-    frames, audio, tokens = batch.frames, batch.audio, batch.tokens
-    rows = noisy.unbind(dim=1)
-    if frames is not None and batch.frames_mask is not None and bool(rows[0].any()):
-        make = _noise_pictures if frames.dtype == torch.uint8 else _noise_features
-        frames = _put(frames, rows[0], batch.frames_mask, make, bank.frames, generator)
-    if audio is not None and batch.audio_mask is not None and bool(rows[1].any()):
-        audio = _put(audio, rows[1], batch.audio_mask, _noise_sound, bank.audio, generator)
-    if tokens is not None and batch.tokens_mask is not None and bool(rows[2].any()):
-        make = _noise_features if tokens.is_floating_point() else _garbled
-        tokens = _put(tokens, rows[2], batch.tokens_mask, make, bank.tokens, generator)
-    return replace(batch, frames=frames, audio=audio, tokens=tokens)
+    for modality, rows in zip(MODALITIES, noisy.unbind(dim=1), strict=True):
+        if modality in batch.content and bool(rows.any()):
+            content = batch.content[modality]
+            make = _noise_maker(modality, content)
+            noise = _put(content.values, rows, batch.masks[modality], make, bank.get(modality), generator)
+            batch = batch.with_content(modality, replace(content, values=noise))
+    return batch
 
 
-def noise_for(contents: Sequence[Tensor], generator: Generator) -> list[Tensor]:
-    """Noise in place of each of some clips' sound windows (W, …) float32, or tokens (L,) int64, as :func:`alter` makes.
+def noise_for(modality: Modality, contents: Sequence[Raw], generator: Generator) -> list[Raw]:
+    """Make noise in place of some clips' raw contents, as :func:`corrupt` does.
 
-    Of an encoder's answers to it a :class:`NoiseBank` is made.
+    What an encoder makes of it goes into a `NoiseBank`.
     """
-    real = torch.cat(list(contents))
-    make = _noise_sound if real.is_floating_point() else _garbled
-    return [make(content.unsqueeze(0), real, generator)[0] for content in contents]
+    real = torch.cat([content.values for content in contents])
+    return [
+        Raw(_noise_maker(modality, content)(content.values.unsqueeze(0), real, generator)[0]) for content in contents
+    ]
 
 
 _MakeNoise = Callable[[Tensor, Tensor, Generator], Tensor]
+"""From the content (n, T, …) of n clips and all real elements (K, …) of the batch, noise like the former."""
+
+
+def _noise_maker(modality: Modality, content: Content) -> _MakeNoise:
+    match modality:
+        case "frames":
+            return _noise_pictures if isinstance(content, Raw) else _noise_features
+        case "audio":
+            return _noise_audio
+        case "text":
+            return _shuffled_elements if isinstance(content, Raw) else _noise_features
 
 
 def _put(
@@ -222,8 +218,8 @@ def _noise_features(content: Tensor, real: Tensor, generator: Generator) -> Tens
     return real.mean(dim=0) + real.std(dim=0) * _normal(content, generator)
 
 
-def _noise_sound(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
-    """White noise around the batch's mean, as loud as the batch times 0..2 a clip; of log-mels likewise."""
+def _noise_audio(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+    """White noise around the batch's mean, as loud as the batch times 0..2 a clip."""
     return real.mean() + real.std() * _normal(content, generator)
 
 
@@ -233,6 +229,6 @@ def _normal(content: Tensor, generator: Generator) -> Tensor:
     return loudness * noise
 
 
-def _garbled(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
-    """Tokens drawn from the batch's own, in no order."""
+def _shuffled_elements(content: Tensor, real: Tensor, generator: Generator) -> Tensor:
+    """Tokens, or their features, drawn at random from the batch."""
     return real[torch.randint(len(real), content.shape, generator=generator, device=content.device)]

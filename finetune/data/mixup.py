@@ -23,15 +23,15 @@ class Mixup:
         return share * values + (1 - share) * values[self.partner]
 
 
-def draw_mixup(present: Tensor, own: Tensor, *, alpha: float, generator: Generator) -> Mixup:
+def draw_mixup(present: Tensor, intact: Tensor, *, alpha: float, generator: Generator) -> Mixup:
     """Partners and shares; λ ~ Beta(α, α), folded to 0.5..1 so that a clip stays mostly itself.
 
-    A clip is mixed only with one of the same modalities, all of them its own: a mixture has to be explained by its two
+    A clip is mixed only with one of the same modalities, all of them intact: a mixture has to be explained by its two
     labels, which it is not if half of it came from nowhere, or from a third clip.
 
     Args:
-        present: (B, 3) bool, after alterations.
-        own: (B, 3) bool, present and not altered.
+        present: (B, 3) bool, after corruptions.
+        intact: (B, 3) bool, present and not corrupted.
         alpha: > 0; the larger, the more even.
         generator: the only source of randomness, on the CPU.
     """
@@ -39,6 +39,6 @@ def draw_mixup(present: Tensor, own: Tensor, *, alpha: float, generator: Generat
     partner = torch.randperm(size, generator=generator).to(present.device)
     rng = np.random.default_rng(int(torch.randint(2**62, (), generator=generator)))
     drawn = torch.from_numpy(rng.beta(alpha, alpha, size)).float().to(present.device)
-    sound = (present == own).all(dim=1) & present.any(dim=1)
-    mixed = sound & sound[partner] & (present == present[partner]).all(dim=1)
+    unbroken = (present == intact).all(dim=1) & present.any(dim=1)
+    mixed = unbroken & unbroken[partner] & (present == present[partner]).all(dim=1)
     return Mixup(partner=partner, share=torch.where(mixed, torch.maximum(drawn, 1 - drawn), 1.0))

@@ -1,1 +1,1 @@
-"""Text and sound encoders of Hugging Face, opened safely."""
+"""Text and audio encoders of Hugging Face, opened safely."""

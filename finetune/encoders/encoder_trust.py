@@ -17,7 +17,7 @@ from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 from framegate.media.errors import FramegateError
 from framegate.media.json_files import read_json
 
-Kind = Literal["text", "sound"]
+Kind = Literal["text", "audio"]
 
 
 class EncoderError(FramegateError, ValueError):
@@ -35,7 +35,7 @@ MODELS: dict[Kind, frozenset[str]] = {
         ibert megatron-bert mobilebert modernbert mpnet mt5 nomic_bert nystromformer rembert roberta
         roberta-prelayernorm squeezebert t5 umt5 xlm-roberta xlm-roberta-xl"""
     ),
-    "sound": _words(
+    "audio": _words(
         """audio-spectrogram-transformer data2vec-audio hubert sew sew-d unispeech unispeech-sat wav2vec2
         wav2vec2-bert wav2vec2-conformer wavlm whisper"""
     ),
@@ -187,8 +187,8 @@ def _items(content: object) -> Iterator[tuple[str, Any]]:
 
 
 def _not_of_kind(model_type: object, kind: Kind, where: str) -> str:
-    other: Kind = "sound" if kind == "text" else "text"
-    takes = {"text": "input_ids", "sound": "input_values or input_features"}
+    other: Kind = "audio" if kind == "text" else "text"
+    takes = {"text": "input_ids", "audio": "input_values or input_features"}
     if isinstance(model_type, str) and model_type in MODELS[other]:
         return f"{where}: a {model_type} takes {takes[other]}, not {takes[kind]}: it is no encoder of {kind}"
     known = ", ".join(sorted(MODELS[kind]))
@@ -197,10 +197,10 @@ def _not_of_kind(model_type: object, kind: Kind, where: str) -> str:
 
 def _plain(options: dict[str, Any], where: str) -> dict[str, Any]:
     for key, value in _items(options):
-        most = _MAX_REPEATED if _REPEATED.search(key) else _MAX_NUMBER
+        limit = _MAX_REPEATED if _REPEATED.search(key) else _MAX_NUMBER
         for one in value if isinstance(value, list | tuple) else (value,):
-            if isinstance(one, int | float) and not abs(one) <= most:
-                raise EncoderError(f"{where}: {key[:60]} is {str(one)[:20]}, and at most {most:,} is taken")
+            if isinstance(one, int | float) and not abs(one) <= limit:
+                raise EncoderError(f"{where}: {key[:60]} is {str(one)[:20]}, and at most {limit:,} is taken")
             if isinstance(one, str) and len(one) > _MAX_NAME:
                 raise EncoderError(f"{where}: {key[:60]} is a text of {len(one)} characters")
             if isinstance(one, list | tuple):

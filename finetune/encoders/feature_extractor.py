@@ -1,4 +1,4 @@
-"""Feature extractors of sound encoders: of known kinds alone, and by numbers within bounds, whatever a folder says."""
+"""Feature extractors of audio encoders: of known kinds alone, and by numbers within bounds, whatever a folder says."""
 
 import inspect
 from pathlib import Path
@@ -95,9 +95,9 @@ def _extractor_keys(extractor: type[FeatureExtractionMixin]) -> set[str]:
 
 def _check_extractor_value(key: str, value: object, where: str) -> None:
     if key in _NUMBERS:
-        least, most = _NUMBERS[key]
-        fits = isinstance(value, int | float) and not isinstance(value, bool) and least <= value <= most
-        wanted = f"a number of {least:g} to {most:g}"
+        low, high = _NUMBERS[key]
+        fits = isinstance(value, int | float) and not isinstance(value, bool) and low <= value <= high
+        wanted = f"a number of {low:g} to {high:g}"
     elif key == "padding_side":
         fits, wanted = value in ("left", "right"), "left or right"
     else:

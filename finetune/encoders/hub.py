@@ -1,4 +1,4 @@
-"""Encoders of the Hugging Face hub: text encoders and sound encoders, by local path or hub name."""
+"""Encoders of the Hugging Face hub: text encoders and audio encoders, by local path or hub name."""
 
 import math
 import re
@@ -25,7 +25,7 @@ from framegate.ssl.backbones.hub_folder import fetch_folder
 from framegate.ssl.backbones.meter import SizeError, build_on_meta
 from framegate.ssl.backbones.weights_file import read_state_dict
 
-__all__ = ["EncoderError", "HubEncoder", "HubSoundEncoder", "HubTextEncoder", "encoder_folder", "load_extractor"]
+__all__ = ["EncoderError", "HubAudioEncoder", "HubEncoder", "HubTextEncoder", "encoder_folder", "load_extractor"]
 
 _WEIGHTS = ("model.safetensors", "pytorch_model.bin")
 _FILES = (
@@ -35,7 +35,7 @@ _FILES = (
 )
 _MARKS = ("config.json", "preprocessor_config.json", "processor_config.json", "tokenizer.json", "tokenizer_config.json")
 _SHARD = re.compile(r"[\w-]+\.(safetensors|bin)")
-_MOST_SHARDS = 1000
+_MAX_SHARDS = 1000
 
 
 class HubEncoder(nn.Module):
@@ -70,7 +70,7 @@ class HubEncoder(nn.Module):
         model_class = MODEL_MAPPING[type(config)]
         try:
             tensors = _read_weights(folder)
-            with own_errors(str(folder)):
+            with encoder_errors(str(folder)):
                 build_on_meta(lambda: model_class(config), weights=sum(tensor.numel() for tensor in tensors.values()))
                 # Without a folder, transformers reads no file of it.
                 model = model_class.from_pretrained(None, config=config, state_dict=tensors, dtype=torch.float32)
@@ -87,7 +87,7 @@ class HubEncoder(nn.Module):
         """
         where = f"{cls.kind} encoder"
         config = make_config(description, kind=cls.kind, where=where)
-        with own_errors(where):
+        with encoder_errors(where):
             return cls(_from_config(config))
 
     @property
@@ -121,14 +121,14 @@ class HubTextEncoder(HubEncoder):
         return self.model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
 
 
-class HubSoundEncoder(HubEncoder):
-    """A Hugging Face sound encoder: over waveforms (Wav2Vec2, HuBERT, WavLM) or spectrograms (AST, Whisper).
+class HubAudioEncoder(HubEncoder):
+    """A Hugging Face audio encoder: over waveforms (Wav2Vec2, HuBERT, WavLM) or spectrograms (AST, Whisper).
 
     Shape: what the model's own feature extractor makes of n windows (see :func:`window_features`) -> (n, dim): its
     pooled output, or the mean of its last hidden state over time.
     """
 
-    kind = "sound"
+    kind = "audio"
 
     def waveform_steps(self, samples: int) -> int:
         """At how many positions it looks in a waveform of so many ``samples``; 0 for a model of spectrograms."""
@@ -143,15 +143,15 @@ class HubSoundEncoder(HubEncoder):
 
 
 def load_extractor(reference: str, *, rate: int) -> FeatureExtractionMixin:
-    """The feature extractor that a sound encoder was trained behind, of a local folder or a hub name.
+    """The feature extractor that a audio encoder was trained behind, of a local folder or a hub name.
 
     Raises:
-        EncoderError: there is none, or it wants sound at another ``rate``, in Hz.
+        EncoderError: there is none, or it wants audio at another ``rate``, in Hz.
     """
     extractor = make_extractor(encoder_folder(reference))
     if extractor.sampling_rate != rate:
         raise EncoderError(
-            f"{reference} wants sound at {extractor.sampling_rate} Hz, not {rate}: "
+            f"{reference} wants audio at {extractor.sampling_rate} Hz, not {rate}: "
             f"set streams.audio.rate={extractor.sampling_rate}"
         )
     return extractor
@@ -185,7 +185,7 @@ def encoder_folder(reference: str) -> Path:
 
 
 @contextmanager
-def own_errors(where: str) -> Iterator[None]:
+def encoder_errors(where: str) -> Iterator[None]:
     """Turn whatever transformers and tokenizers raise over a folder's content into an `EncoderError` of one line."""
     try:
         yield
@@ -200,7 +200,7 @@ def _unknown(reference: str, reason: str) -> str:
 
 
 def _read_weights(folder: Path) -> dict[str, Tensor]:
-    """The tensors of a model's folder, which may be spread over several files."""
+    """The tensors of a model's folder, which may be split into several files."""
     for name in _WEIGHTS:
         file, index = folder / name, folder / f"{name}.index.json"
         try:
@@ -217,7 +217,7 @@ def _read_weights(folder: Path) -> dict[str, Tensor]:
 def _shards(index: Path) -> list[Path]:
     places = read_object(index).get("weight_map")
     names = sorted({str(name) for name in places.values()}) if isinstance(places, dict) else []
-    if not 0 < len(names) <= _MOST_SHARDS or not all(_SHARD.fullmatch(name) for name in names):
+    if not 0 < len(names) <= _MAX_SHARDS or not all(_SHARD.fullmatch(name) for name in names):
         raise EncoderError(f"{index}: weight_map names no files of this folder")
     return [index.parent / name for name in names]
 

@@ -1,4 +1,4 @@
-"""Confidence intervals for clips that come in programmes: episodes of a show are no independent draws."""
+"""Confidence intervals for clips that come in programmes: episodes of a show are not independent."""
 
 import numpy as np
 
@@ -22,7 +22,7 @@ def ratio_interval(
         groups: (n,) what is drawn together: the clips' programmes.
         confidence: share of the resamples inside, in 0..1.
         resamples: how many.
-        seed: of the draws; equal seeds and groups draw alike.
+        seed: of the resampling; equal seeds and groups give equal resamples.
     """
     names, number = np.unique(groups, return_inverse=True)
     if len(names) < 2:

@@ -33,13 +33,13 @@ def fit_temperature(
         questions: of a multi-label head, uncalibrated, (n, N); then ``log_probs`` are not looked at.
     """
     log_probs = log_probs.detach().double()
-    said = None if questions is None else Questions(questions.yes.detach().double(), questions.no.detach().double())
+    exact = None if questions is None else Questions(questions.yes.detach().double(), questions.no.detach().double())
     log_temperature = torch.zeros(hierarchy.depth, dtype=torch.double, device=log_probs.device, requires_grad=True)
     optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
 
     def of(temperature: Tensor) -> Tensor:
-        if said is not None:
-            return multilabel_loss(said.calibrated(temperature, hierarchy), labels, hierarchy, LossConfig())
+        if exact is not None:
+            return multilabel_loss(exact.calibrated(temperature, hierarchy), labels, hierarchy, LossConfig())
         return path_terms(calibrated(log_probs, temperature, hierarchy), labels, hierarchy)
 
     def closure() -> Tensor:

@@ -95,14 +95,14 @@ def known_files(folder: Path) -> list[str]:
 
     Of ``tokenizer/`` and ``sound/`` those of the kinds that transformers writes.
     """
-    own = [name for name in _FILES if (folder / name).is_file()]
+    files = [name for name in _FILES if (folder / name).is_file()]
     for inner in ("tokenizer", "sound"):
         if (folder / inner).is_symlink():
-            own.append(inner)
+            files.append(inner)
         elif (folder / inner).is_dir():
             kept = [path for path in sorted((folder / inner).iterdir()) if path.suffix in _SUFFIXES and path.is_file()]
-            own += [f"{inner}/{path.name}" for path in kept if not path.name.startswith(".")]
-    return own
+            files += [f"{inner}/{path.name}" for path in kept if not path.name.startswith(".")]
+    return files
 
 
 _FILES = ("config.json", "model.safetensors", "taxonomy.csv", "preprocessing.json", "README.md")

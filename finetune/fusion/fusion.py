@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
 
-from framegate.finetune.data.corruption import Alterations
+from framegate.finetune.data.corruption import Corruptions
 from framegate.finetune.streams.quality import QUALITIES
 from framegate.finetune.taxonomy.hierarchy import Hierarchy
 
@@ -38,12 +38,12 @@ class FusionConfig:
     def __post_init__(self) -> None:
         if self.width % 8:  # the streams' bottlenecks, and the attention's heads
             raise ValueError(f"a fusion's width is divisible by 8, and {self.width} is not")
-        _ = self.alterations  # says which chances do not go together
+        _ = self.corruptions  # says which chances do not go together
 
     @property
-    def alterations(self) -> Alterations:
+    def corruptions(self) -> Corruptions:
         """What is done to training batches."""
-        return Alterations(dropout=self.modality_dropout, swap=self.swap, noise=self.noise)
+        return Corruptions(dropout=self.modality_dropout, swap=self.swap, noise=self.noise)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 import torch
 from torch import Tensor, nn
 
-from framegate.finetune.data.batch import MODALITIES, ClipBatch
-from framegate.finetune.data.corruption import Alterations
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Modality
+from framegate.finetune.data.corruption import Corruptions
 from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.evaluation.calibration import calibrated
 from framegate.finetune.fusion.fusion import FusionConfig, StreamStates, make_fusion
@@ -41,7 +41,7 @@ class FusionNetwork(nn.Module):
     temperature: Tensor
 
     def __init__(
-        self, streams: Mapping[str, nn.Module], hierarchy: Hierarchy, *, fusion: FusionConfig, head: HeadConfig
+        self, streams: Mapping[Modality, nn.Module], hierarchy: Hierarchy, *, fusion: FusionConfig, head: HeadConfig
     ) -> None:
         super().__init__()
         self.hierarchy, self.fusion_config, self.head_config = hierarchy, fusion, head
@@ -56,9 +56,9 @@ class FusionNetwork(nn.Module):
         self.register_buffer("temperature", torch.ones(hierarchy.depth))
 
     @property
-    def alterations(self) -> Alterations:
-        """What :func:`~framegate.finetune.data.corruption.alter` does to this model's training batches."""
-        return self.fusion_config.alterations
+    def corruptions(self) -> Corruptions:
+        """What :func:`~framegate.finetune.data.corruption.corrupt` does to this model's training batches."""
+        return self.fusion_config.corruptions
 
     def count_labels(self, labels: Tensor) -> None:
         """Learn the prior from the training labels (n, K), padded with -1."""
@@ -105,10 +105,10 @@ class FusionNetwork(nn.Module):
         """log p(node) (B, N) or (B, n), and of a multi-label head what it says to each node's question."""
         tree = self.hierarchy if part is None else part.hierarchy
         if isinstance(self.head, MultiLabelExperts):
-            said = self.head(self.dropout(vector), part)
+            questions = self.head(self.dropout(vector), part)
             if not self.training:
-                said = said.calibrated(self.temperature, self.hierarchy)
-            return tree.along_paths(said.yes), said
+                questions = questions.calibrated(self.temperature, self.hierarchy)
+            return tree.along_paths(questions.yes), questions
         if self.head is None:
             log_probs = mean_of_logits(of_streams, present, tree)
         else:
@@ -145,11 +145,10 @@ class FusionNetwork(nn.Module):
         """
         size, width = len(batch), self.fusion_config.width
         hidden, quality, present = [], [], []
-        for name, content, mask in zip(
-            MODALITIES, (batch.frames, batch.audio, batch.tokens), batch.masks(), strict=True
-        ):
-            if name in self.streams and content is not None and mask is not None:
-                state = self.streams[name](content, mask)
+        for modality in MODALITIES:
+            if modality in self.streams and modality in batch.content:
+                mask = batch.masks[modality]
+                state = self.streams[modality](batch.content[modality], mask)
                 vector = mixup.mix(state.hidden) if mixup is not None else state.hidden
                 hidden.append(vector)
                 quality.append(state.quality)

@@ -66,9 +66,9 @@ class MultiLabelExperts(nn.Module):
         """The questions of the whole tree or of ``part`` alone."""
         gates, scores = self._of_experts(self.gates, x, part), self._of_experts(self.scores, x, part)  # (B, M, n)
         share = torch.cat([gates, torch.zeros_like(gates[:, :1])], dim=1).log_softmax(dim=1)
-        said = answers(scores)
-        no = torch.cat([share[:, :-1] + said.no, share[:, -1:]], dim=1).logsumexp(dim=1)
-        return Questions((share[:, :-1] + said.yes).logsumexp(dim=1), no)
+        of_experts = answers(scores)
+        no = torch.cat([share[:, :-1] + of_experts.no, share[:, -1:]], dim=1).logsumexp(dim=1)
+        return Questions((share[:, :-1] + of_experts.yes).logsumexp(dim=1), no)
 
     def _of_experts(self, layer: nn.Linear, x: Tensor, part: Part | None) -> Tensor:
         if self.project is None:

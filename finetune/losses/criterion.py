@@ -17,7 +17,7 @@ from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 class TrainingLoss:
     """``total`` is what to minimise; the others are its parts, unweighted: scalars, and ``streams`` (3,).
 
-    ``altered``, no part: by modality, the sum of ``fused`` over the clips of which it alone was altered, and their
+    ``corrupted``, no part: by modality, the sum of ``fused`` over the clips of which it alone was corrupted, and their
     number, (2, 3), for :class:`~framegate.finetune.data.corruption.SwapRates`.
     """
 
@@ -25,13 +25,13 @@ class TrainingLoss:
     fused: Tensor
     streams: Tensor
     trust: Tensor
-    altered: Tensor
+    corrupted: Tensor
 
 
 def training_loss(
     output: ClassifierOutput,
     labels: Tensor,
-    own: Tensor,
+    intact: Tensor,
     hierarchy: Hierarchy,
     config: LossConfig,
     *,
@@ -43,9 +43,9 @@ def training_loss(
     w_m is 1, or with ``config.adaptive`` :func:`laziness` of stream m.
 
     Args:
-        output: of a batch from :func:`~framegate.finetune.data.corruption.alter`.
+        output: of a batch from :func:`~framegate.finetune.data.corruption.corrupt`.
         labels: nodes (B, K), -1 where a clip has fewer.
-        own: (B, 3) bool, True where a modality is present and the clip's own; streams learn from these alone.
+        intact: (B, 3) bool, True where a modality is present and the clip's own; streams learn from these alone.
         hierarchy: the tree.
         config: kind and weights.
         counts: training clips at or below each node (N,), for the class balance.
@@ -65,24 +65,24 @@ def training_loss(
 
         return mixed(of, part)
 
-    said = output.questions
-    if said is None:
+    questions = output.questions
+    if questions is None:
         each = loss_of(output.log_probs, output.part)
     else:
-        each = mixed(lambda nodes, part: multilabel_loss(said, nodes, hierarchy, config, part=part), output.part)
+        each = mixed(lambda nodes, part: multilabel_loss(questions, nodes, hierarchy, config, part=part), output.part)
     answered = labelled & output.present.any(dim=1)
     fused = _mean(each, answered)
     streams = torch.stack(
         [
-            _mean(loss_of(log_probs, output.part), labelled & own[:, m])
+            _mean(loss_of(log_probs, output.part), labelled & intact[:, m])
             for m, log_probs in enumerate(output.stream_log_probs.unbind(dim=1))
         ]
     )
-    trust = _trust_loss(output, own, loss_of, labelled)
+    trust = _trust_loss(output, intact, loss_of, labelled)
     weights = laziness(streams) if config.adaptive else torch.ones_like(streams)
     total = fused + config.auxiliary * (weights * streams).sum() + config.trust * trust
-    altered = _of_altered(each.detach(), output.present & ~own, answered)
-    return TrainingLoss(total=total, fused=fused, streams=streams, trust=trust, altered=altered)
+    corrupted = _of_corrupted(each.detach(), output.present & ~intact, answered)
+    return TrainingLoss(total=total, fused=fused, streams=streams, trust=trust, corrupted=corrupted)
 
 
 def laziness(streams: Tensor) -> Tensor:
@@ -96,24 +96,24 @@ def laziness(streams: Tensor) -> Tensor:
 
 
 def _trust_loss(
-    output: ClassifierOutput, own: Tensor, loss_of: Callable[[Tensor, None], Tensor], labelled: Tensor
+    output: ClassifierOutput, intact: Tensor, loss_of: Callable[[Tensor, None], Tensor], labelled: Tensor
 ) -> Tensor:
     """What teaches whom to trust.
 
-    A modality that was altered here is to be distrusted: −log(1 − trust). One that was not may be broken all the same,
-    so nobody is told to trust it; trust is what makes the verdict right, and the label tells that. A fusion without
-    trust learns to leave its reliability to what was not altered.
+    A modality that was corrupted here is to be distrusted: −log(1 − trust). One that was not may still be broken, so
+    nobody is told to trust it; trust is what makes the verdict right, and the label tells that. A fusion without
+    trust learns to leave its reliability to what was not corrupted.
     """
-    altered = output.present & ~own
+    corrupted = output.present & ~intact
     if output.trust is not None and output.verdict is not None:
         verdict = _mean(loss_of(output.verdict, None), labelled & output.present.any(dim=1))
-        return verdict + _mean(-(1 - output.trust).clamp(min=1e-4).log(), altered)
-    trusted = (output.reliability * own).sum(dim=1).clamp(min=1e-4)
-    return _mean(-trusted.log(), altered.any(dim=1) & own.any(dim=1))
+        return verdict + _mean(-(1 - output.trust).clamp(min=1e-4).log(), corrupted)
+    trusted = (output.reliability * intact).sum(dim=1).clamp(min=1e-4)
+    return _mean(-trusted.log(), corrupted.any(dim=1) & intact.any(dim=1))
 
 
-def _of_altered(each: Tensor, altered: Tensor, answered: Tensor) -> Tensor:
-    alone = altered & (altered.sum(dim=1) == 1).unsqueeze(1) & answered.unsqueeze(1)
+def _of_corrupted(each: Tensor, corrupted: Tensor, answered: Tensor) -> Tensor:
+    alone = corrupted & (corrupted.sum(dim=1) == 1).unsqueeze(1) & answered.unsqueeze(1)
     return torch.stack([(each.unsqueeze(1) * alone).sum(dim=0), alone.sum(dim=0).to(each.dtype)])
 
 

@@ -9,7 +9,7 @@ from framegate.finetune.taxonomy.hierarchy import Hierarchy, Part
 
 
 def multilabel_loss(
-    said: Questions, labels: Tensor, hierarchy: Hierarchy, config: LossConfig, *, part: Part | None = None
+    questions: Questions, labels: Tensor, hierarchy: Hierarchy, config: LossConfig, *, part: Part | None = None
 ) -> Tensor:
     """Σ over what is known of w_l · binary cross-entropy of q(node), (B,); 0 for a clip without labels.
 
@@ -17,17 +17,17 @@ def multilabel_loss(
     smoothing ε asks for 1 − ε/2 and ε/2.
 
     Args:
-        said: (B, N), or of the ``part`` alone (B, n).
+        questions: (B, N), or of the ``part`` alone (B, n).
         labels: node indices (B, K), -1 where a clip has fewer labels.
         hierarchy: the tree.
         config: ``hierarchy``, ``alpha`` and ``label_smoothing``; classes are not balanced here.
-        part: the part of the tree along ``labels`` that ``said`` is of; None: the whole.
+        part: the part of the tree along ``labels`` that ``questions`` is of; None: the whole.
     """
     tree = hierarchy if part is None else part.hierarchy
     holds, known = known_answers(labels if part is None else part.labels, tree)
-    target = holds.to(said.yes.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2
-    each = -(target * said.yes + (1 - target) * said.no)
-    step = (tree.level - 1).to(said.yes.dtype)
+    target = holds.to(questions.yes.dtype) * (1 - config.label_smoothing) + config.label_smoothing / 2
+    each = -(target * questions.yes + (1 - target) * questions.no)
+    step = (tree.level - 1).to(questions.yes.dtype)
     match config.hierarchy:
         case "path":
             weight = torch.ones_like(step)

@@ -28,7 +28,7 @@ class LossConfig:
     ``alpha``: HXE's discount a level, >= 0. ``balance``: ``logit_adjust`` adds log π(node | parent) to the scores in
     training (Menon et al. 2021); ``class_balanced`` weighs a clip by (1 − β)/(1 − βⁿ) of its label (Cui et al. 2019).
     ``auxiliary``: the weight of the streams' own losses; ``adaptive``: streams that are behind get more of it.
-    ``trust``: the weight of the cross-entropy between trust and what was altered: what not to trust is learnt from it.
+    ``trust``: the weight of the loss that teaches what not to trust, from what was corrupted in training.
     """
 
     __pydantic_config__: ClassVar = {"extra": "forbid"}
@@ -55,7 +55,7 @@ def path_terms(
         log_probs: log p(node), (B, N).
         labels: node indices (B, K), -1 where a clip has fewer labels.
         hierarchy: the tree.
-        label_smoothing: share of each softmax's target spread over the siblings, in 0..1.
+        label_smoothing: share of each softmax's target given to all siblings alike, in 0..1.
         log_prior: log π(node) up to a constant a family, (N,), added to log p(node | parent) before renormalising.
 
     Returns:
@@ -81,9 +81,9 @@ def _at(values: Tensor, nodes: Tensor) -> Tensor:
 def level_weights(labels: Tensor, hierarchy: Hierarchy, *, kind: str, alpha: float, dtype: torch.dtype) -> Tensor:
     """w_l (B, K, D) of each label (B, K); see the module's table."""
     step = torch.arange(hierarchy.depth, device=labels.device, dtype=dtype)
-    own_level = hierarchy.level[labels.clamp(min=0)].unsqueeze(-1)
+    label_level = hierarchy.level[labels.clamp(min=0)].unsqueeze(-1)
     if kind == "levels":
-        return (own_level - step).clamp(min=0) / own_level
+        return (label_level - step).clamp(min=0) / label_level
     discount = alpha if kind == "hxe" else 0.0
     return torch.exp(-discount * step).expand(*labels.shape, -1)
 
@@ -125,8 +125,8 @@ def hierarchical_loss(
 
 def count_labels(labels: Tensor, hierarchy: Hierarchy) -> Tensor:
     """Training clips labelled with each node or one below it, (N,) float32; ``labels`` (B, K) padded with -1."""
-    own = torch.bincount(labels[labels >= 0], minlength=len(hierarchy)).float()
-    return hierarchy.totals(own)
+    at_nodes = torch.bincount(labels[labels >= 0], minlength=len(hierarchy)).float()
+    return hierarchy.totals(at_nodes)
 
 
 def class_balanced_weights(counts: Tensor, hierarchy: Hierarchy, *, beta: float = 0.999) -> Tensor:

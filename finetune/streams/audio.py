@@ -1,4 +1,4 @@
-"""Sound as windows of log-mel pictures, and a CNN over them."""
+"""Audio as windows of log-mel pictures, and a CNN over them."""
 
 import math
 
@@ -10,11 +10,11 @@ from torch import Tensor, nn
 from framegate.ssl.backbones.backbone import is_timm_model
 
 MAX_KERNEL = 1 << 22
-"""Numbers in the filter that resamples sound: rates that share no large divisor need one for each pair of phases."""
+"""Numbers in the filter that resamples audio: rates that share no large divisor need one for each pair of phases."""
 
 
 def split_windows(wave: Tensor, rate: int, *, to_rate: int, seconds: float) -> Tensor | None:
-    """Cut sound into windows of equal length.
+    """Cut audio into windows of equal length.
 
     Args:
         wave: mono samples (n,) float32 in −1..1.
@@ -48,7 +48,7 @@ def kernel_size(rate: int, to_rate: int) -> int:
 
 
 class LogMel(nn.Module):
-    """Log-mel pictures of sound windows, scaled so that −100 dB..0 dB become −1..1; silence is −1, never NaN.
+    """Log-mel pictures of audio windows, scaled so that −100 dB..0 dB become −1..1; silence is −1, never NaN.
 
     Shape: (n, samples) float in −1..1 -> (n, mels, steps).
     """
@@ -68,10 +68,10 @@ class LogMel(nn.Module):
         return self.decibel(self.mel(windows)) / 50 + 1
 
 
-class SoundEncoder(nn.Module):
+class AudioEncoder(nn.Module):
     """Log-mel, then a timm CNN with one input channel.
 
-    Shape: waveforms (n, samples) or log-mels (n, mels, steps) -> (n, dim).
+    Shape: waveforms (n, samples) float in −1..1 -> (n, dim).
 
     Raises:
         ValueError: timm has no such model; a name on a hub is none.
@@ -85,8 +85,9 @@ class SoundEncoder(nn.Module):
         self.model = timm.create_model(backbone, in_chans=1, num_classes=0, pretrained=pretrained)
         self.dim: int = self.model.num_features
 
-    def forward(self, x: Tensor) -> Tensor:
-        """A vector for each window."""
+    def forward(self, windows: Tensor) -> Tensor:
+        """Return a vector for each window."""
         with torch.no_grad():
-            pictures = self.log_mel(x) if x.dim() == 2 else x
-        return self.model(pictures.unsqueeze(1))
+            pictures = self.log_mel(windows)
+        encoded: Tensor = self.model(pictures.unsqueeze(1))
+        return encoded

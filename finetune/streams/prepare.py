@@ -1,4 +1,4 @@
-"""From decoded media to what the model eats: pictures of one size, sound windows, token ids."""
+"""From decoded media to what the model eats: pictures of one size, audio windows, token ids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -10,7 +10,7 @@ from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
 
 from framegate.augment import find_layout, mask_layout
 from framegate.augment.crops import centre_square
-from framegate.finetune.data.batch import ClipSample
+from framegate.finetune.data.batch import ClipSample, Modality, Raw
 from framegate.finetune.encoders.hub import window_features
 from framegate.finetune.streams.audio import split_windows
 from framegate.finetune.streams.tokenizer import encode
@@ -22,13 +22,13 @@ class ClipInput:
     """One clip as decoded; what is None or empty is absent.
 
     Attributes:
-        frames: RGB pictures, each (H, W, 3) uint8, spread over the clip.
-        sound: mono samples (n,) float32 in −1..1, at ``rate`` Hz.
+        frames: RGB pictures, each (H, W, 3) uint8, evenly spaced over the clip.
+        audio: mono samples (n,) float32 in −1..1, at ``rate`` Hz.
         text: title and description.
     """
 
     frames: Sequence[np.ndarray] | np.ndarray | None = None
-    sound: np.ndarray | None = None
+    audio: np.ndarray | None = None
     rate: int = 16_000
     text: str = ""
 
@@ -38,7 +38,7 @@ class Preparation:
     """How this model's inputs are made; saved with the model, so that training and prediction agree.
 
     ``image_size`` in pixels; ``mask_overlays``: hide those found in the frames; ``rate`` in Hz; ``extractor`` makes of
-    sound windows what a Hugging Face encoder reads, None leaves them waveforms. None marks a modality that the model
+    audio windows what a Hugging Face encoder reads, None leaves them waveforms. None marks a modality that the model
     has no stream for: it is left out.
     """
 
@@ -51,12 +51,14 @@ class Preparation:
     extractor: FeatureExtractionMixin | None = None
 
     def __call__(self, clip: ClipInput, *, labels: tuple[int, ...] = ()) -> ClipSample:
-        """The sample of a clip; ``labels`` are nodes of the taxonomy."""
+        """Return the sample of a clip; ``labels`` are nodes of the taxonomy."""
+        made: dict[Modality, Tensor | None] = {
+            "frames": self.pictures(clip.frames) if clip.frames is not None else None,
+            "audio": self.windows(clip.audio, clip.rate) if clip.audio is not None else None,
+            "text": self.tokens(clip.text),
+        }
         return ClipSample(
-            frames=self.pictures(clip.frames) if clip.frames is not None else None,
-            audio=self.windows(clip.sound, clip.rate) if clip.sound is not None else None,
-            tokens=self.tokens(clip.text),
-            labels=labels,
+            content={modality: Raw(values) for modality, values in made.items() if values is not None}, labels=labels
         )
 
     def pictures(self, frames: Iterable[np.ndarray], layout: Layout | None = None) -> Tensor | None:
@@ -74,11 +76,11 @@ class Preparation:
         squares = [centre_square(frame, self.image_size) for frame in frames]
         return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous() if squares else None
 
-    def windows(self, sound: np.ndarray, rate: int) -> Tensor | None:
+    def windows(self, audio: np.ndarray, rate: int) -> Tensor | None:
         """(W, samples) float32 at the model's rate, or what its extractor makes of them."""
         if self.rate is None:
             return None
-        wave = torch.from_numpy(np.ascontiguousarray(sound, dtype=np.float32))
+        wave = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))
         windows = split_windows(wave, rate, to_rate=self.rate, seconds=self.window_seconds)
         if windows is None or self.extractor is None:
             return windows

@@ -12,8 +12,9 @@ import torch
 from pydantic import Field, PositiveFloat
 from torch import Tensor, nn
 
-from framegate.finetune.encoders.hub import HubSoundEncoder
-from framegate.finetune.streams.audio import MAX_KERNEL, SoundEncoder, kernel_size
+from framegate.finetune.data.batch import Content, Features
+from framegate.finetune.encoders.hub import HubAudioEncoder
+from framegate.finetune.streams.audio import MAX_KERNEL, AudioEncoder, kernel_size
 from framegate.finetune.streams.gates import ContextGate
 from framegate.finetune.streams.nextvlad import NeXtVLAD
 from framegate.finetune.streams.norm import MaskedBatchNorm
@@ -141,20 +142,15 @@ class StreamState:
 
 
 class SetStream(nn.Module):
-    """A stream over a set of elements, frames or sound windows, each encoded alone.
+    """A stream over a set of elements, frames or audio windows, each encoded alone.
 
-    Shape: ``x`` (B, T, …) elements for the encoder, or their features (B, T, dim) if they were encoded before; ``mask``
-    (B, T) bool.
+    Shape: ``content`` (B, T, …) elements for the encoder, or their features (B, T, dim); ``mask`` (B, T) bool.
     """
 
-    takes_features = True
-
-    def __init__(
-        self, encoder: nn.Module, width: int, *, aggregation: Aggregation, train: Trained, encoded_dims: int | None
-    ) -> None:
+    def __init__(self, encoder: nn.Module, width: int, *, aggregation: Aggregation, train: Trained) -> None:
         super().__init__()
         dim = int(encoder.dim)  # type: ignore[arg-type]
-        self.encoder, self.trained, self.encoded_dims, self.dim = encoder, train, encoded_dims, dim
+        self.encoder, self.trained, self.dim = encoder, train, dim
         set_trained(encoder, train)
         self.norm = MaskedBatchNorm(dim, affine=False)
         self.aggregate = aggregation.build(dim, width)
@@ -166,9 +162,9 @@ class SetStream(nn.Module):
         hold_still(self.encoder)
         return self
 
-    def forward(self, x: Tensor, mask: Tensor) -> StreamState:
-        """One vector for each clip."""
-        return self.summarise(self.features(x, mask), mask)
+    def forward(self, content: Content, mask: Tensor) -> StreamState:
+        """Return one vector for each clip."""
+        return self.summarise(self.features(content, mask), mask)
 
     def summarise(self, features: Tensor, mask: Tensor) -> StreamState:
         """One vector for each clip, of its elements' features (B, T, dim); those of padding mean nothing."""
@@ -180,19 +176,16 @@ class SetStream(nn.Module):
         """How much of each element the aggregation takes in, (B, T) in 0..1."""
         return self.aggregate.attention(self.norm(features, mask), mask)
 
-    def encoded_before(self, x: Tensor) -> bool:
-        """Whether ``x`` holds features in place of elements."""
-        return x.dim() == self.encoded_dims
-
     def encode(self, elements: Tensor) -> Tensor:
         """Elements (n, …) of a clip to their features (n, dim)."""
         encoded: Tensor = self.encoder(elements)
         return encoded
 
-    def features(self, x: Tensor, mask: Tensor) -> Tensor:
-        """(B, T, dim): ``x`` itself if it was encoded before, else the encoder's output at the real elements."""
-        if self.encoded_before(x):
-            return x
+    def features(self, content: Content, mask: Tensor) -> Tensor:
+        """Return the features (B, T, dim) of ``content``: its own, or the encoder's output at the real elements."""
+        if isinstance(content, Features):
+            return content.values
+        x = content.values
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained != "frozen"):
             rows = self.encode(x[mask]) if bool(mask.any()) else x.new_zeros(0, self.dim, dtype=torch.float32)
         out = torch.zeros(*mask.shape, self.dim, dtype=rows.dtype, device=rows.device)
@@ -200,41 +193,33 @@ class SetStream(nn.Module):
 
 
 class FrameStream(SetStream):
-    """Pictures (B, T, 3, S, S), or cached features (B, T, dim) of the same backbone, through NeXtVLAD."""
+    """Pictures (B, T, 3, S, S) uint8 through a backbone and NeXtVLAD."""
 
     def __init__(self, backbone: nn.Module, config: FramesConfig, width: int) -> None:
-        super().__init__(backbone, width, aggregation=config.aggregation, train=config.train, encoded_dims=3)
+        super().__init__(backbone, width, aggregation=config.aggregation, train=config.train)
 
 
-class SoundStream(SetStream):
-    """Sound windows (B, W, samples), or pictures of them (B, W, …), through an encoder and NeXtVLAD.
+class AudioStream(SetStream):
+    """Audio windows (B, W, samples), or what a feature extractor makes of them, through an encoder and NeXtVLAD.
 
-    Or cached features (B, W, dim), told from windows by their length; where that is the same, none are taken.
     ``encoder``: None for the CNN that ``config`` names.
 
     Raises:
         ValueError: the encoder would attend to more than 5,000 positions of a window.
     """
 
-    def __init__(self, config: AudioConfig, width: int, encoder: HubSoundEncoder | None = None) -> None:
+    def __init__(self, config: AudioConfig, width: int, encoder: HubAudioEncoder | None = None) -> None:
         samples = round(config.window_seconds * config.rate)
         if encoder is not None and encoder.waveform_steps(samples) > _MAX_STEPS:
             raise ValueError(f"streams.audio: more than {_MAX_STEPS:,} positions in {config.window_seconds} seconds")
-        chosen: nn.Module = encoder or SoundEncoder(
+        chosen: nn.Module = encoder or AudioEncoder(
             config.backbone, pretrained=config.pretrained, rate=config.rate, mels=config.mels
         )
-        super().__init__(chosen, width, aggregation=config.aggregation, train=config.train, encoded_dims=3)
-        self.takes_features = self.dim != samples
-
-    def encoded_before(self, x: Tensor) -> bool:
-        """Whether ``x`` holds features in place of windows."""
-        return self.takes_features and x.dim() == self.encoded_dims and x.shape[-1] == self.dim
+        super().__init__(chosen, width, aggregation=config.aggregation, train=config.train)
 
 
 class TextStream(nn.Module):
-    """Tokens (B, L) through an encoder, or cached features of them (B, L, dim); their mean, projected and gated."""
-
-    takes_features = True
+    """Tokens (B, L) int64 through an encoder; the mean of their features (B, L, dim), projected and gated."""
 
     def __init__(self, encoder: nn.Module, config: TextConfig, width: int) -> None:
         super().__init__()
@@ -257,10 +242,17 @@ class TextStream(nn.Module):
         encoded: Tensor = self.encoder(tokens.unsqueeze(0), torch.ones_like(tokens, dtype=torch.bool).unsqueeze(0))
         return encoded[0]
 
-    def forward(self, tokens: Tensor, mask: Tensor) -> StreamState:
-        """One vector for each clip."""
+    def features(self, content: Content, mask: Tensor) -> Tensor:
+        """Return the features (B, L, dim) of ``content``: its own, or the encoder's output; padding means nothing."""
+        if isinstance(content, Features):
+            return content.values
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.trained != "frozen"):
-            features = tokens if tokens.is_floating_point() else self.encoder(tokens, mask)
+            encoded: Tensor = self.encoder(content.values, mask)
+        return encoded
+
+    def forward(self, content: Content, mask: Tensor) -> StreamState:
+        """Return one vector for each clip."""
+        features = self.features(content, mask)
         z = self.norm(features, mask)
         present = mask.any(dim=1)
         hidden = self.hidden_norm(self.project(masked_mean(z, mask)), present)

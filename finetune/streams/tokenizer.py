@@ -8,7 +8,7 @@ from torch import Tensor
 from transformers import AutoTokenizer, PreTrainedConfig, PreTrainedTokenizerBase, PreTrainedTokenizerFast
 
 from framegate.finetune.encoders.encoder_trust import EncoderError, check_tokenizer, make_config, read_object
-from framegate.finetune.encoders.hub import encoder_folder, own_errors
+from framegate.finetune.encoders.hub import encoder_errors, encoder_folder
 
 PAD, START = "[PAD]", "[START]"
 
@@ -45,7 +45,7 @@ def load_tokenizer(reference: str) -> PreTrainedTokenizerBase:
     check_tokenizer(folder)
     file = folder / "config.json"
     config = make_config(read_object(file), kind="text", where=str(file)) if file.is_file() else PreTrainedConfig()
-    with own_errors(f"{folder}: no tokenizer"):
+    with encoder_errors(f"{folder}: no tokenizer"):
         # With a config given, transformers makes none from the folder's files.
         return AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True, trust_remote_code=False)
 
@@ -56,7 +56,7 @@ def check_vocabulary(tokenizer: PreTrainedTokenizerBase, vocabulary: int) -> int
     Raises:
         EncoderError: one does.
     """
-    with own_errors("tokenizer"):
+    with encoder_errors("tokenizer"):
         # Beside the vocabulary's, the ids of the special tokens that stand around every text.
         largest = max([*tokenizer.get_vocab().values(), *tokenizer("a")["input_ids"]], default=0)
     if largest >= vocabulary:
@@ -72,6 +72,6 @@ def encode(tokenizer: PreTrainedTokenizerBase, text: str, *, max_tokens: int) ->
     """
     if not text.strip():
         return None
-    with own_errors("tokenizer"):
+    with encoder_errors("tokenizer"):
         ids = tokenizer(text, truncation=True, max_length=max_tokens)["input_ids"]
     return torch.tensor(ids, dtype=torch.long) if ids else None

@@ -19,9 +19,9 @@ COLUMNS = ("id", "parent", "name", "definition")
 TAXONOMY_FILE = "taxonomy.csv"
 """What a taxonomy is called in a store or a classifier folder, and beside a manifest."""
 
-_MOST_BYTES, _MOST_NODES, _MOST_COLUMNS = 64 * 1024**2, 1_000_000, 100
-_MOST_LEVELS, _MOST_IN_NAME, _MOST_IN_PATH = 100, 1000, 4096
-_MOST_IN_PATHS = 100_000_000
+_MAX_BYTES, _MAX_NODES, _MAX_COLUMNS = 64 * 1024**2, 1_000_000, 100
+_MAX_LEVELS, _MAX_IN_NAME, _MAX_IN_PATH = 100, 1000, 4096
+_MAX_IN_PATHS = 100_000_000
 """Characters of all label paths together, which stand in memory while labels are looked up."""
 
 
@@ -176,8 +176,8 @@ def _read_nodes(path: Path) -> tuple[list[Node], list[str]]:
         header = next(rows, [])
         if missing := [column for column in COLUMNS[:2] if column not in header]:
             raise TaxonomyError([f"{shown}:1: the header lacks {', '.join(missing)} (wanted: {','.join(COLUMNS)})"])
-        if len(header) > _MOST_COLUMNS:
-            raise TaxonomyError([f"{shown}:1: {len(header)} columns, more than {_MOST_COLUMNS}"])
+        if len(header) > _MAX_COLUMNS:
+            raise TaxonomyError([f"{shown}:1: {len(header)} columns, more than {_MAX_COLUMNS}"])
         columns = [header.index(column) if column in header else len(header) for column in COLUMNS]
         for row in rows:
             if row:
@@ -191,11 +191,11 @@ def _read_nodes(path: Path) -> tuple[list[Node], list[str]]:
 def _read_text(path: Path) -> str:
     shown = visible(path.name)
     with path.open("rb") as file:
-        content = file.read(_MOST_BYTES + 1)
-    if len(content) > _MOST_BYTES:
-        raise TaxonomyError([f"{shown}: more than {_MOST_BYTES // 1024**2} MB"])
-    if (lines := content.count(b"\n")) > _MOST_NODES + 1:
-        raise TaxonomyError([f"{shown}: {lines} lines, more than {_MOST_NODES}"])
+        content = file.read(_MAX_BYTES + 1)
+    if len(content) > _MAX_BYTES:
+        raise TaxonomyError([f"{shown}: more than {_MAX_BYTES // 1024**2} MB"])
+    if (lines := content.count(b"\n")) > _MAX_NODES + 1:
+        raise TaxonomyError([f"{shown}: {lines} lines, more than {_MAX_NODES}"])
     if (nul := content.find(0)) >= 0:
         line = content.count(b"\n", 0, nul) + 1
         raise TaxonomyError([f"{shown}:{line}: not UTF-8 text (a NUL at byte {nul})"])
@@ -209,8 +209,8 @@ def _problems(nodes: Sequence[Node], places: Sequence[str]) -> list[str]:
     """One line for each thing that keeps ``nodes`` from being a forest, in the order of the rows."""
     if not nodes:
         return ["the taxonomy is empty"]
-    if len(nodes) > _MOST_NODES:
-        return [f"{places[_MOST_NODES]}: more than {_MOST_NODES} nodes"]
+    if len(nodes) > _MAX_NODES:
+        return [f"{places[_MAX_NODES]}: more than {_MAX_NODES} nodes"]
     by_id = {node.id: node for node in nodes if node.id}
     standing, circles = _stand(by_id)
     nearest: Nearest | None = None
@@ -223,26 +223,26 @@ def _problems(nodes: Sequence[Node], places: Sequence[str]) -> list[str]:
             problems.append(f"{place}: the id is empty")
         elif node.id in first:
             problems.append(f"{place}: id {quoted(node.id)} is already taken at {first[node.id]}")
-        elif len(node.id) > _MOST_IN_NAME or len(node.name) > _MOST_IN_NAME:
-            problems.append(f"{place}: the id or the name of {quoted(node.id)} has over {_MOST_IN_NAME} characters")
+        elif len(node.id) > _MAX_IN_NAME or len(node.name) > _MAX_IN_NAME:
+            problems.append(f"{place}: the id or the name of {quoted(node.id)} has over {_MAX_IN_NAME} characters")
         elif node.parent and node.parent not in by_id:
             nearest = nearest or Nearest(by_id)
             what = f"parent {quoted(node.parent)} of {quoted(node.id)} is not in the taxonomy"
             problems.append(f"{place}: {what} {nearest.hint(node.parent)}")
         elif node.id in circles:
             problems.append(f"{place}: {quoted(node.id)} is its own ancestor, through {quoted(node.parent)}")
-        elif level == _MOST_LEVELS + 1:
-            problems.append(f"{place}: {quoted(node.id)} is on level {level}; {_MOST_LEVELS} are the most")
-        elif level <= _MOST_LEVELS and max(lengths) > _MOST_IN_PATH >= max(standing.get(node.parent, _ABOVE_ROOTS)):
-            problems.append(f"{place}: the label path of {quoted(node.id)} has over {_MOST_IN_PATH} characters")
+        elif level == _MAX_LEVELS + 1:
+            problems.append(f"{place}: {quoted(node.id)} is on level {level}; {_MAX_LEVELS} are the most")
+        elif level <= _MAX_LEVELS and max(lengths) > _MAX_IN_PATH >= max(standing.get(node.parent, _ABOVE_ROOTS)):
+            problems.append(f"{place}: the label path of {quoted(node.id)} has over {_MAX_IN_PATH} characters")
         elif (key := (node.parent, node.name or node.id)) in siblings:
             what = f"{quoted(node.id)} has the name {quoted(key[1])} of its sibling at {siblings[key]}"
             problems.append(f"{place}: {what}")
         else:
             siblings[key] = place
         first.setdefault(node.id, place)
-    if not problems and sum(of_ids + of_names for _, of_ids, of_names in standing.values()) > _MOST_IN_PATHS:
-        problems.append(f"{places[-1]}: all label paths together have over {_MOST_IN_PATHS} characters")
+    if not problems and sum(of_ids + of_names for _, of_ids, of_names in standing.values()) > _MAX_IN_PATHS:
+        problems.append(f"{places[-1]}: all label paths together have over {_MAX_IN_PATHS} characters")
     return problems
 
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.data.batch import MODALITIES, Modality
+from framegate.finetune.data.batch import MODALITIES, Modality, Raw
 from framegate.finetune.data.corruption import NoiseBank, noise_for
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.streams import SetStream, TextStream
@@ -28,7 +28,7 @@ def frozen_features(
     *,
     labels: list[tuple[int, ...]],
     visible: bool = True,
-) -> dict[str, ClipFeatures]:
+) -> dict[Modality, ClipFeatures]:
     """By modality whose encoder is frozen, its features of all labelled clips: of millions few are labelled.
 
     What is in the store already is read; see :func:`~framegate.ssl.probes.feature_cache.kept_tensors`.
@@ -36,10 +36,10 @@ def frozen_features(
     rows = np.array([row for row, nodes in enumerate(labels) if nodes], dtype=np.int64)
     clips = StoreClips(store, model.prepare, sampling, labels=labels)
     model.eval()
-    found: dict[str, ClipFeatures] = {}
+    found: dict[Modality, ClipFeatures] = {}
     for name in MODALITIES:
         stream = _stream(model, name) if name in model.streams else None
-        if stream is not None and stream.trained == "frozen" and stream.takes_features and len(rows):
+        if stream is not None and stream.trained == "frozen" and len(rows):
             of = _of_frames if name == "frames" else _of_clips
             found[name] = of(model, name, clips, rows, visible=visible)
     return found
@@ -69,7 +69,7 @@ def _of_clips(
     model: GatedFusionClassifier, name: Modality, clips: StoreClips, rows: np.ndarray, *, visible: bool
 ) -> ClipFeatures:
     """Encode audio or text, clip by clip."""
-    stream, content = _stream(model, name), clips.audio if name == "audio" else clips.tokens
+    stream = _stream(model, name)
     digest = store_digest(clips.store, rows)
     config = asdict(getattr(model.config.streams, name))
     settings: dict[str, Any] = {key: value for key, value in config.items() if key not in ("lr", "aggregation")}
@@ -77,7 +77,7 @@ def _of_clips(
         extractor = model.prepare.extractor
         settings |= {"seconds": clips.sampling.audio_seconds, "extractor": extractor and extractor.to_dict()}
     else:  # what the tokenizer makes of the texts
-        settings["tokens"] = [None if (tokens := content(int(row))) is None else tokens.tolist() for row in rows]
+        settings["tokens"] = [None if (tokens := clips.tokens(int(row))) is None else tokens.tolist() for row in rows]
     digest.update(json.dumps(settings, sort_keys=True, default=str).encode())
     add_tensors(digest, stream.encoder.state_dict())
 
@@ -85,9 +85,8 @@ def _of_clips(
         pieces = []
         with WorkProgress(f"{name} features", total=len(rows), visible=visible) as progress:
             for done, row in enumerate(rows, start=1):
-                elements = content(int(row))
-                encoded = None if elements is None else stream.encode(elements.to(model.counts.device)).float().cpu()
-                pieces.append(torch.empty(0, stream.dim) if encoded is None else encoded)
+                content = clips.raw(name, int(row))
+                pieces.append(torch.empty(0, stream.dim) if content is None else _encoded(model, name, content))
                 progress.update(done)
         edges = torch.from_numpy(_edges([len(piece) for piece in pieces]))
         return {"features": torch.cat(pieces), "edges": edges}
@@ -96,6 +95,10 @@ def _of_clips(
     shapes: dict[str, Shape] = {"features": (None, stream.dim), "edges": (len(rows) + 1,)}
     kept = kept_tensors(clips.store, name, digest, make, shapes=shapes, about=about)
     return ClipFeatures(rows, kept["edges"].numpy(), kept["features"])
+
+
+def _encoded(model: GatedFusionClassifier, name: Modality, content: Raw) -> Tensor:
+    return _stream(model, name).encode(content.values.to(model.counts.device)).float().cpu()
 
 
 def _edges(counts: list[int]) -> np.ndarray:
@@ -110,19 +113,18 @@ def noise_features(model: GatedFusionClassifier, clips: StoreClips, *, seed: int
     some clips' words in no order.
     """
     model.eval()
-    raw = StoreClips(clips.store, model.prepare, clips.sampling, labels=clips.labels)
-    bank: dict[str, Tensor] = {}
+    bank: dict[Modality, Tensor] = {}
     if "frames" in clips.features:
         bank["frames"] = _of_noise_pictures(model, clips.sampling, seed=seed, count=count)
     labelled = [row for row, nodes in enumerate(clips.labels) if nodes]
     some = np.random.default_rng(seed).choice(labelled, size=min(count, len(labelled)), replace=False)
-    for name, field, make in (("audio", "audio", raw.audio), ("text", "tokens", raw.tokens)):
-        contents = [content for row in some if (content := make(int(row))) is not None]
+    names: tuple[Modality, ...] = ("audio", "text")
+    for name in names:
+        contents = [content for row in some if (content := clips.raw(name, int(row))) is not None]
         if name in clips.features and contents:
-            noise = noise_for(contents, torch.Generator().manual_seed(seed))
-            encode = _stream(model, name).encode
-            bank[field] = torch.cat([encode(each.to(model.counts.device)).float().cpu() for each in noise])
-    return NoiseBank(**bank)
+            noise = noise_for(name, contents, torch.Generator().manual_seed(seed))
+            bank[name] = torch.cat([_encoded(model, name, content) for content in noise])
+    return bank
 
 
 def _of_noise_pictures(model: GatedFusionClassifier, sampling: Sampling, *, seed: int, count: int) -> Tensor:

@@ -7,7 +7,7 @@ import numpy as np
 from torch import Tensor
 from torch.utils.data import Dataset
 
-from framegate.finetune.data.batch import ClipSample
+from framegate.finetune.data.batch import MODALITIES, ClipSample, Content, Features, Modality, Raw
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.streams.prepare import ClipInput, Preparation
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
@@ -58,7 +58,7 @@ class StoreClips(Dataset[ClipSample]):
         sampling: Sampling,
         *,
         labels: list[tuple[int, ...]],
-        features: Mapping[str, ClipFeatures] | None = None,
+        features: Mapping[Modality, ClipFeatures] | None = None,
     ):
         self.store = store
         self.prepare = prepare
@@ -69,13 +69,29 @@ class StoreClips(Dataset[ClipSample]):
     def __getitem__(self, item: int | tuple[int, int]) -> ClipSample:
         """Load the clip at ``row``. Accept ``(epoch, row)`` for the sampler's sake, and ignore ``epoch``."""
         row = item[1] if isinstance(item, tuple) else item
-        content = {
-            name: self.features[name].of(row) if name in self.features else make(row)
-            for name, make in (("frames", self.pictures), ("audio", self.audio), ("text", self.tokens))
-        }
+        held = {modality: self.content(modality, row) for modality in MODALITIES}
         return ClipSample(
-            frames=content["frames"], audio=content["audio"], tokens=content["text"], labels=self.labels[row]
+            content={modality: content for modality, content in held.items() if content is not None},
+            labels=self.labels[row],
         )
+
+    def content(self, modality: Modality, row: int) -> Content | None:
+        """Return the clip's features of a modality where there are any, else what the encoder reads; None if absent."""
+        if modality in self.features:
+            features = self.features[modality].of(row)
+            return None if features is None else Features(features)
+        return self.raw(modality, row)
+
+    def raw(self, modality: Modality, row: int) -> Raw | None:
+        """Return what the encoder of a modality reads of the clip; None if the clip lacks it."""
+        match modality:
+            case "frames":
+                values = self.pictures(row)
+            case "audio":
+                values = self.audio(row)
+            case "text":
+                values = self.tokens(row)
+        return None if values is None else Raw(values)
 
     def pictures(self, row: int) -> Tensor | None:
         """Return the pictures (T, 3, S, S) uint8 of the clip at ``row``; None if the model takes none."""
@@ -133,7 +149,7 @@ def noise_input(sampling: Sampling, rng: np.random.Generator, *, prepare: Prepar
     size, rate = prepare.image_size or 1, prepare.rate or 1
     return ClipInput(
         frames=rng.integers(0, 256, (sampling.frames, size, size, 3), dtype=np.uint8),
-        sound=rng.normal(0, 0.2, round(sampling.audio_seconds * rate)).clip(-1, 1).astype(np.float32),
+        audio=rng.normal(0, 0.2, round(sampling.audio_seconds * rate)).clip(-1, 1).astype(np.float32),
         rate=rate,
         text="".join(letters),
     )

@@ -3,7 +3,6 @@
 import random
 from collections.abc import Callable
 from dataclasses import replace
-from typing import Any
 
 import cv2
 import numpy as np
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from framegate.augment.overlays.masks import found_regions, mask_layout, pixel_boxes
 from framegate.augment.overlays.masks import replace as paste
-from framegate.finetune.data.batch import MODALITIES, ClipSample, Modality
+from framegate.finetune.data.batch import ClipSample, Content, Modality, Raw
 from framegate.media import Layout
 from framegate.recipes.finetuning.clips import StoreClips, clip_text, noise_input, spaced_frames
 
@@ -27,13 +26,18 @@ CORRUPTIONS: dict[Modality, tuple[str, ...]] = {
 """What may happen to each modality: noise (of text: its letters shuffled), another clip's, and nothing to be seen,
 heard or read."""
 
-_FIELD: dict[str, str] = {"frames": "frames", "audio": "audio", "text": "tokens"}
-
 
 def only(modality: Modality) -> Change:
     """Return a change of clips that drops all modalities but one."""
-    dropped: dict[str, Any] = {_FIELD[name]: None for name in MODALITIES if name != modality}
-    return lambda row, sample: replace(sample, **dropped)
+
+    def change(row: int, sample: ClipSample) -> ClipSample:
+        return _holding(sample, modality, sample.content.get(modality))
+
+    return change
+
+
+def _holding(sample: ClipSample, modality: Modality, content: Content | None) -> ClipSample:
+    return replace(sample, content={} if content is None else {modality: content})
 
 
 def corrupt(clips: StoreClips, rows: np.ndarray, modality: Modality, kind: str, *, seed: int = 0) -> Change:
@@ -42,38 +46,36 @@ def corrupt(clips: StoreClips, rows: np.ndarray, modality: Modality, kind: str, 
     ``other`` takes it from a clip of another programme among ``rows``, where there is one that has it.
     """
     donors = donor_rows(clips, rows, seed=seed) if kind == "other" else {}
-    keep = only(modality)
 
     def change(row: int, sample: ClipSample) -> ClipSample:
-        sample = keep(row, sample)
-        content: Tensor | None = getattr(sample, _FIELD[modality])
-        if content is None:
-            return sample
-        if kind == "other":
-            others = (getattr(keep(donor, clips[donor]), _FIELD[modality]) for donor in donors[row])
+        content = sample.content.get(modality)
+        broken: Content | None = None
+        if content is not None and kind == "other":
+            others = (clips.content(modality, donor) for donor in donors[row])
             broken = next((other for other in others if other is not None), content)
-        else:
-            broken = _broken(clips, row, modality, kind, content, np.random.default_rng([seed, row]))
-        changed: dict[str, Any] = {_FIELD[modality]: broken}
-        return replace(sample, **changed)
+        elif content is not None:
+            rng = np.random.default_rng([seed, row])
+            values = _broken(clips, row, modality, kind, len(content.values), rng)
+            broken = None if values is None else Raw(values)
+        return _holding(sample, modality, broken)
 
     return change
 
 
 def _broken(
-    clips: StoreClips, row: int, modality: Modality, kind: str, content: Tensor, rng: np.random.Generator
+    clips: StoreClips, row: int, modality: Modality, kind: str, length: int, rng: np.random.Generator
 ) -> Tensor | None:
     prepare, video = clips.prepare, clips.store.video(row)
     if kind == "noise":
         text = clip_text(video.title, video.description)
         noise = prepare(noise_input(clips.sampling, rng, prepare=prepare, text=text))
-        found: Tensor | None = getattr(noise, _FIELD[modality])
-        return found if found is None or modality == "text" else found[: len(content)]
+        found = noise.content.get(modality)
+        return None if found is None else found.values if modality == "text" else found.values[:length]
     if kind == "black":
-        return torch.zeros(len(content), 3, prepare.image_size or 1, prepare.image_size or 1, dtype=torch.uint8)
+        return torch.zeros(length, 3, prepare.image_size or 1, prepare.image_size or 1, dtype=torch.uint8)
     if kind == "silence":
         rate = prepare.rate or 1
-        return prepare.windows(np.zeros(round(prepare.window_seconds * rate * len(content)), np.float32), rate)
+        return prepare.windows(np.zeros(round(prepare.window_seconds * rate * length), np.float32), rate)
     return None  # an empty text is an absent one
 
 
@@ -105,13 +107,12 @@ def swap_overlays(clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> tupl
         row: next((other for other in others if regions[other] and len(store.frame_range(other))), None)
         for row, others in donor_rows(clips, rows, seed=seed).items()
     }
-    keep = only("frames")
 
     def change(row: int, sample: ClipSample) -> ClipSample:
-        sample, donor = keep(row, sample), donors[row]
+        donor = donors[row]
         numbers = spaced_frames(store.frame_range(row), clips.sampling.frames)
         if not len(numbers):
-            return sample
+            return _holding(sample, "frames", sample.content.get("frames"))
         frames = [mask_layout(store[n], store.video(row).layout) for n in numbers]
         if donor is not None:
             theirs = spaced_frames(store.frame_range(donor), len(frames))
@@ -121,6 +122,7 @@ def swap_overlays(clips: StoreClips, rows: np.ndarray, *, seed: int = 0) -> tupl
                 for box in pixel_boxes(regions[donor], frame):
                     paste(frame, box, picture)
         layout = store.video(donor).layout if donor is not None else Layout()
-        return replace(sample, frames=clips.prepare.pictures(frames, layout))
+        pictures = clips.prepare.pictures(frames, layout)
+        return _holding(sample, "frames", None if pictures is None else Raw(pictures))
 
     return change, sum(bool(regions[row] or donors[row] is not None) for row in donors)

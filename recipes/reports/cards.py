@@ -21,7 +21,7 @@ BACKBONE_USAGE = 'import timm\nmodel = timm.create_model("local-dir:PATH", pretr
 """How a backbone folder in timm's layout is opened."""
 CLASSIFIER_USAGE = """from framegate.finetune import ClipInput, GatedFusionClassifier
 model = GatedFusionClassifier.from_pretrained("PATH")
-model.predict([ClipInput(frames=frames, sound=sound, text=title)])"""
+model.predict([ClipInput(frames=frames, audio=audio, text=title)])"""
 """How a classifier folder is opened."""
 
 

@@ -1,13 +1,12 @@
 """The parts of the fusion benchmark that figures hang on."""
 
 import itertools
-from dataclasses import fields
 from pathlib import Path
 
 import pytest
 import torch
 
-from framegate.finetune.data.batch import ClipBatch
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Features
 
 BENCHMARKS = str(Path(__file__).parents[2] / "benchmarks")
 
@@ -24,25 +23,26 @@ def make_batch(size: int, *, offset: float) -> ClipBatch:
     mask[0] = False
     return ClipBatch(
         labels=torch.zeros(size, 1, dtype=torch.long),
-        **{name: content.clone() for name in ("frames", "audio", "tokens")},
-        **{name: mask.clone() for name in ("frames_mask", "audio_mask", "tokens_mask")},
+        content={name: Features(content.clone()) for name in MODALITIES},
+        masks={name: mask.clone() for name in MODALITIES},
     )
 
 
 def test_the_hard_variant_breaks_a_third_and_repeats() -> None:
-    from fusion_study.fusion_data import Clips, hard
+    from fusion_study.fusion_data import Clips, hard, to_tensors
 
     clips = Clips(make_batch(900, offset=0), make_batch(900, offset=10_000), (1, 1, 1))
     broken = hard(clips, seed=3)
-    for name in ("frames", "audio", "tokens"):
-        ours, whole = (getattr(batch, name)[1:, 0, 0] for batch in (broken, clips.whole))
+    for name in MODALITIES:
+        ours, whole = (batch.content[name].values[1:, 0, 0] for batch in (broken, clips.whole))
         noise, other = ours >= 10_000, (ours != whole) & (ours < 10_000)
         assert 0.12 < noise.float().mean() < 0.22
         assert 0.12 < other.float().mean() < 0.22
         assert torch.equal(ours[noise], whole[noise] + 10_000)
     assert torch.equal(broken.present, clips.whole.present)  # nobody is given a modality it lacks
     again = hard(clips, seed=3)
-    assert all(torch.equal(getattr(broken, f.name), getattr(again, f.name)) for f in fields(ClipBatch))
+    tensors, repeated = (to_tensors(batch, "own") for batch in (broken, again))
+    assert all(torch.equal(tensor, repeated[name]) for name, tensor in tensors.items())
 
 
 def test_a_swapped_modality_is_another_clips() -> None:
@@ -52,19 +52,20 @@ def test_a_swapped_modality_is_another_clips() -> None:
     rows = torch.zeros(50, 3, dtype=torch.bool)
     rows[1:, 1] = True
     changed = swapped(batch, rows, torch.Generator().manual_seed(0))
-    assert (changed.audio[1:] != batch.audio[1:]).all()
-    assert sorted(changed.audio[1:, 0, 0].tolist()) == batch.audio[1:, 0, 0].tolist()
-    assert torch.equal(changed.frames, batch.frames)
+    before, after = (held.content["audio"].values[1:] for held in (batch, changed))
+    assert (after != before).all()
+    assert sorted(after[:, 0, 0].tolist()) == before[:, 0, 0].tolist()
+    assert torch.equal(changed.content["frames"].values, batch.content["frames"].values)
 
 
 def test_some_clips_lack_what_all_clips_lack() -> None:
     from fusion_study.fusion_data import rows_of
 
     batch = make_batch(5, offset=0)
-    texts = ClipBatch(labels=batch.labels, tokens=batch.tokens, tokens_mask=batch.tokens_mask)
+    texts = ClipBatch(labels=batch.labels, content={"text": batch.content["text"]}, masks={"text": batch.masks["text"]})
     some = rows_of(texts, torch.tensor([3, 1]))
-    assert torch.equal(some.tokens[:, 0, 0], torch.tensor([3.0, 1.0]))
-    assert some.frames is None
+    assert torch.equal(some.content["text"].values[:, 0, 0], torch.tensor([3.0, 1.0]))
+    assert set(some.content) == {"text"}
     assert some.present.tolist() == [[False, False, True]] * 2
 
 

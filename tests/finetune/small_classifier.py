@@ -6,7 +6,7 @@ import numpy as np
 import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.data.batch import ClipSample, collate
+from framegate.finetune.data.batch import MODALITIES, ClipSample, Features, Raw, collate
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.streams.prepare import ClipInput
@@ -39,11 +39,10 @@ def make_batch(model, size=6, modalities=(0, 1, 2)):
         frames = torch.randn(2 + i % 3, 96, generator=generator)  # test_resnet's features are 96 long
         audio = torch.randn(1 + i % 2, 20_480, generator=generator) * 0.1
         tokens = model.prepare.tokens(TEXTS[i % 4])
+        content = {"frames": Features(frames), "audio": Raw(audio)} | ({} if tokens is None else {"text": Raw(tokens)})
         samples.append(
             ClipSample(
-                frames=frames if 0 in modalities else None,
-                audio=audio if 1 in modalities else None,
-                tokens=tokens if 2 in modalities else None,
+                content={name: held for name, held in content.items() if MODALITIES.index(name) in modalities},
                 labels=(int(TAXONOMY.leaves[i % len(TAXONOMY.leaves)]),),
             )
         )
@@ -54,7 +53,7 @@ def clip(modalities=(0, 1, 2)):
     rng = np.random.default_rng(0)
     return ClipInput(
         frames=rng.integers(0, 256, (3, 40, 60, 3), dtype=np.uint8) if 0 in modalities else None,
-        sound=rng.normal(0, 0.1, 50_000).astype(np.float32) if 1 in modalities else None,
+        audio=rng.normal(0, 0.1, 50_000).astype(np.float32) if 1 in modalities else None,
         rate=22_050,
         text="Погода today" if 2 in modalities else "",
     )

@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.data.batch import MODALITIES, collate
+from framegate.finetune.data.batch import MODALITIES, Features, collate
 from framegate.finetune.data.mixup import Mixup
 from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.losses.path_losses import LossConfig
@@ -55,12 +55,10 @@ def test_a_low_rank_model_trains_on_its_labels_families_as_on_the_whole_tree(fus
         if name.endswith(("scores.weight", "gates.weight")):
             torch.nn.init.normal_(parameter)
     batch = make_batch(model, size=2)
-    batch = replace(
-        batch,
-        frames=batch.frames.double(),
-        audio=batch.audio.double(),
-        labels=torch.tensor([[TAXONOMY.resolve("x")], [TAXONOMY.resolve("a")]]),
-    )
+    batch = replace(batch, labels=torch.tensor([[TAXONOMY.resolve("x")], [TAXONOMY.resolve("a")]]))
+    for name in ("frames", "audio"):
+        held = batch.content[name]
+        batch = batch.with_content(name, replace(held, values=held.values.double()))
 
     def loss_and_gradients():
         torch.manual_seed(5)  # of the dropout
@@ -131,7 +129,7 @@ def test_the_attention_tells_the_frames_apart_and_weighs_what_the_description_ta
     model = make_model(streams=(0, 2)).eval()
     batch = make_batch(model, size=3)
     for row, prediction in enumerate(model.predict_batch(batch)):
-        frames = int(batch.frames_mask[row].sum())
+        frames = int(batch.masks["frames"][row].sum())
         assert len(prediction.attention) == frames
         best = prediction.best_frames(2)
         assert best == sorted(range(frames), key=lambda place: -prediction.attention[place])[:2]
@@ -159,9 +157,9 @@ def test_cached_features_equal_the_backbones():
     model = make_model(streams=(0,)).eval()
     sample = model.prepare(clip())
     with torch.no_grad():
-        features = model.streams["frames"].encoder(sample.frames)
+        features = model.streams["frames"].encoder(sample.content["frames"].values)
         from_pictures = model(collate([sample])).log_probs
-        from_cache = model(collate([replace(sample, frames=features)])).log_probs
+        from_cache = model(collate([replace(sample, content={"frames": Features(features)})])).log_probs
     torch.testing.assert_close(from_cache, from_pictures)
 
 

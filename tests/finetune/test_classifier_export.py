@@ -29,10 +29,10 @@ def clip(subset, seed=0):
     """Noise, a tone and silence in turn: what the spectra of an exported network could get wrong."""
     rng = np.random.default_rng(seed)
     time = np.arange(40_000) / 16_000
-    sound = np.concatenate([rng.normal(0, 0.1, 20_000), np.zeros(20_000), np.sin(2 * np.pi * 440 * time)])
+    audio = np.concatenate([rng.normal(0, 0.1, 20_000), np.zeros(20_000), np.sin(2 * np.pi * 440 * time)])
     return ClipInput(
         frames=rng.integers(0, 256, (3 + seed, 40, 60, 3), dtype=np.uint8) if "frames" in subset else None,
-        sound=sound.astype(np.float32) if "audio" in subset else None,
+        audio=audio.astype(np.float32) if "audio" in subset else None,
         text="Погода сегодня" if "text" in subset else "",
     )
 

@@ -6,8 +6,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from framegate.finetune.data.batch import ClipBatch
-from framegate.finetune.data.corruption import Alterations, alter
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, Content, Features, Raw
+from framegate.finetune.data.corruption import Corruptions, corrupt
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
@@ -33,8 +33,8 @@ class Set(torch.nn.Module):
         self.norm = MaskedBatchNorm(DIM, affine=False)
         self.pool = NeXtVLAD(DIM, WIDTH, clusters=4, groups=2, dropout=0.2)
 
-    def forward(self, x: Tensor, mask: Tensor) -> StreamState:
-        z = self.norm(x, mask)
+    def forward(self, content: Content, mask: Tensor) -> StreamState:
+        z = self.norm(content.values, mask)
         return StreamState(hidden=self.pool(z, mask), quality=quality(z, mask))
 
 
@@ -43,8 +43,8 @@ class Words(Set):
         super().__init__()
         self.words = torch.nn.Embedding(WORDS, DIM)
 
-    def forward(self, x: Tensor, mask: Tensor) -> StreamState:
-        return super().forward(self.words(x), mask)
+    def forward(self, content: Content, mask: Tensor) -> StreamState:
+        return super().forward(Features(self.words(content.values)), mask)
 
 
 def make_network() -> FusionNetwork:
@@ -58,18 +58,14 @@ def make_batch(size: int, *, generator: torch.Generator, centres: Tensor) -> Cli
     frames, audio = (
         centre[leaf].unsqueeze(1) + 0.7 * torch.randn(size, 4, DIM, generator=generator) for centre in centres
     )
-    own_words = leaf.unsqueeze(1) + LEAVES * torch.randint(WORDS // LEAVES, (size, 4), generator=generator)
+    leaf_words = leaf.unsqueeze(1) + LEAVES * torch.randint(WORDS // LEAVES, (size, 4), generator=generator)
     any_words = torch.randint(WORDS, (size, 4), generator=generator)
-    tokens = torch.where(torch.rand(size, 4, generator=generator) < 0.7, own_words, any_words)
+    tokens = torch.where(torch.rand(size, 4, generator=generator) < 0.7, leaf_words, any_words)
     mask = torch.ones(size, 4, dtype=torch.bool)
     return ClipBatch(
         labels=(ROOTS + leaf).unsqueeze(1),
-        frames=frames,
-        frames_mask=mask,
-        audio=audio,
-        audio_mask=mask,
-        tokens=tokens,
-        tokens_mask=mask,
+        content={"frames": Features(frames), "audio": Features(audio), "text": Raw(tokens)},
+        masks=dict.fromkeys(MODALITIES, mask),
     )
 
 
@@ -83,8 +79,8 @@ def trained():
     optimizer = torch.optim.AdamW(model.parameters(), lr=5e-3)
     for _ in range(150):
         batch = make_batch(64, generator=generator, centres=centres)
-        altered, own = alter(batch, Alterations(dropout=0.15, swap=0.1, noise=0.1), generator)
-        loss = training_loss(model(altered), batch.labels, own, model.hierarchy, LossConfig())
+        corrupted, intact = corrupt(batch, Corruptions(dropout=0.15, swap=0.1, noise=0.1), generator)
+        loss = training_loss(model(corrupted), batch.labels, intact, model.hierarchy, LossConfig())
         optimizer.zero_grad()
         loss.total.backward()
         optimizer.step()
@@ -97,10 +93,11 @@ def accuracy(output: ClassifierOutput, batch: ClipBatch, hierarchy: Hierarchy) -
 
 def test_noise_in_a_modality_costs_it_its_reliability_and_the_clip_little(trained):
     model, batch = trained
-    noise = batch.frames.std() * torch.randn(batch.frames.shape, generator=torch.Generator().manual_seed(1))
+    frames = batch.content["frames"].values
+    noise = Features(frames.std() * torch.randn(frames.shape, generator=torch.Generator().manual_seed(1)))
     with torch.no_grad():
-        clean, noisy = model(batch), model(replace(batch, frames=noise))
-        without = model(replace(batch, frames_mask=torch.zeros_like(batch.frames_mask)))
+        clean, noisy = model(batch), model(batch.with_content("frames", noise))
+        without = model(batch.keep(torch.tensor([[False, True, True]]).expand(len(batch), -1)))
     assert noisy.reliability[:, 0].mean() < clean.reliability[:, 0].mean() / 2
     assert accuracy(noisy, batch, model.hierarchy) > accuracy(without, batch, model.hierarchy) - 0.03
 
@@ -110,7 +107,8 @@ def test_a_modality_of_another_clip_loses_reliability(trained):
     other = torch.arange(len(batch)).roll(1)
     differs = batch.labels[:, 0] != batch.labels[other, 0]
     with torch.no_grad():
-        clean, swapped = model(batch), model(replace(batch, frames=batch.frames[other]))
+        others = Features(batch.content["frames"].values[other])
+        clean, swapped = model(batch), model(batch.with_content("frames", others))
     assert swapped.reliability[differs, 0].mean() < 0.8 * clean.reliability[differs, 0].mean()
 
 
@@ -124,18 +122,20 @@ def test_longer_padding_changes_nothing_of_the_whole_network(training):
             module.p = 0.0
     batch = make_batch(12, generator=generator, centres=torch.randn(2, LEAVES, DIM, generator=generator))
     real = torch.arange(4) < torch.randint(0, 5, (12, 1), generator=generator)
-    batch = replace(batch, frames=batch.frames.double(), audio=batch.audio.double(), audio_mask=real)
+    for name in ("frames", "audio"):
+        batch = batch.with_content(name, Features(batch.content[name].values.double()))
+    batch = replace(batch, masks={**batch.masks, "audio": real})
 
     def padded(x: Tensor, filling: float) -> Tensor:
         return torch.cat([x, torch.full((12, 3, *x.shape[2:]), filling, dtype=x.dtype)], dim=1)
 
-    masks = {name: padded(getattr(batch, name), False) for name in ("frames_mask", "audio_mask", "tokens_mask")}
+    filling = {"frames": 1e6, "audio": -1e6, "text": 3}
     longer = replace(
         batch,
-        frames=padded(batch.frames, 1e6),
-        audio=padded(batch.audio, -1e6),
-        tokens=padded(batch.tokens, 3),
-        **masks,
+        content={
+            name: replace(held, values=padded(held.values, filling[name])) for name, held in batch.content.items()
+        },
+        masks={name: padded(mask, False) for name, mask in batch.masks.items()},
     )
     before = {key: value.clone() for key, value in network.state_dict().items()}
     network.train(training)

@@ -7,9 +7,9 @@ import pytest
 import timm
 import torch
 
-from framegate.finetune.data.batch import ClipBatch
+from framegate.finetune.data.batch import ClipBatch, Features, Raw
 from framegate.finetune.data.clip_order import BalancedOrder
-from framegate.finetune.data.corruption import Alterations, NoiseBank, alter
+from framegate.finetune.data.corruption import Corruptions, corrupt
 from framegate.finetune.data.mixup import Mixup, draw_mixup
 from framegate.finetune.losses.criterion import laziness, training_loss
 from framegate.finetune.losses.path_losses import LossConfig, hierarchical_loss
@@ -50,16 +50,16 @@ def test_a_balanced_order_goes_on_from_any_step():
 
 def test_only_clips_of_the_same_sound_modalities_are_mixed():
     present = torch.rand(200, 3, generator=torch.Generator().manual_seed(0)) < 0.7
-    own = present & (torch.rand(200, 3, generator=torch.Generator().manual_seed(1)) < 0.8)
-    mixup = draw_mixup(present, own, alpha=0.4, generator=torch.Generator().manual_seed(2))
+    intact = present & (torch.rand(200, 3, generator=torch.Generator().manual_seed(1)) < 0.8)
+    mixup = draw_mixup(present, intact, alpha=0.4, generator=torch.Generator().manual_seed(2))
     mixed = mixup.share < 1
     assert 10 < mixed.sum() < 100
     assert (mixup.share >= 0.5).all()
     for rows in (mixed.nonzero().squeeze(1), mixup.partner[mixed]):
-        assert torch.equal(present[rows], own[rows])
+        assert torch.equal(present[rows], intact[rows])
     assert torch.equal(present[mixed], present[mixup.partner[mixed]])
     assert present[mixed].any(dim=1).all()
-    again = draw_mixup(present, own, alpha=0.4, generator=torch.Generator().manual_seed(2))
+    again = draw_mixup(present, intact, alpha=0.4, generator=torch.Generator().manual_seed(2))
     assert torch.equal(again.share, mixup.share)
 
 
@@ -88,9 +88,9 @@ def test_the_loss_of_mixed_clips_is_the_mixed_loss_of_their_labels():
     mixup = Mixup(partner=torch.tensor([1, 2, 3, 4, 5, 0]), share=torch.tensor([0.6, 1.0, 0.7, 0.8, 0.9, 0.5]))
     config = LossConfig()
     found = training_loss(output, labels, output.present, HIERARCHY, config, mixup=mixup)
-    own = hierarchical_loss(output.log_probs, labels, HIERARCHY, config)
+    plain = hierarchical_loss(output.log_probs, labels, HIERARCHY, config)
     partners = hierarchical_loss(output.log_probs, labels[mixup.partner], HIERARCHY, config)
-    torch.testing.assert_close(found.fused, (mixup.share * own + (1 - mixup.share) * partners).mean())
+    torch.testing.assert_close(found.fused, (mixup.share * plain + (1 - mixup.share) * partners).mean())
 
 
 def test_lazy_streams_weigh_more_and_missing_ones_nothing():
@@ -111,14 +111,14 @@ def test_adaptive_weights_enter_the_total():
     assert not torch.isclose(found.total, even.total)
 
 
-def test_trust_learns_from_the_verdict_and_from_what_was_altered():
+def test_trust_learns_from_the_verdict_and_from_what_was_corrupted():
     output, labels = make_output(2), torch.tensor([[2], [3]])
     trust = torch.tensor([[0.9, 0.2, 0.5], [0.8, 0.6, 0.7]])
     present = torch.tensor([[True, True, True], [True, True, False]])
-    own = torch.tensor([[True, False, True], [True, False, False]])
+    intact = torch.tensor([[True, False, True], [True, False, False]])
     verdict = HIERARCHY.log_probs(torch.randn(2, 4, generator=torch.Generator().manual_seed(3)))
     output = replace(output, trust=trust, present=present, verdict=verdict)
-    found = training_loss(output, labels, own, HIERARCHY, LossConfig())
+    found = training_loss(output, labels, intact, HIERARCHY, LossConfig())
     wrong = -(verdict[0, 2] + verdict[1, 3]) / 2
     distrusted = -(torch.tensor([0.8, 0.4]).log()).mean()  # 1 − 0.2 and 1 − 0.6; the absent one is not asked
     torch.testing.assert_close(found.trust, wrong + distrusted)
@@ -128,7 +128,9 @@ def pictures():
     """Two clips of two frames, the second clip's second not real."""
     frames = torch.randint(0, 256, (2, 2, 3, 64, 64), generator=torch.Generator().manual_seed(0), dtype=torch.uint8)
     mask = torch.tensor([[True, True], [True, False]])
-    return ClipBatch(labels=torch.zeros(2, 1, dtype=torch.long), frames=frames, frames_mask=mask)
+    return ClipBatch(
+        labels=torch.zeros(2, 1, dtype=torch.long), content={"frames": Raw(frames)}, masks={"frames": mask}
+    )
 
 
 @pytest.fixture
@@ -139,27 +141,31 @@ def backbone():
 
 def test_the_second_look_changes_real_pictures_alone_and_no_statistics(backbone):
     batch = pictures()
+    frames, mask = batch.content["frames"].values, batch.masks["frames"]
     before = {key: value.clone() for key, value in backbone.state_dict().items()}
     dropped = look_again(batch, backbone, drop=1.0, generator=torch.Generator().manual_seed(0))
     zoomed = look_again(batch, backbone, crop=1.0, generator=torch.Generator().manual_seed(0))
     for changed in (dropped, zoomed):
-        differs = (changed.frames != batch.frames).flatten(2).any(dim=2)
+        values = changed.content["frames"].values
+        differs = (values != frames).flatten(2).any(dim=2)
         assert differs.any()
-        assert not differs[~batch.frames_mask].any()
-        assert changed.frames.dtype == torch.uint8
+        assert not differs[~mask].any()
+        assert values.dtype == torch.uint8
     assert backbone.training
     assert all(torch.equal(before[key], value) for key, value in backbone.state_dict().items())
     # Where it is hidden, the picture has its mean colour.
-    hidden = (dropped.frames[0, 0] != batch.frames[0, 0]).any(dim=0)
-    mean = batch.frames[0, 0].float().mean(dim=(1, 2)).round()
-    assert (dropped.frames[0, 0][:, hidden].float() == mean[:, None]).all()
+    first = dropped.content["frames"].values[0, 0]
+    hidden = (first != frames[0, 0]).any(dim=0)
+    mean = frames[0, 0].float().mean(dim=(1, 2)).round()
+    assert (first[:, hidden].float() == mean[:, None]).all()
     assert 0.05 < hidden.float().mean() <= 0.5
 
 
 def test_no_second_look_at_features_nor_by_no_chance(backbone):
     batch = pictures()
-    assert torch.equal(look_again(batch, backbone, generator=torch.Generator()).frames, batch.frames)
-    features = replace(batch, frames=torch.randn(2, 2, 512))
+    same = look_again(batch, backbone, generator=torch.Generator())
+    assert torch.equal(same.content["frames"].values, batch.content["frames"].values)
+    features = batch.with_content("frames", Features(torch.randn(2, 2, 512)))
     assert look_again(features, backbone, drop=1.0, generator=torch.Generator()) is features
 
 
@@ -221,7 +227,7 @@ def test_the_last_stage_alone_learns_and_the_others_hold_still():
     assert {name.split(".")[0] for name, p in network.named_parameters() if p.requires_grad} == {"layer4"}
     before = {key: value.clone() for key, value in network.state_dict().items()}
     pictures = torch.randint(0, 256, (2, 2, 3, 32, 32), dtype=torch.uint8)
-    stream(pictures, torch.ones(2, 2, dtype=torch.bool))
+    stream(Raw(pictures), torch.ones(2, 2, dtype=torch.bool))
     moved = {key.split(".")[0] for key, value in network.state_dict().items() if not torch.equal(before[key], value)}
     assert moved == {"layer4"}
     assert stream.encoder.training
@@ -233,14 +239,13 @@ def test_noise_comes_from_the_bank_if_there_is_one():
     mask = torch.ones(40, 4, dtype=torch.bool)
     batch = ClipBatch(
         labels=torch.zeros(40, 1, dtype=torch.long),
-        frames=torch.zeros(40, 4, 2),
-        frames_mask=mask,
-        tokens=torch.zeros(40, 4, dtype=torch.long),
-        tokens_mask=mask,
+        content={"frames": Features(torch.zeros(40, 4, 2)), "text": Raw(torch.zeros(40, 4, dtype=torch.long))},
+        masks={"frames": mask, "text": mask},
     )
-    bank = NoiseBank(frames=torch.arange(1.0, 13.0).unsqueeze(1).expand(-1, 2))
-    altered, own = alter(batch, Alterations(dropout=0, swap=0, noise=1), generator, noise=bank)
-    noisy = altered.frames[~own[:, 0], :, 0]
+    bank = {"frames": torch.arange(1.0, 13.0).unsqueeze(1).expand(-1, 2)}
+    corrupted, intact = corrupt(batch, Corruptions(dropout=0, swap=0, noise=1), generator, noise=bank)
+    frames = corrupted.content["frames"].values
+    noisy = frames[~intact[:, 0], :, 0]
     assert len(noisy)
     assert (noisy[:, 1:] - noisy[:, :-1]).remainder(12).eq(1).all()  # elements of one noisy clip stay together
-    assert altered.frames[own[:, 0]].eq(0).all()
+    assert frames[intact[:, 0]].eq(0).all()

@@ -13,7 +13,7 @@ from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
 from framegate.finetune.encoders.encoder_trust import MODELS, describe, make_config
-from framegate.finetune.encoders.hub import EncoderError, HubSoundEncoder, HubTextEncoder, load_extractor
+from framegate.finetune.encoders.hub import EncoderError, HubAudioEncoder, HubTextEncoder, load_extractor
 from framegate.finetune.folders.classifier_folder import FolderError
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.prepare import ClipInput
@@ -180,7 +180,7 @@ def test_local_folders_open_without_a_connection(made, no_network):  # noqa: F81
     HubTextEncoder.load(str(made / "bert"))
     load_tokenizer(str(made / "bert"))
     for name in ("ast", "wav2vec2", "whisper"):
-        HubSoundEncoder.load(str(made / name))
+        HubAudioEncoder.load(str(made / name))
         load_extractor(str(made / name), rate=16_000)
     for name in ("text", "sound"):
         GatedFusionClassifier.from_pretrained(made / name)
@@ -418,7 +418,7 @@ def test_weights_come_out_of_a_folder_as_transformers_itself_reads_them(made):
     assert all(torch.equal(ours[name], tensor) for name, tensor in theirs.items())
 
 
-@pytest.mark.parametrize("kind", ["text", "sound"])
+@pytest.mark.parametrize("kind", ["text", "audio"])
 def test_the_config_of_each_listed_model_is_the_same_when_it_is_read_again(kind):
     for model_type in MODELS[kind]:
         config = CONFIG_MAPPING[model_type]()

@@ -69,7 +69,7 @@ def create(*, frames=None, audio=None, text=None):
 def clips():
     rng = np.random.default_rng(0)
     return [
-        ClipInput(sound=rng.normal(0, 0.1, 16_000 * seconds).astype(np.float32), text=text)
+        ClipInput(audio=rng.normal(0, 0.1, 16_000 * seconds).astype(np.float32), text=text)
         for seconds, text in ((1, "погода"), (2, "weather"))
     ]
 
@@ -88,7 +88,7 @@ def assert_trains_and_is_saved(model, folder):
 
 @pytest.mark.parametrize("save", [save_ast, save_wav2vec2, save_whisper])
 @pytest.mark.parametrize("train", ["frozen", "last", "all"])
-def test_any_sound_encoder_makes_a_stream(save, train, tmp_path):
+def test_any_audio_encoder_makes_a_stream(save, train, tmp_path):
     torch.manual_seed(0)
     save(tmp_path / "encoder")
     model = create(audio=AudioConfig(backbone=str(tmp_path / "encoder"), train=train, window_seconds=0.5))
@@ -145,7 +145,7 @@ def test_names_that_give_no_encoder_are_told_plainly(tmp_path):
     (tmp_path / "empty").mkdir()
     for options, kind, message in (
         ({"audio": AudioConfig(backbone=str(tmp_path / "empty"))}, EncoderError, "neither a folder of a Hugging Face"),
-        ({"audio": AudioConfig(backbone=str(tmp_path / "bert"))}, EncoderError, "takes input_ids.*no encoder of sound"),
+        ({"audio": AudioConfig(backbone=str(tmp_path / "bert"))}, EncoderError, "takes input_ids.*no encoder of audio"),
         ({"audio": AudioConfig(backbone=str(tmp_path / "ast"), rate=8_000)}, EncoderError, r"audio\.rate=16000"),
         ({"text": TextConfig(backbone=str(tmp_path / "empty"))}, EncoderError, "neither a folder of a Hugging Face"),
         ({"text": TextConfig(backbone=str(tmp_path / "ast"))}, EncoderError, "."),

@@ -48,13 +48,13 @@ def probabilities(head, x):
 @pytest.mark.parametrize("rank", [None, 4])
 def test_equals_the_papers_formula_with_its_dummy_expert_along_the_path(rank):
     head, x = make_head(rank=rank)
-    found, said, count = probabilities(head, x), head(x), len(TAXONOMY)
+    found, questions, count = probabilities(head, x), head(x), len(TAXONOMY)
 
     def score(layer, row, expert, node):
         if rank is None:
             return float(layer.weight[expert * count + node] @ x[row] + layer.bias[expert * count + node])
-        own = slice(expert * rank, (expert + 1) * rank)
-        features = (head.project.weight[own] @ x[row] + head.project.bias[own]).tanh()
+        rows = slice(expert * rank, (expert + 1) * rank)
+        features = (head.project.weight[rows] @ x[row] + head.project.bias[rows]).tanh()
         return float(layer.weight[node] @ features + layer.bias[node])
 
     for row in range(len(x)):
@@ -63,7 +63,7 @@ def test_equals_the_papers_formula_with_its_dummy_expert_along_the_path(rank):
             gates = [math.exp(score(head.gates, row, m, node)) for m in range(3)] + [1.0]
             votes = [1 / (1 + math.exp(-score(head.scores, row, m, node))) for m in range(3)] + [0.0]
             q.append(sum(gate * vote for gate, vote in zip(gates, votes, strict=True)) / sum(gates))
-            assert float(said.no[row, node].exp()) == pytest.approx(1 - q[node], rel=0, abs=1e-10)
+            assert float(questions.no[row, node].exp()) == pytest.approx(1 - q[node], rel=0, abs=1e-10)
         for node in range(count):
             expected = math.prod(q[step] for step in TAXONOMY.path(node))
             assert float(found[row, node]) == pytest.approx(expected, rel=0, abs=1e-10)
@@ -94,14 +94,14 @@ def test_what_labels_answer():
 @pytest.mark.parametrize("smoothing", [0.0, 0.2])
 def test_the_loss_is_binary_cross_entropy_of_what_is_known(name, smoothing):
     head, x = make_head()
-    said = head(x)
+    questions = head(x)
     config = LossConfig(hierarchy=name, alpha=0.7, label_smoothing=smoothing)
-    found = multilabel_loss(said, nodes(CLIPS), HIERARCHY, config)
+    found = multilabel_loss(questions, nodes(CLIPS), HIERARCHY, config)
     for row, (yes, no) in enumerate(KNOWN):
         expected = 0.0
         for id_ in yes | no:
             node = TAXONOMY.resolve(id_)
-            level, q = len(TAXONOMY.path(node)), math.exp(float(said.yes[row, node]))
+            level, q = len(TAXONOMY.path(node)), math.exp(float(questions.yes[row, node]))
             target = (1 - smoothing / 2) if id_ in yes else smoothing / 2
             weight = {"path": 1.0, "levels": (4 - level) / 3, "hxe": math.exp(-0.7 * (level - 1))}[name]
             expected -= weight * (target * math.log(q) + (1 - target) * math.log(1 - q))
@@ -174,8 +174,8 @@ def test_temperatures_undo_what_made_the_answers_too_sure():
     roots = HIERARCHY.nodes_at(1)
     labels = torch.where(holds[:, roots], roots, -1)  # nothing is known below them
     some = (labels >= 0).any(dim=1)
-    said = Questions(sure.yes[some], sure.no[some])
-    found = fit_temperature(HIERARCHY.along_paths(said.yes), labels[some], HIERARCHY, questions=said)
+    questions = Questions(sure.yes[some], sure.no[some])
+    found = fit_temperature(HIERARCHY.along_paths(questions.yes), labels[some], HIERARCHY, questions=questions)
     # Clips that nothing holds of are not among them, so the rest hold more than they say.
     assert found[0] == pytest.approx(3.0, rel=0.25)
     assert found[1:].equal(torch.ones(2))

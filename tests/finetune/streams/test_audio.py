@@ -3,7 +3,7 @@ import math
 import pytest
 import torch
 
-from framegate.finetune.streams.audio import LogMel, SoundEncoder, split_windows
+from framegate.finetune.streams.audio import AudioEncoder, LogMel, split_windows
 
 
 def test_silence_and_full_scale_are_finite():
@@ -35,15 +35,15 @@ def test_windows_have_one_length(samples, windows):
     assert cut.sum() == min(samples, windows * 8_000)
 
 
-def test_sound_is_resampled_and_nothing_stays_nothing():
+def test_audio_is_resampled_and_nothing_stays_nothing():
     assert split_windows(torch.randn(44_100), 44_100, to_rate=16_000, seconds=1.0).shape == (1, 16_000)
     assert split_windows(torch.empty(0), 44_100, to_rate=16_000, seconds=1.0) is None
 
 
-def test_an_encoder_takes_waveforms_or_their_pictures():
+def test_an_encoder_sees_the_log_mels_of_waveforms():
     torch.manual_seed(0)
-    encoder = SoundEncoder("test_resnet", pretrained=False, rate=16_000, mels=64).eval()
+    encoder = AudioEncoder("test_resnet", pretrained=False, rate=16_000, mels=64).eval()
     waves = torch.randn(3, 16_000)
     out = encoder(waves)
     assert out.shape == (3, encoder.dim)
-    torch.testing.assert_close(encoder(encoder.log_mel(waves)), out)
+    torch.testing.assert_close(encoder.model(encoder.log_mel(waves).unsqueeze(1)), out)

@@ -109,8 +109,8 @@ def test_a_mixture_is_the_weighted_sum_of_its_experts_paths(hierarchy, rank):
             if rank is None:
                 features, nodes = x[row], slice(m * count, (m + 1) * count)
             else:
-                own = slice(m * rank, (m + 1) * rank)
-                features, nodes = (head.project.weight[own] @ x[row] + head.project.bias[own]).tanh(), slice(None)
+                rows = slice(m * rank, (m + 1) * rank)
+                features, nodes = (head.project.weight[rows] @ x[row] + head.project.bias[rows]).tanh(), slice(None)
             logits = head.scores.weight[nodes] @ features + head.scores.bias[nodes]
             paths = torch.stack([slow_log_prob(logits, node) for node in range(count)])
             slow += weights[m] / weights.sum() * paths.exp()

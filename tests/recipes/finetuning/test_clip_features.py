@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.data.batch import MODALITIES, collate
+from framegate.finetune.data.batch import MODALITIES, Features, Raw, collate
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.streams import AudioConfig, FramesConfig, StreamsConfig, TextConfig
@@ -47,7 +47,8 @@ def test_features_are_answered_as_what_they_were_made_of(store: Path) -> None:
         collate([StoreClips(frames, model.prepare, SAMPLING, labels=labels, features=given)[row] for row in rows])
         for given in (None, features)
     )
-    assert (cached.frames.dim(), cached.audio.dim(), cached.tokens.dim()) == (3, 3, 3)
+    assert {type(content) for content in raw.content.values()} == {Raw}
+    assert {type(content) for content in cached.content.values()} == {Features}
     assert not cached.present.all()  # some clips lack something
     assert torch.equal(cached.present, raw.present)
     with torch.no_grad():
@@ -89,13 +90,19 @@ def test_labelled_clips_alone_are_encoded(store: Path) -> None:
     assert frozen_features(model, frames, SAMPLING, labels=[()] * len(labels)) == {}
 
 
-def test_windows_as_long_as_their_features_are_not_cached(store: Path) -> None:
+def test_windows_as_long_as_their_features_are_told_from_them(store: Path) -> None:
     frames = FrameStore(store)
     model = make_model(frames, window_seconds=96 / 16_000)  # test_resnet's features are 96 long
-    assert set(frozen_features(model, frames, SAMPLING, labels=label_nodes(frames, model.taxonomy))) == {
-        "frames",
-        "text",
-    }
+    labels = label_nodes(frames, model.taxonomy)
+    features = frozen_features(model, frames, SAMPLING, labels=labels)
+    row = next(row for row in features["audio"].rows.tolist() if features["audio"].of(row) is not None)
+    raw, cached = (
+        collate([StoreClips(frames, model.prepare, SAMPLING, labels=labels, features=given)[row]])
+        for given in (None, features)
+    )
+    assert raw.content["audio"].values.shape == cached.content["audio"].values.shape
+    with torch.no_grad():
+        torch.testing.assert_close(model(cached).log_probs, model(raw).log_probs, rtol=1e-4, atol=1e-5)
 
 
 def test_noise_is_noise_to_the_encoders(store: Path) -> None:
@@ -106,11 +113,11 @@ def test_noise_is_noise_to_the_encoders(store: Path) -> None:
         frames, model.prepare, SAMPLING, labels=labels, features=frozen_features(model, frames, SAMPLING, labels=labels)
     )
     bank = noise_features(model, clips, seed=0, count=8)
-    assert (bank.frames.shape[1], bank.audio.shape[1], bank.tokens.shape[1]) == (96, 96, 32)
-    assert torch.isfinite(bank.audio).all()
-    assert torch.cdist(bank.audio, clips.features["audio"].values).min() > 1e-3  # no clip's own
+    assert {name: features.shape[1] for name, features in bank.items()} == {"frames": 96, "audio": 96, "text": 32}
+    assert torch.isfinite(bank["audio"]).all()
+    assert torch.cdist(bank["audio"], clips.features["audio"].values).min() > 1e-3  # no clip's own
     plain = StoreClips(frames, model.prepare, SAMPLING, labels=labels)
-    assert noise_features(model, plain, seed=0).audio is None
+    assert noise_features(model, plain, seed=0) == {}
 
 
 def test_a_model_of_frozen_encoders_is_trained_on_features_and_evaluated(store: Path, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ import torch
 
 from framegate.augment.overlays.masks import found_regions, mask_layout
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-from framegate.finetune.data.batch import MODALITIES, collate, pad_labels
+from framegate.finetune.data.batch import MODALITIES, ClipSample, collate, pad_labels
 from framegate.finetune.folders.clip_sampling import Sampling
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.streams.prepare import ClipInput
@@ -28,8 +28,6 @@ from framegate.recipes.finetuning.measure import answer, encode_clips, evaluatio
 from framegate.recipes.reports.class_table import write_class_table
 from framegate.recipes.reports.finetune_report import write_finetune_report
 from framegate.recipes.training.run_folder import RunFolder
-
-FIELDS = {"frames": "frames", "audio": "audio", "text": "tokens"}
 
 
 def save_classifier(store: FrameStore, folder: Path, *, seed: int) -> GatedFusionClassifier:
@@ -79,24 +77,24 @@ def test_clips_encoded_once_are_answered_as_by_the_whole_model(opened) -> None:
 @pytest.mark.parametrize(("modality", "kind"), [(m, kind) for m in MODALITIES for kind in CORRUPTIONS[m]])
 def test_a_corruption_replaces_its_modality_where_the_clip_has_it(opened, modality: str, kind: str) -> None:
     model, clips, rows = opened
-    field, change = FIELDS[modality], corrupt(clips, rows, modality, kind)
+    change = corrupt(clips, rows, modality, kind)
     row = int(rows[0])
     sample = clips[row]
     broken = change(row, sample)
-    content, was = getattr(broken, field), getattr(sample, field)
+    content, was = broken.content.get(modality), sample.content[modality]
     if kind == "empty":
         assert content is None
     else:
-        assert content.shape != was.shape or not torch.equal(content, was)
+        assert content.values.shape != was.values.shape or not torch.equal(content.values, was.values)
         encoded = encode_clips(model, clips, rows, change=change)
         assert encoded.present[0].tolist() == [name == modality for name in MODALITIES]
-    assert getattr(change(row, replace(sample, **{field: None})), field) is None
+    assert change(row, ClipSample()).content == {}
     if kind == "other":
         donor = donor_rows(clips, rows, seed=0)[row][0]
-        assert torch.equal(content, getattr(clips[donor], field))
+        assert torch.equal(content.values, clips[donor].content[modality].values)
         assert clips.store.video(donor).programme != clips.store.video(row).programme
     if kind == "silence":
-        assert not content.any()
+        assert not content.values.any()
 
 
 def test_features_of_masked_frames_are_those_of_the_pictures_that_prediction_sees(opened) -> None:
@@ -104,11 +102,11 @@ def test_features_of_masked_frames_are_those_of_the_pictures_that_prediction_see
     pictures = StoreClips(clips.store, model.prepare, clips.sampling, labels=clips.labels)
     seen = [row for row in map(int, rows) if found_regions(clips.store.video(row).layout)]
     raw = StoreClips(clips.store, replace(model.prepare, mask_overlays=False), clips.sampling, labels=clips.labels)
-    assert seen and not torch.equal(raw[seen[0]].frames, pictures[seen[0]].frames)
+    assert seen and not torch.equal(*(held[seen[0]].content["frames"].values for held in (raw, pictures)))
     with torch.no_grad():
         for row in seen[:3]:
-            features = model.streams["frames"].encoder(pictures[row].frames)
-            torch.testing.assert_close(features, clips[row].frames)
+            features = model.streams["frames"].encoder(pictures[row].content["frames"].values)
+            torch.testing.assert_close(features, clips[row].content["frames"].values)
 
 
 def test_swapped_overlays_are_the_donors(opened) -> None:
@@ -119,9 +117,10 @@ def test_swapped_overlays_are_the_donors(opened) -> None:
     assert 0 < len(seen) <= altered <= len(rows)
     row = seen[0]
     swapped = change(row, bare[row])
-    apart = (swapped.frames.int() - bare[row].frames.int()).abs().amax(dim=(0, 1)) > 8
+    before, after = (sample.content["frames"].values.int() for sample in (bare[row], swapped))
+    apart = (after - before).abs().amax(dim=(0, 1)) > 8
     assert 0 < apart.float().mean() < 0.9  # some of the picture, not all of it
-    assert swapped.audio is swapped.tokens is None
+    assert set(swapped.content) == {"frames"}
 
 
 def test_a_model_that_masks_overlays_sees_nothing_of_the_donors(opened) -> None:
@@ -134,7 +133,7 @@ def test_a_model_that_masks_overlays_sees_nothing_of_the_donors(opened) -> None:
         frames = [store[n] for n in spaced_frames(store.frame_range(row), clips.sampling.frames)]
         both = [mask_layout(mask_layout(frame, store.video(row).layout), donor) for frame in frames]
         expected = replace(clips.prepare, mask_overlays=False).pictures(both)
-        assert torch.equal(change(row, clips[row]).frames, expected)
+        assert torch.equal(change(row, clips[row]).content["frames"].values, expected)
 
 
 def test_comparing_lists_what_only_one_gets_right() -> None:

@@ -92,7 +92,8 @@ def register(settings: Settings) -> Settings:
         ...     def build(self, backbone, *, programmes):
         ...         return Nearest(backbone, neighbours=self.neighbours)
     """
-    field = settings.model_fields["name"]
+    model: type[MethodSettings] = settings
+    field = model.model_fields["name"]
     if get_args(field.annotation) != (field.default,):
         raise ValueError(f'{settings.__name__} needs a name of its own: name: Literal["mine"] = "mine"')
     known = _REGISTERED.get(field.default)

@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.utils.data import DataLoader
 
 from framegate.finetune.classifier import GatedFusionClassifier
-from framegate.finetune.data.batch import MODALITIES, ClipBatch, collate, pad_labels
+from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, collate, pad_labels
 from framegate.finetune.data.clip_order import BalancedOrder
 from framegate.finetune.data.corruption import SwapRates, corrupt
 from framegate.finetune.data.mixup import Mixup, draw_mixup
@@ -39,6 +39,7 @@ from framegate.recipes.reports.cards import classifier_card
 from framegate.recipes.reports.finetune_report import write_finetune_report
 from framegate.recipes.training.data_digest import data_digest
 from framegate.recipes.training.optimizers import build_optimizer, set_lr
+from framegate.recipes.training.run_setup import open_run
 from framegate.recipes.training.training_run import TrainingRun
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.data_workers import usable_workers
@@ -73,8 +74,8 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         frames=config.data.frames, audio_seconds=config.data.audio_seconds, extraction=options, layout=layout
     )
     # In a batch nobody may have sound, or text; that stream then has no gradient.
-    with TrainingRun(config, resume=resume, force=force, find_unused_parameters=True) as run:
-        order = _order(config, rows, labels, run)
+    with open_run(config, resume=resume, force=force, find_unused_parameters=True) as setup:
+        order = _order(config, rows, labels, setup.processes)
         torch.manual_seed(config.seed)
         texts = (clip_text(video.title, video.description) for video in map(store.video, rows.tolist()))
         model = GatedFusionClassifier.create(config.classifier, taxonomy, texts=texts, sampling=sampling)
@@ -89,25 +90,26 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
             total_steps=order.total_steps,
             warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
         )
-        wrapped, optimizer = run.accelerator.prepare(model, _optimizer(config, model))
+        wrapped, optimizer = setup.accelerator.prepare(model, _optimizer(config, model))
         ema = config.optim.ema
         average = moving_average(model, ema) if ema is not None else None
         kept = model if average is None else cast(GatedFusionClassifier, average.module)
         best = BestWeights(model) if config.optim.patience is not None else None
-        swaps = SwapRates().to(run.accelerator.device)
-        run.restore(
+        swaps = SwapRates().to(setup.accelerator.device)
+        restored = setup.restore(
             modules={"classifier": model, "swaps": swaps, **_there(average=average)},
             records=_there(best=best),
             optimizer=optimizer,
             data=data_digest(config.data.store),
         )
         # Of the backbone as the run has it: the folder that it came from may hold another when a run is resumed.
-        features = run.main_first(lambda: frozen_features(model, store, sampling, labels=labels, visible=run.is_main))
+        features = setup.main_first(
+            lambda: frozen_features(model, store, sampling, labels=labels, visible=setup.is_main)
+        )
         clips = StoreClips(store, model.prepare, sampling, labels=labels, features=features)
         noise = noise_features(kept, clips, seed=config.seed)
-        loader = _loader(config, clips, order, run)
-        run.begin(order.total_steps)
-        batches = run.batches(loader)
+        run = TrainingRun(restored, total_steps=order.total_steps)
+        batches = run.batches(_loader(config, clips, order, run))
 
         wrapped.train()
         for step in range(run.first_step, order.total_steps):  # a step is an optimizer update
@@ -141,7 +143,7 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
                 best.offer(kept, run.of_main(lambda: validate(kept, clips)))
                 wrapped.train()
                 if _exhausted(config, best):
-                    run.total_steps = done
+                    run.end_after(done)
             if run.log_due(done):
                 run.log(
                     done,
@@ -186,14 +188,14 @@ def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple
 
 
 def _order(
-    config: FinetuneConfig, rows: np.ndarray, labels: list[tuple[int, ...]], run: TrainingRun
+    config: FinetuneConfig, rows: np.ndarray, labels: list[tuple[int, ...]], processes: int
 ) -> FrameOrder | BalancedOrder:
     """Which clips in which order; of fewer than a batch, as many as the processes can share evenly are one."""
-    parts = run.processes * config.optim.accumulate
+    parts = processes * config.optim.accumulate
     if len(rows) < parts:
         raise MediaError(
             f"{config.data.store}: {len(rows)} labelled clips in split 'train' are too few for "
-            f"{run.processes} processes × {config.optim.accumulate} accumulated micro-batches"
+            f"{processes} processes × {config.optim.accumulate} accumulated micro-batches"
         )
     batch_size, epochs = min(config.optim.batch_size, len(rows) // parts * parts), config.optim.epochs
     if config.data.sampler == "class_balanced":
@@ -258,7 +260,7 @@ def _generator(seed: int, step: int, micro: int, rank: int) -> torch.Generator:
 
 def _loader(
     config: FinetuneConfig, clips: StoreClips, order: FrameOrder | BalancedOrder, run: TrainingRun
-) -> DataLoader:
+) -> DataLoader[ClipSample]:
     return DataLoader(
         clips,
         batch_sampler=MicroBatches(

@@ -11,6 +11,7 @@ number of processes in the middle of a run.
 from pathlib import Path
 
 import torch
+from torch import nn
 from torch.utils.data import DataLoader
 
 from framegate.augment import TwoViews
@@ -26,18 +27,22 @@ from framegate.recipes.reports.cards import backbone_card
 from framegate.recipes.reports.pretrain_report import write_pretrain_report
 from framegate.recipes.training.data_digest import data_digest
 from framegate.recipes.training.optimizers import make_optimizer, set_lr
-from framegate.recipes.training.training_run import TrainingError, TrainingRun
+from framegate.recipes.training.run_setup import RunSetup, open_run
+from framegate.recipes.training.training_errors import TrainingError
+from framegate.recipes.training.training_run import TrainingRun
 from framegate.ssl.backbones.backbone_export import export_backbone
 from framegate.ssl.data.data_workers import usable_workers
 from framegate.ssl.data.frame_order import FrameOrder
 from framegate.ssl.data.view_pairs import (
     MicroBatches,
+    Pair,
     ViewPairs,
     collate,
     programme_numbers,
     step_generator,
     video_looks,
 )
+from framegate.ssl.methods.method import Method
 
 
 def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = False) -> Path:
@@ -58,14 +63,14 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
     """
     store = FrameStore(config.data.store)
     order = _frame_order(config, store)
-    with TrainingRun(config, resume=resume, force=force) as run:
-        _refuse_cpu_sync(config, run)
+    with open_run(config, resume=resume, force=force) as setup:
         torch.manual_seed(config.seed)
         method = make_method(config, programmes=int(programme_numbers(store).max()) + 1)
+        _refuse_cpu_sync(method, setup)
         steps = PretrainSchedule.of(config, order)
-        wrapped, optimizer = run.accelerator.prepare(method, make_optimizer(config.optim, method))
-        run.restore(modules={"method": method}, optimizer=optimizer, data=data_digest(config.data.store))
-        run.begin(order.total_steps)
+        wrapped, optimizer = setup.accelerator.prepare(method, make_optimizer(config.optim, method))
+        restored = setup.restore(modules={"method": method}, optimizer=optimizer, data=data_digest(config.data.store))
+        run = TrainingRun(restored, total_steps=order.total_steps)
         watch = PretrainWatch(run, config, store)
         batches = run.batches(_loader(config, store, order, run))
         memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format
@@ -86,7 +91,9 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                 run.accelerator.clip_grad_norm_(wrapped.parameters(), config.optim.clip_grad)
             optimizer.step()
             optimizer.zero_grad(set_to_none=True)
-            method.update_key_encoder(steps.momentum(step))
+            momentum = steps.momentum(step)
+            if momentum is not None:
+                method.update_key_encoder(momentum)
 
             done = step + 1
             if run.log_due(done):
@@ -96,7 +103,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     images=config.optim.batch_size,
                     loss=output.loss,
                     lr=steps.lr(step),
-                    momentum=steps.momentum(step) if config.method.has_key_encoder else None,
+                    momentum=momentum,
                     **watch.at_log(done, output, method),
                     **(watch.at_probe(done, method.backbone) if run.probe_due(done) else {}),
                     **(watch.at_audit(method.backbone) if run.audit_due(done) else {}),
@@ -114,8 +121,9 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
     return run.folder.path
 
 
-def _refuse_cpu_sync(config: PretrainConfig, run: TrainingRun) -> None:
-    if config.method.batch_norm == "sync" and run.processes > 1 and run.accelerator.device.type == "cpu":
+def _refuse_cpu_sync(method: Method, setup: RunSetup) -> None:
+    is_synchronised = any(isinstance(module, nn.SyncBatchNorm) for module in method.modules())
+    if is_synchronised and setup.processes > 1 and setup.accelerator.device.type == "cpu":
         raise TrainingError(
             "method.batch_norm: sync needs GPUs; on several CPU processes take plain, or split for a MoCo"
         )
@@ -141,7 +149,7 @@ def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:
     return order
 
 
-def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: TrainingRun) -> DataLoader:
+def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: TrainingRun) -> DataLoader[Pair]:
     workers = config.data.workers
     if workers is None:
         workers = max(1, usable_cores() // run.processes)
@@ -151,7 +159,7 @@ def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: T
             store,
             views,
             positive_seconds=config.method.positive_seconds,
-            same=config.method.own,
+            same=config.method.same,
             seed=config.seed,
         ),
         batch_sampler=MicroBatches(

@@ -18,6 +18,7 @@ import framegate
 from framegate.recipes.cli import app
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.ssl.methods.registry import MethodSettings
 
 ROOT = Path(__file__).parents[1]
 FOLDERS = ("benchmarks", "docs", "examples", "framegate", "media", "augment", "ssl", "finetune", "recipes")
@@ -80,7 +81,10 @@ def check_command(line: str, *, elsewhere: Set[str] = frozenset()) -> None:
 
 def keys(section: Any, prefix: str = "") -> Iterator[str]:
     """All dotted keys of a recipe, those of its sections included."""
-    if isinstance(section, type) and (issubclass(section, BaseModel) or is_dataclass(section)):
+    if section is MethodSettings:
+        for method in section.variants():
+            yield from keys(method, prefix)
+    elif isinstance(section, type) and (issubclass(section, BaseModel) or is_dataclass(section)):
         for name, kind in get_type_hints(section).items():
             yield prefix + name
             yield from keys(kind, f"{prefix}{name}.")

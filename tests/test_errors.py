@@ -10,7 +10,7 @@ import pytest
 from framegate.media.errors import FramegateError, MediaError, exit_code_of
 from framegate.recipes import cli
 from framegate.recipes.training.launch import LaunchError
-from framegate.recipes.training.training_run import StoppedError, TrainingError
+from framegate.recipes.training.training_errors import StoppedError, TrainingError
 
 ROOT = Path(__file__).parents[1]
 PARTS = ("media", "augment", "ssl", "finetune", "recipes")

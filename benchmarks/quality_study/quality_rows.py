@@ -194,12 +194,13 @@ def _images_per_epoch(config: PretrainConfig, clips: int) -> int:
 def recipe_digest() -> str:
     """Changes when the recipe's values do, written or default: rows made with other defaults must not share a table."""
     values = read_recipe(PretrainConfig, RECIPE, []).model_dump(mode="json", exclude={"version"})
+    values["method"] |= {"hidden": 4096, "freeze_patches": True}  # MoCo v3's, which the digests of kept rows cover, too
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 
 
 def queries_per_anchor(config: PretrainConfig) -> int:
     """How many pictures of each anchor go through the query encoder with a gradient."""
-    return 2 if config.method.symmetric or config.method.name == "simclr" else 1
+    return 2 if getattr(config.method, "symmetric", config.method.name == "simclr") else 1
 
 
 def _without_layout(store: Path) -> Path:

@@ -14,8 +14,8 @@ from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.streams.streams import StreamsConfig
-from framegate.recipes.config.recipe import RecipeConfig, Section
-from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim
+from framegate.recipes.config.recipe import Section
+from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, TrainingConfig
 
 _FIRST_LR = 2e-3  # of recipes without a version that named none
 
@@ -65,7 +65,7 @@ class FinetuneAugment(Section):
     """probability that the view zooms to that part"""
 
 
-class FinetuneConfig(RecipeConfig):
+class FinetuneConfig(TrainingConfig):
     """A whole fine-tuning recipe."""
 
     first_version = (

@@ -18,6 +18,7 @@ from framegate.media.errors import ProblemsError
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted, visible
 from framegate.recipes.config.yaml_text import MAX_BYTES, KeyPath, YamlError, read_yaml
+from framegate.ssl.methods.registry import MethodSettings
 
 _LOG = logging.getLogger(__name__)
 
@@ -48,6 +49,10 @@ class Section(BaseModel):
                 section = section[parent]
             del section[last]
         return values
+
+    def ignored(self, values: dict[str, Any]) -> dict[KeyPath, str]:
+        """Find the keys in ``values``, from which this was read, that have no effect, each with the reason."""
+        return {key: reason for key, reason in self.unused.items() if _is_given(values, key)}
 
 
 class RecipeConfig(Section):
@@ -194,10 +199,9 @@ def _warnings(config: RecipeConfig, values: dict[str, Any], path: Path, places: 
     if "version" not in values:
         yield f"{visible(path)}: a recipe without 'version' is read as an old one: {config.first_version}"
         return  # it may be the config of an old run, which has every key there was
-    for key, reason in config.unused.items():
-        if _is_given(values, key):
-            name = quoted(".".join(key))
-            yield f"{_place(key, path, places)}: {name} has no effect: {reason}; a later framegate will refuse it"
+    for key, reason in config.ignored(values).items():
+        name = quoted(".".join(key))
+        yield f"{_place(key, path, places)}: {name} has no effect: {reason}; a later framegate will refuse it"
 
 
 def _is_given(values: Any, key: KeyPath) -> bool:
@@ -249,21 +253,25 @@ def _is_type_tag(part: str) -> bool:
 
 
 def _keys(model: Any, path: KeyPath) -> list[str]:
-    """Return the keys of the section at ``path``."""
+    """Return the keys of the section at ``path``; where it may be of several types, those of all."""
+    sections = _members(model)
     for part in path:
-        model = _fields(model).get(part)
-    return list(_fields(model))
+        inner = (_fields(section).get(part) for section in sections)
+        sections = tuple(member for annotation in inner for member in _members(annotation))
+    return list(dict.fromkeys(key for section in sections for key in _fields(section)))
 
 
-def _fields(model: Any) -> dict[str, Any]:
-    for member in _members(model):
-        if isinstance(member, type) and issubclass(member, BaseModel):
-            return {name: field.annotation for name, field in member.model_fields.items()}
-        if is_dataclass(member):
-            hints = typing.get_type_hints(member)
-            return {field.name: hints[field.name] for field in fields(member)}
+def _fields(section: Any) -> dict[str, Any]:
+    if isinstance(section, type) and issubclass(section, BaseModel):
+        return {name: field.annotation for name, field in section.model_fields.items()}
+    if is_dataclass(section):
+        hints = typing.get_type_hints(section)
+        return {field.name: hints[field.name] for field in fields(section)}
     return {}
 
 
 def _members(model: Any) -> tuple[Any, ...]:
+    """The types that a section may be of: those of a union, or of all registered methods."""
+    if isinstance(model, type) and issubclass(model, MethodSettings):
+        return model.variants()
     return typing.get_args(model) if typing.get_origin(model) in (typing.Union, types.UnionType) else (model,)

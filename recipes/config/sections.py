@@ -1,10 +1,10 @@
 """The parts that pretraining and fine-tuning recipes share."""
 
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 from pydantic import Field, PositiveFloat, PositiveInt
 
-from framegate.recipes.config.recipe import Section
+from framegate.recipes.config.recipe import RecipeConfig, Section
 
 
 class Compute(Section):
@@ -59,3 +59,13 @@ class Optim(Section):
     def highest_lr(self) -> float:
         """The highest learning rate, at the end of warm-up: ``lr`` × ``batch_size`` / 256; nothing else scales it."""
         return self.lr * self.batch_size / 256
+
+
+class TrainingConfig(RecipeConfig):
+    """A recipe that trains."""
+
+    if TYPE_CHECKING:  # each recipe has these, but after its own sections: fields here would come first in config.yaml
+        optim: Optim = Optim()
+        compute: Compute = Compute()
+        log: Log = Log()
+        checkpoint: Checkpoint = Checkpoint()

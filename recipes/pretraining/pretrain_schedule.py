@@ -7,6 +7,7 @@ from framegate.augment import AttentionPolicy
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.data.frame_order import FrameOrder
 from framegate.ssl.methods.method import AttentionShares
+from framegate.ssl.methods.registry import KeyEncoderSettings
 from framegate.ssl.schedule import CosineSchedule
 
 
@@ -16,14 +17,15 @@ class PretrainSchedule:
 
     Args:
         lr: of each step.
-        momentum_first, momentum_last: the key encoder's, from the one to the other by half a cosine.
+        momentum_first, momentum_last: the key encoder's, from the one to the other by half a cosine; None: there is no
+            key encoder.
         policy: when attention changes views.
         steps_per_epoch, total_steps: optimizer updates.
     """
 
     lr: CosineSchedule
-    momentum_first: float
-    momentum_last: float
+    momentum_first: float | None
+    momentum_last: float | None
     policy: AttentionPolicy
     steps_per_epoch: int
     total_steps: int
@@ -31,7 +33,9 @@ class PretrainSchedule:
     @classmethod
     def of(cls, config: PretrainConfig, order: FrameOrder) -> "PretrainSchedule":
         """Return the schedule that the recipe describes."""
-        first = config.method.momentum
+        first = last = None
+        if isinstance(config.method, KeyEncoderSettings):
+            first, last = config.method.momentum, config.method.momentum_end
         return cls(
             lr=CosineSchedule(
                 base=config.optim.highest_lr,
@@ -39,14 +43,16 @@ class PretrainSchedule:
                 warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
             ),
             momentum_first=first,
-            momentum_last=first if config.method.momentum_end is None else config.method.momentum_end,
+            momentum_last=first if last is None else last,
             policy=config.views.attention,
             steps_per_epoch=order.steps_per_epoch,
             total_steps=order.total_steps,
         )
 
-    def momentum(self, step: int) -> float:
-        """Return the key encoder's momentum m, 0–1, after update ``step``."""
+    def momentum(self, step: int) -> float | None:
+        """Return the key encoder's momentum m, 0–1, after update ``step``; None without a key encoder."""
+        if self.momentum_first is None or self.momentum_last is None:
+            return None
         risen = (1 - math.cos(math.pi * step / self.total_steps)) / 2
         return self.momentum_first + (self.momentum_last - self.momentum_first) * risen
 

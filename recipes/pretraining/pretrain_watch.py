@@ -35,7 +35,7 @@ class PretrainWatch:
     A fresh run shows W&B the views that it learns from.
 
     Args:
-        run: after its `begin`.
+        run: the training.
         config: the recipe.
         store: what it trains on.
 

@@ -1,1 +1,15 @@
-"""The pretraining methods, one file each."""
+"""The pretraining methods, one file each, and the registry by which recipes name them."""
+
+from framegate.ssl.methods.registry import KeyEncoderSettings, MethodSettings, register, registered
+from framegate.ssl.methods.settings import MoCoV2Settings, MoCoV3Settings, ProgrammeSettings, SimCLRSettings
+
+__all__ = [
+    "KeyEncoderSettings",
+    "MethodSettings",
+    "MoCoV2Settings",
+    "MoCoV3Settings",
+    "ProgrammeSettings",
+    "SimCLRSettings",
+    "register",
+    "registered",
+]

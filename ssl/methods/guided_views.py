@@ -21,32 +21,34 @@ LEAST_AREA = 0.2  # share of the frame that is seen after the random crop and th
 
 
 def encode_keys(
-    encoder: KeyEncoder, views: Sequence[Tensor], draws: torch.Generator | None, *, with_maps: bool
+    encoder: KeyEncoder, views: Sequence[Tensor], generator: torch.Generator | None, *, with_maps: bool
 ) -> tuple[Tensor, Tensor | None]:
     """Keys of all processes, and where asked for, the maps of what this process's views were looked at for.
 
     Args:
         encoder: its encoder is a `Backbone` and a head in sequence.
         views: this process's share (B, 3, S, S) of each view.
-        draws: see `framegate.ssl.modules.key_encoder.encode_shuffled`.
+        generator: see `framegate.ssl.modules.key_encoder.encode_shuffled`.
         with_maps: whether maps are wanted.
 
     Returns:
         Unit rows (len(views) × processes × B, dim), and maps (len(views) × B, 1, h, w) of at least 7 × 7 cells.
     """
     if not with_maps:
-        (keys,) = encode_shuffled(lambda images: (unit(encoder(images)),), views, draws)
+        (keys,) = encode_shuffled(lambda images: (unit(encoder(images)),), views, generator)
         return keys, None
 
     def encode(images: Tensor) -> tuple[Tensor, Tensor]:
         keys, features = encoder.with_map(images, least=LEAST_SIDE)
         return unit(keys), activation_map(features)
 
-    keys, maps = encode_shuffled(encode, views, draws)
-    return keys, maps.unflatten(0, (len(views), -1))[:, own_rows(len(views[0]))].flatten(0, 1)
+    keys, maps = encode_shuffled(encode, views, generator)
+    return keys, torch.cat([of_view[own_rows(len(views[0]))] for of_view in maps.chunk(len(views))])
 
 
-def guided_queries(batch: ViewBatch, maps: Tensor | None, shares: AttentionShares, draws: torch.Generator) -> Tensor:
+def guided_queries(
+    batch: ViewBatch, maps: Tensor | None, shares: AttentionShares, generator: torch.Generator
+) -> Tensor:
     """Both views as queries (2B, 3, S, S), some with the part dropped that was looked at, or zoomed into it.
 
     Known overlays are neither zoomed into nor dropped. A sample that is drawn for both is zoomed.
@@ -55,13 +57,15 @@ def guided_queries(batch: ViewBatch, maps: Tensor | None, shares: AttentionShare
         batch: the views.
         maps: (2B, 1, h, w), the first views' first; None changes nothing.
         shares: the probability of each change, per sample.
-        draws: in the same state on every process; which samples are changed does not depend on their number.
+        generator: in the same state on every process; which samples are changed does not depend on their number.
     """
     images = torch.cat([batch.first, batch.second])
     if maps is None:
         return images
     count = len(batch.first)
-    uniform = torch.rand(4, 2, processes() * count, generator=draws)[:, :, own_rows(count)].flatten(1).to(images.device)
+    uniform = (
+        torch.rand(4, 2, processes() * count, generator=generator)[:, :, own_rows(count)].flatten(1).to(images.device)
+    )
     dropped, cropped = uniform[0] < shares.drop, uniform[1] < shares.crop
     drop_at = _between(DROP_THRESHOLDS, uniform[2])
     crop_at = _between(CROP_THRESHOLDS, uniform[3])

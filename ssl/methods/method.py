@@ -49,13 +49,13 @@ class Method(nn.Module):
         raise AttributeError(f"{type(self).__name__} names no backbone")
 
     def forward(
-        self, batch: ViewBatch, draws: torch.Generator, attention: AttentionShares = NO_ATTENTION
+        self, batch: ViewBatch, generator: torch.Generator, attention: AttentionShares = NO_ATTENTION
     ) -> MethodOutput:
-        """The loss of a micro-batch.
+        """Compute the loss of a micro-batch.
 
         Args:
             batch: this process's share of the views.
-            draws: a CPU generator whose state is a function of (seed, step, micro-batch), the same on every process.
+            generator: on the CPU, whose state is a function of (seed, step, micro-batch), the same on every process.
             attention: only for methods with a key encoder and a symmetric loss.
         """
         raise AttributeError(f"{type(self).__name__} has no forward")

@@ -7,15 +7,13 @@ from torch import nn
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch
 from framegate.ssl.losses.info_nce import Rows, info_nce
-from framegate.ssl.methods.guided_views import encode_keys, guided_queries
-from framegate.ssl.methods.method import NO_ATTENTION, AttentionShares, Method, MethodOutput, unit
-from framegate.ssl.modules.batch_norm import BatchNorm, set_batch_norm
-from framegate.ssl.modules.gather import gather_rows, own_rows
-from framegate.ssl.modules.key_encoder import KeyEncoder
+from framegate.ssl.methods.method import NO_ATTENTION, AttentionShares, MethodOutput
+from framegate.ssl.methods.momentum_contrast import MomentumContrast, contrast_output
+from framegate.ssl.modules.batch_norm import BatchNorm
 from framegate.ssl.modules.key_queue import KeyQueue
 
 
-class MoCo(Method):
+class MoCo(MomentumContrast):
     """Query encoder, key encoder and queue in one module, with one forward for both views.
 
     The loss is InfoNCE between a query and the key of the frame's other view. Negatives are the queue and the batch's
@@ -43,60 +41,24 @@ class MoCo(Method):
         symmetric: bool = False,
         batch_norm: BatchNorm = "split",
     ):
-        super().__init__()
         head: nn.Module = nn.Identity()
         if dim is not None:
             head = MoCoProjectionHead(backbone.dim, hidden_dim=backbone.dim, output_dim=dim)
-        self.query_encoder = set_batch_norm(nn.Sequential(backbone, head), batch_norm)
-        self.key_encoder = KeyEncoder(self.query_encoder)
+        super().__init__(backbone, head, temperature=temperature, symmetric=symmetric, batch_norm=batch_norm)
         self.queue = KeyQueue(queue, dim or backbone.dim)
-        self.temperature = temperature
-        self.symmetric = symmetric
-        self.shuffle = batch_norm != "sync"
-
-    @property
-    def backbone(self) -> Backbone:
-        """The query encoder without its projection head: what is exported."""
-        return self.query_encoder[0]  # type: ignore[index]
 
     def forward(
-        self, batch: ViewBatch, draws: torch.Generator, attention: AttentionShares = NO_ATTENTION
+        self, batch: ViewBatch, generator: torch.Generator, attention: AttentionShares = NO_ATTENTION
     ) -> MethodOutput:
-        """The loss of a micro-batch; see `Method.forward`."""
-        # Keys come first: where attention guides the query's view, it is the key encoder that says where it looked.
-        views = [batch.first, batch.second] if self.symmetric else [batch.second]
-        keys, maps = encode_keys(self.key_encoder, views, draws if self.shuffle else None, with_maps=any(attention))
-        if self.symmetric:
-            images = guided_queries(batch, maps, attention, draws)
-            keys = keys.unflatten(0, (2, -1)).flip(0).flatten(0, 1)  # the first view's queries want the second's keys
-        else:
-            images = batch.first
-        queries = unit(self.query_encoder(images))
-
+        """Compute the loss of a micro-batch; see `Method.forward`."""
+        contrasts = self.contrasts(batch, generator, attention)
         # Every query sees the same queue: pushing between the halves would make a frame's own key its negative.
-        sources = gather_rows(batch.source)
-        waiting = Rows(self.queue.keys, self.queue.sources)
-        own = own_rows(len(batch.source))
-        losses, positives = [], []
-        for query, key in zip(queries.split(len(batch.source)), keys.split(len(sources)), strict=True):
-            positives.append(key[own])
-            loss = info_nce(
-                Rows(query, batch.source), key[own], Rows(key, sources), waiting, temperature=self.temperature
-            )
-            losses.append(loss)
-        return MethodOutput(
-            loss=torch.stack(losses).mean(),
-            queries=queries.detach(),
-            positives=torch.cat(positives),
-            sources=batch.source.repeat(len(losses)),
-            keys=keys,
-            key_sources=sources.repeat(len(losses)),
-        )
+        queue = Rows(self.queue.keys, self.queue.sources)
+        losses = [
+            info_nce(half.queries, half.positives, half.keys, queue, temperature=self.temperature) for half in contrasts
+        ]
+        return contrast_output(torch.stack(losses).mean(), contrasts, keep_keys=True)
 
     def push(self, output: MethodOutput) -> None:
         """Put a micro-batch's keys into the queue; see `Method.push`."""
         self.queue.push(output.keys, output.key_sources)
-
-    def update_key_encoder(self, momentum: float) -> None:
-        """One step of the moving average, after an optimizer update."""
-        self.key_encoder.follow(self.query_encoder, momentum)

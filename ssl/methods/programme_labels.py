@@ -1,6 +1,6 @@
 """Weak labels: pretraining by telling which programme a frame comes from, alone or beside another method."""
 
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 import torch
 import torch.nn.functional as F
@@ -62,16 +62,16 @@ class ProgrammeLoss(nn.Module):
         self.margin = margin
         self.kind: Margin = kind
 
-    def forward(self, features: Tensor, programme: Tensor, draws: torch.Generator) -> ProgrammeTerm:
-        """The loss of this process's rows.
+    def forward(self, features: Tensor, programme: Tensor, generator: torch.Generator) -> ProgrammeTerm:
+        """Compute the loss of this process's rows.
 
         Args:
             features: (N, features), with gradient.
             programme: (N,) int64, the class of each, -1 where it is not known and the row does not count.
-            draws: a CPU generator in the same state on every process, so that all compare with the same classes.
+            generator: a CPU generator in the same state on every process, so that all compare with the same classes.
         """
         everywhere = gather_rows(programme)
-        classes = sample_classes(everywhere, classes=len(self.centres), size=self.sampled, generator=draws)
+        classes = sample_classes(everywhere, classes=len(self.centres), size=self.sampled, generator=generator)
         labelled = programme != UNLABELLED
         column = torch.searchsorted(classes, programme.clamp_min(0)).clamp_max(len(classes) - 1)
         projected = self.project(features)
@@ -115,18 +115,18 @@ class Programme(Method):
     @property
     def backbone(self) -> Backbone:
         """What is exported."""
-        return self.encoder[0]  # type: ignore[index]
+        return cast(Backbone, self.encoder.get_submodule("0"))
 
     def forward(
-        self, batch: ViewBatch, draws: torch.Generator, attention: AttentionShares = NO_ATTENTION
+        self, batch: ViewBatch, generator: torch.Generator, attention: AttentionShares = NO_ATTENTION
     ) -> MethodOutput:
-        """The loss of a micro-batch; see `Method.forward`. No key encoder looks anywhere.
+        """Compute the loss of a micro-batch; see `Method.forward`. ``attention`` is not used.
 
         A query's positive is the centre of its programme. Rows without a programme are no queries.
         """
         views = [batch.first, batch.second] if self.symmetric else [batch.first]
         programme = batch.programme.repeat(len(views))
-        term = self.programme_loss(self.encoder(torch.cat(views)), programme, draws)
+        term = self.programme_loss(self.encoder(torch.cat(views)), programme, generator)
         labelled = programme != UNLABELLED
         return MethodOutput(
             loss=term.loss,
@@ -161,23 +161,23 @@ class WithProgramme(Method):
         return self.method.backbone
 
     def forward(
-        self, batch: ViewBatch, draws: torch.Generator, attention: AttentionShares = NO_ATTENTION
+        self, batch: ViewBatch, generator: torch.Generator, attention: AttentionShares = NO_ATTENTION
     ) -> MethodOutput:
-        """The sum of both losses; the rest as the method gives it."""
+        """Compute the weighted sum of both losses; all else is the method's output."""
         self._features.clear()
-        output = self.method(batch, draws, attention)
+        output: MethodOutput = self.method(batch, generator, attention)
         (features,) = self._features
         self._features.clear()
         programme = batch.programme.repeat(len(features) // len(batch.programme))
-        term = self.programme_loss(features, programme, draws)
+        term = self.programme_loss(features, programme, generator)
         return output._replace(loss=output.loss + self.weight * term.loss)
 
     def push(self, output: MethodOutput) -> None:
-        """As the method does."""
+        """Keep keys as the method does."""
         self.method.push(output)
 
     def update_key_encoder(self, momentum: float) -> None:
-        """As the method does."""
+        """Move the method's key encoder."""
         self.method.update_key_encoder(momentum)
 
     def _remember(self, backbone: nn.Module, images: tuple[Tensor], features: Tensor) -> None:

@@ -1,5 +1,7 @@
 """SimCLR (Chen, Kornblith, Norouzi, Hinton 2020): both views through one encoder, for frames of videos."""
 
+from typing import cast
+
 import torch
 from lightly.models.modules.heads import SimCLRProjectionHead
 from torch import nn
@@ -40,12 +42,12 @@ class SimCLR(Method):
     @property
     def backbone(self) -> Backbone:
         """The encoder without its projection head: what is exported."""
-        return self.encoder[0]  # type: ignore[index]
+        return cast(Backbone, self.encoder.get_submodule("0"))
 
     def forward(
-        self, batch: ViewBatch, draws: torch.Generator, attention: AttentionShares = NO_ATTENTION
+        self, batch: ViewBatch, generator: torch.Generator, attention: AttentionShares = NO_ATTENTION
     ) -> MethodOutput:
-        """The loss of a micro-batch; see `Method.forward`. Nothing is drawn; no key encoder looks anywhere."""
+        """Compute the loss of a micro-batch; see `Method.forward`. ``generator`` and ``attention`` are not used."""
         views = unit(self.encoder(torch.cat([batch.first, batch.second])))
         first, second = views.chunk(2)
         everyone = torch.cat([gather_rows_with_gradient(first), gather_rows_with_gradient(second)])

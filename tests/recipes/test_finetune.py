@@ -21,7 +21,7 @@ from framegate.recipes.finetune import finetune
 from framegate.recipes.finetuning.best_weights import BestWeights, moving_average
 from framegate.recipes.finetuning.measure import evaluation, labelled_rows
 from framegate.recipes.finetuning.validation import calibrate, uncalibrated, validate
-from framegate.recipes.training.training_run import TrainingError
+from framegate.recipes.training.training_errors import TrainingError
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.backbone_export import export_backbone
 from tests.recipes.runs import checkpoints, differing, tensors

@@ -8,6 +8,7 @@ from framegate.recipes.config.recipe import RecipeError, read_recipe
 from framegate.recipes.pretraining.build_method import make_method
 from framegate.ssl.methods.moco import MoCo
 from framegate.ssl.methods.programme_labels import Programme, ProgrammeLoss, WithProgramme
+from framegate.ssl.methods.registry import KeyEncoderSettings
 from framegate.ssl.modules.key_encoder import KeyEncoder
 
 SMALL = ["backbone.name=test_resnet", "backbone.image_size=32", "method.batch_norm=plain"]
@@ -46,7 +47,8 @@ def test_only_moco_v2_alone_goes_without_a_projection(others: str) -> None:
 def test_a_momentum_is_logged_of_the_methods_that_have_a_key_encoder(recipe: str) -> None:
     recipe_of = config(recipe)
     method = make_method(recipe_of, programmes=9)
-    assert recipe_of.method.has_key_encoder == any(isinstance(module, KeyEncoder) for module in method.modules())
+    has_key_encoder = any(isinstance(module, KeyEncoder) for module in method.modules())
+    assert isinstance(recipe_of.method, KeyEncoderSettings) == has_key_encoder
 
 
 def test_without_a_weight_nothing_is_added() -> None:

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
-from framegate.recipes.training.training_run import TrainingRun
+from framegate.recipes.training.run_setup import open_run
 
 
 class _Remembering(nn.Module):
@@ -32,7 +32,7 @@ def _note_owner_after_two_steps(rank: int, port: int, folder: Path) -> None:
     own = {"RANK": rank, "LOCAL_RANK": rank, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
     os.environ.update({name: str(value) for name, value in own.items()}, ACCELERATE_USE_CPU="1")
     overrides = [f"run_dir={folder}", "data.store=none", "log.wandb_project=null"]
-    with TrainingRun(read_recipe(PretrainConfig, "moco_small", overrides)) as run:
+    with open_run(read_recipe(PretrainConfig, "moco_small", overrides)) as run:
         assert run.processes == 2
         network = run.accelerator.prepare(_Remembering(rank))
         for _ in range(2):

@@ -28,7 +28,7 @@ from framegate.recipes.reports.demo_results import CLASSIFIERS, DemoResults, res
 from framegate.recipes.reports.outputs import json_bytes
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
-from framegate.recipes.training.training_run import StoppedError
+from framegate.recipes.training.training_errors import StoppedError
 from framegate.ssl.backbones.backbone import Backbone, load_backbone
 
 _KIND = "demo"

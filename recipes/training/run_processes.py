@@ -24,7 +24,7 @@ class RunProcesses:
 
     def __init__(self, accelerator: Accelerator, collectives: Collectives):
         self.accelerator = accelerator
-        self.collectives = together
+        self.collectives = collectives
 
     @property
     def rank(self) -> int:

@@ -56,7 +56,7 @@ class LogoStyle:
         lay(image, coverage(scaled(alpha, w, h), self.opacity), scaled(colours, w, h), round(left), round(top))
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The logo's box. See `Overlay`."""
+        """Return the logo's box. See `Overlay`."""
         left, top, right, bottom = self._box((0.0, 0.0, aspect, 1.0))
         return ((left / aspect, top, right / aspect, bottom),)
 

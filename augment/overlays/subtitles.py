@@ -82,7 +82,7 @@ class SubtitleStyle:
                 self._write(image, text, (x, top + (height - h) / 2), (line, h), sung)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The band of two lines, with room for a shadow. See `Overlay`."""
+        """Return the band of two lines, with room for a shadow. See `Overlay`."""
         room = _SHADOW * self.height
         low, high = (1 - _WIDEST) / 2, (1 + _WIDEST) / 2 + room
         if self.place == "top":

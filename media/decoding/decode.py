@@ -35,8 +35,13 @@ class TimedFrame:
 _Stamped = tuple[int, av.VideoFrame]
 
 
-class ExactReader:
-    """Takes frames from one stream of an open container, each target later than the last.
+class StreamReader:
+    """Base of the readers, which take frames from one stream of an open container in order of time.
+
+    Args:
+        container: from `open_media`.
+        stream: one of its streams.
+        deadline: when to stop; None: never.
 
     Attributes:
         damage: FFmpeg's messages about packets that do not decode, or decode with errors.
@@ -53,6 +58,25 @@ class ExactReader:
         self._context = stream.codec_context
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline or Deadline())
+
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached; None before."""
+        stamp = self._source.end_stamp
+        return None if stamp is None else self._clock.seconds(stamp)
+
+
+class ExactReader(StreamReader):
+    """Reads the frames that are shown at given times."""
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        *,
+        deadline: Deadline | None = None,
+    ) -> None:
+        super().__init__(container, stream, deadline=deadline)
         self._packets = PacketQueue(self._source)
         only_decoding_times = container.format.name == "avi" and stream.codec_context.has_b_frames
         self._in_order = only_decoding_times
@@ -63,12 +87,6 @@ class ExactReader:
         self._emptied = False  # of all it held: only a keyframe can come next
         self._leapt = False  # what is decoded now began at a keyframe that was skipped to
         self._trusted = False  # such a beginning has led to the promised frame before
-
-    @property
-    def end(self) -> float | None:
-        """Second at which the stream ends, once its end has been reached."""
-        stamp = self._source.end_stamp
-        return None if stamp is None else self._clock.seconds(stamp)
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """Yield (time asked for, frame shown at it) for each of ``times`` (seconds, ascending).

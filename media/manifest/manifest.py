@@ -18,12 +18,14 @@ _VALID_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One row of a manifest, its paths resolved.
+    """One row of a manifest, with resolved paths.
 
     Attributes:
+        id: 1 to 128 letters, digits, ``_``, ``.`` or ``-``; unique.
         video: a video file, an animated picture or a folder of pictures.
         audio: a separate audio file; None means the audio track of ``video``, unless ``own_audio`` is False.
         own_audio: whether the audio track of ``video`` counts.
+        title, description: text in any language; may be empty.
         label: nodes of the taxonomy joined by ``|``; empty where unknown.
         programme: never empty after `read_manifest`: a row without one belongs to its source file.
         split: ``train``, ``val`` or ``test``; never empty after `read_manifest`.

@@ -64,7 +64,19 @@ class AudioWindow:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One row of a store's ``videos`` table; ``label`` may be empty, ``status`` is ``ok`` or ``partial``."""
+    """One row of a store's ``videos`` table.
+
+    Attributes:
+        id: of the clip.
+        source: the file that the clip was cut from.
+        programme, split, title, description: as in the manifest.
+        label: nodes of the taxonomy joined by ``|``; may be empty.
+        duration: of the clip, in seconds.
+        frames: number of stored frames.
+        has_audio: whether audio is stored.
+        status: ``ok``, or ``partial`` where something could not be read.
+        layout: the overlays that extraction found.
+    """
 
     id: str
     source: str

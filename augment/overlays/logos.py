@@ -61,7 +61,7 @@ class LogoStyle:
         return ((left / aspect, top, right / aspect, bottom),)
 
     def _box(self, canvas: Box) -> Box:
-        """Where the logo lies, in pixels of a canvas."""
+        """Return the box of the logo, in pixels of a canvas."""
         left, top, right, bottom = canvas
         width = self.width * (right - left)
         height = width / self.aspect

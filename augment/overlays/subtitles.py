@@ -122,7 +122,7 @@ class SubtitleStyle:
 
 
 def _stacked(line: np.ndarray) -> np.ndarray:
-    """A horizontal line of square characters as a column, one under the other."""
+    """Turn a horizontal line of square characters into a column of them."""
     rows, columns = line.shape
     cells = max(round(columns / (rows * 0.75)), 1)
     padded = np.zeros((rows, -(-columns // cells) * cells), np.uint8)

@@ -203,13 +203,13 @@ def _hidden(image: np.ndarray, regions: tuple[Box, ...], how: Literal["cover", "
 
 
 def _as_rgb(image: np.ndarray) -> np.ndarray:
-    """A copy as (H, W, 3) uint8."""
+    """Return a copy as (H, W, 3) uint8."""
     picture = image if image.dtype == np.uint8 else (image * 255).round().clip(0, 255).astype(np.uint8)
     return picture.copy() if picture.ndim == 3 and picture.shape[2] == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
 
 
 def _as_before(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A painted picture in the shape and dtype that the image came in."""
+    """Return a painted picture in the shape and dtype of ``image``."""
     if image.ndim == 2 or image.shape[2] == 1:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).reshape(image.shape)
     return picture if image.dtype == np.uint8 else picture.astype(np.float32) / 255

@@ -142,7 +142,7 @@ class ExactReader(StreamReader):
                 last_needed = promised is not None and packet.pts == promised
 
     def _leaves_decoder(self, following: int | None) -> bool:
-        """Whether the next target needs nothing of what the decoder holds or has decoded."""
+        """Tell whether the next target needs no frame that the decoder holds or has decoded."""
         if following is None or self._source.lies_far(following):
             return True
         if not self._in_order:
@@ -150,7 +150,7 @@ class ExactReader(StreamReader):
         return self._packets.gap
 
     def _instead(self, target: int, shown: _Stamped | None, *, damaged: bool) -> _Stamped | None:
-        """What stands in where the promised frame did not come: of damaged packets, the nearest good frame."""
+        """Return a substitute for a promised frame that did not come: after damaged packets, the nearest good frame."""
         if not (damaged and self._trusted):
             self._start_over()
             return self._decode_until(target, None, None)
@@ -193,7 +193,7 @@ class ExactReader(StreamReader):
             self._decoded.append((stamp, frame))
 
     def _is_over(self, target: int) -> bool:
-        """Whether the packets, read to their end, tell that nothing is shown at ``target`` any more."""
+        """Tell whether all packets have been read, and nothing is shown at ``target`` any more."""
         last, end = self._packets.last_stamp, self._source.end_stamp
         return last is not None and end is not None and target >= max(end, last + self._clock.frame_ticks)
 

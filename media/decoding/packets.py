@@ -131,7 +131,7 @@ class PacketSource:
         raise MediaError("its beginning cannot be reached a second time")
 
     def _lands(self, aim: int, *, no_later_than: int) -> bool:
-        """Whether a seek to ``aim`` leads to a keyframe that is not too late; the next packet is that keyframe."""
+        """Seek to ``aim``, and tell whether that leads to a keyframe in time, which is then the next packet."""
         if not self._move(aim):
             return False
         for packet in self._demuxed:

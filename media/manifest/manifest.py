@@ -132,7 +132,7 @@ class _RowReader:
         self._splits = Nearest(SPLITS)
 
     def read(self, line: int, text: dict[str, str] | RowProblem) -> Clip | None:
-        """The clip of one row; None where the row has errors, which are noted."""
+        """Return the clip of one row; None if the row has errors, which are added to ``problems``."""
         known = len(self.problems)
         if isinstance(text, RowProblem):
             self._note(line, text.what)

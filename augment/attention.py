@@ -190,13 +190,13 @@ def _interpolation(low: Tensor, high: Tensor, size: int) -> Tensor:
 def _chosen_samples(
     count: int, generator: torch.Generator, probability: float, theta: tuple[float, float], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Which samples are changed, (B,) bool, and their thresholds, (B,)."""
+    """Draw which samples are changed, (B,) bool, and their thresholds, (B,)."""
     uniform = torch.rand(2, count, generator=generator, device=generator.device).to(device)
     return uniform[0] < probability, theta[0] + (theta[1] - theta[0]) * uniform[1]
 
 
 def _enlarged(maps: Tensor, size: tuple[int, int] | torch.Size, keep_out: Tensor | None) -> Tensor:
-    """The maps at the images' size, (B, 1, H, W), zero inside the boxes."""
+    """Enlarge the maps to the images' size, (B, 1, H, W), with zeros inside the boxes."""
     if min(maps.shape[-2:]) < LEAST_SIDE:
         raise ValueError(
             f"an attention map of {maps.shape[-2]}×{maps.shape[-1]} cells is too coarse, "
@@ -234,7 +234,7 @@ def _grown(low: Tensor, high: Tensor, *, by: Tensor, limit: int) -> tuple[Tensor
 
 
 def _cut_free(boxes: Tensor, obstacle: Tensor) -> Tensor:
-    """Boxes (B, 4) less the side that loses least to be clear of an obstacle (B, 4) each, where the two meet."""
+    """Cut each of the boxes (B, 4) at the side where least is lost, so that it does not touch its obstacle (B, 4)."""
     left, top, right, bottom = boxes.unbind(dim=1)
     x0, y0, x1, y1 = obstacle.unbind(dim=1)
     meet = (left < x1) & (x0 < right) & (top < y1) & (y0 < bottom)

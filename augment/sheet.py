@@ -29,7 +29,7 @@ Draw = Callable[[np.ndarray, Anchor, int, random.Random], np.ndarray]  # frame, 
 
 
 class Augmentation(NamedTuple):
-    """A row of the sheet. Rows of one ``style`` draw alike: what is masked is what is painted in the row above."""
+    """A row of the sheet. Rows of one ``style`` use the same random numbers: a mask hides what the row above paints."""
 
     draw: Draw
     style: str
@@ -139,7 +139,7 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
 
 
 def _drawn(style: type[Overlay], rng: random.Random, having: Callable[[Any], bool] = bool) -> Overlay:
-    """A style that fulfils a condition."""
+    """Draw styles until one fulfils a condition."""
     return next(drawn for drawn in iter(lambda: style.draw(rng), None) if having(drawn))
 
 
@@ -160,7 +160,7 @@ def _masker(style: type[Overlay]) -> Draw:
 
 
 def _moving_logo(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
-    """A frame three times, one under the other, as three frames of a clip."""
+    """Paint three frames of a clip, one below the other."""
     logo = _drawn(LogoStyle, rng, lambda style: style.moving)
     clip, seed = [frame.copy() for _ in range(3)], rng.random()
     for moment, picture in enumerate(clip):
@@ -171,7 +171,7 @@ def _moving_logo(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Ran
 def _attention_rows(
     frames: Sequence[np.ndarray], size: int, seed: int, attention: Attention
 ) -> list[tuple[str, list[np.ndarray]]]:
-    """The maps over the frames, the frames with the strongest part dropped, and zoomed into the strong part."""
+    """Return rows with the maps over the frames, with the strongest part dropped, and zoomed into the strong part."""
     import torch  # takes a second to import, and only backbones need it
 
     from framegate.augment.attention import crop, drop
@@ -192,7 +192,7 @@ def _attention_rows(
 
 
 def _with_boxes(frame: np.ndarray, layout: Layout) -> np.ndarray:
-    """The frame with its borders, logos and subtitle bands outlined."""
+    """Outline the borders, logos and subtitle bands of a frame."""
     frame = frame.copy()
     height, width = frame.shape[:2]
     found: list[tuple[str, Box]] = [("borders", layout.borders)] if layout.borders != (0.0, 0.0, 1.0, 1.0) else []
@@ -205,7 +205,7 @@ def _with_boxes(frame: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _row(name: str, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """A label and the pictures beside it, each made to fit a square."""
+    """Draw a label, and beside it the pictures, each fitted into a square."""
     label = np.full((size, _LABEL, 3), 255, np.uint8)
     for line, words in enumerate(name.split(", ")):
         cv2.putText(label, words, (4, 14 + 14 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
@@ -216,7 +216,7 @@ def _row(name: str, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
 
 
 def _fitted(picture: np.ndarray, size: int) -> np.ndarray:
-    """A picture scaled into a white square."""
+    """Scale a picture into a white square."""
     height, width = picture.shape[:2]
     scale = size / max(height, width)
     small = cv2.resize(

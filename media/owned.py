@@ -133,7 +133,7 @@ def delete_listed(folder: Path, *, kinds: Iterable[str]) -> bool:
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, _Sort]]:
-    """All that lies below ``folder``, by its relative name; what a link leads to does not."""
+    """Yield the relative name and the sort of everything below ``folder``; links are not followed."""
     waiting = [folder]
     while waiting:
         try:
@@ -149,7 +149,7 @@ def _entries(folder: Path) -> Iterator[tuple[str, _Sort]]:
 
 
 def _read(folder: Path, kinds: Iterable[str]) -> _Names:
-    """What the marker of ``folder`` lists; one that is absent, damaged or of another kind lists nothing."""
+    """Return what the marker of ``folder`` lists; nothing if it is absent, damaged or of another kind."""
     try:
         with open_plain(folder / MARKER, os.O_RDONLY) as file:
             marker = json.loads(file.read(_MARKER_BYTES))

@@ -42,7 +42,7 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
 
 
 def _shrunk(frame: np.ndarray) -> np.ndarray:
-    """A frame of at most `_WIDTH` columns: halved while that leaves enough, which is cheap, then resized."""
+    """Shrink a frame to at most `_WIDTH` columns: by whole factors first, which is cheap, then to the exact size."""
     height, width = frame.shape[:2]
     if width <= _WIDTH:
         return frame

@@ -74,16 +74,16 @@ def _upright_edges(frame: np.ndarray) -> np.ndarray:
 
 
 def _stays(upright: list[np.ndarray], box: PixelBox) -> bool:
-    """Whether the edges in a band are the same all the time: a part of the picture, or a lasting text, no subtitles."""
+    """Tell whether the edges in a band never change: then it is a part of the picture or a lasting text."""
     inside = [edges[box[1] : box[3], box[0] : box[2]] for edges in upright]
     share = np.mean(inside, axis=0) / 255  # of the frames in which a pixel is an edge
     return bool((share * share).sum() > _SAME * share.sum())
 
 
 def _blocks(upright: np.ndarray) -> list[_Block]:
-    """Blocks of a frame's edges that are shaped and centred as one or two lines of text.
+    """Find blocks of a frame's edges that are shaped and centred like one or two lines of text.
 
-    Looked for at half size where the frame is large enough.
+    Large frames are searched at half size.
     """
     half = 2 if upright.shape[0] > 160 else 1
     edges = cv2.resize(upright, (upright.shape[1] // half, upright.shape[0] // half), interpolation=cv2.INTER_AREA)

@@ -90,7 +90,7 @@ def _edges(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _summed(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of the frames' gradients, across and down (2, H, W, 3), and of their squared lengths (H, W, 3)."""
+    """Sum the frames' gradients, across and down (2, H, W, 3), and their squared lengths (H, W, 3)."""
     shape = frames[0].shape
     sums, squares = np.zeros((2, *shape), np.float32), np.zeros((2, *shape), np.float32)
     for frame in frames:
@@ -106,7 +106,7 @@ def _summed(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _strongest(of_colours: np.ndarray) -> np.ndarray:
-    """The largest of three colours' values at each place."""
+    """Return the largest of the three colours' values at each place."""
     red, green, blue = cv2.split(of_colours)
     strongest: np.ndarray = cv2.max(cv2.max(red, green), blue)
     return strongest

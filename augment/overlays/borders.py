@@ -43,7 +43,7 @@ class BorderStyle:
                 fill(image, box, self.fill)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The bars. See `Overlay`."""
+        """Return the bars. See `Overlay`."""
         return border_bars(self.inside)
 
 

@@ -89,7 +89,7 @@ def border_bars(inside: Box) -> tuple[Box, ...]:
 
 
 def _mean_of_rest(image: np.ndarray, regions: Sequence[PixelBox]) -> np.ndarray:
-    """The mean colour of what lies in no region; black if nothing does."""
+    """Return the mean colour of the pixels outside all regions; black if there are none."""
     rest = np.ones(image.shape[:2], np.uint8)
     for left, top, right, bottom in regions:
         rest[top:bottom, left:right] = 0

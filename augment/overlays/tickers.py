@@ -60,7 +60,7 @@ class TickerStyle:
                 break
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The bar. See `Overlay`."""
+        """Return the bar. See `Overlay`."""
         return (self._box(),)
 
     def _box(self) -> Box:
@@ -108,7 +108,7 @@ class ClockStyle:
         lay(image, coverage(scaled(plate, right - left, bottom - top)), self.ink, round(left), round(top))
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The clock's box. See `Overlay`."""
+        """Return the clock's box. See `Overlay`."""
         return (self._box(),)
 
     def _box(self) -> Box:

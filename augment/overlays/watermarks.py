@@ -55,7 +55,7 @@ class WatermarkStyle:
             lay(image, coverage(scaled(plate, width, bottom - top), self.opacity), self.colour, round(left), round(top))
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """One box a text. See `Overlay`."""
+        """Return a box for each text. See `Overlay`."""
         return self._tiles()
 
     def _tiles(self) -> tuple[Box, ...]:
@@ -102,7 +102,7 @@ class RoundedFrameStyle:
         lay(image, alpha[::-1, ::-1], self.colour, x1 - radius, y1 - radius)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The edges and the corners. See `Overlay`."""
+        """Return the edges and the corners. See `Overlay`."""
         x, y = min(1.0, 1 / aspect), min(1.0, aspect)  # the shorter side as a share of the width, and of the height
         edge_x, edge_y = self.thickness * x, self.thickness * y
         x, y = edge_x + self.radius * x, edge_y + self.radius * y

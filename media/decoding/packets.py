@@ -90,7 +90,7 @@ class PacketSource:
         return packet
 
     def lies_far(self, target: int) -> bool:
-        """Whether the index knows a keyframe shown before ``target`` that lies far ahead of what has been read."""
+        """Tell whether the index has a keyframe shown before tick ``target`` far ahead of what has been read."""
         return self._keyframe_far_ahead(target) is not None
 
     def jump(self, target: int) -> bool:
@@ -131,7 +131,7 @@ class PacketSource:
         raise MediaError("its beginning cannot be reached a second time")
 
     def _lands(self, aim: int, *, no_later_than: int) -> bool:
-        """Whether a seek to ``aim`` leads to a keyframe that is not too late; the next packet is that keyframe."""
+        """Seek to ``aim``, and tell whether that leads to a keyframe in time, which is then the next packet."""
         if not self._move(aim):
             return False
         for packet in self._demuxed:
@@ -212,11 +212,11 @@ class PacketQueue:
         return True
 
     def holds(self, stamp: int) -> bool:
-        """Whether the packet of the frame at ``stamp`` has yet to be taken."""
+        """Tell whether the packet of the frame at tick ``stamp`` is still in the queue."""
         return any(packet.pts == stamp for packet in self._queue)
 
     def stamp_shown_at(self, target: int) -> int | None:
-        """The timestamp of the frame shown at ``target``, which has been skipped to; None before the first."""
+        """Return the timestamp of the frame shown at tick ``target``, after `skip_to`; None before the first frame."""
         shown = max((stamp for stamp in self._stamps if stamp <= target), default=None)
         if shown is not None:
             self._stamps = [stamp for stamp in self._stamps if stamp >= shown]

@@ -73,7 +73,7 @@ def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) ->
 
 @contextmanager
 def _descriptor(path: Path) -> Iterator[int]:
-    """A descriptor of a plain file; opening a pipe does not wait for its other end."""
+    """Open a plain file, and yield its descriptor; opening a pipe does not wait for its other end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -108,7 +108,7 @@ def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
 
 
 def _is_vp9(stream: av.VideoStream) -> bool:
-    """Whether threads of frames are unsafe: after a seek they use frames that are gone (FFmpeg before 8.1.3)."""
+    """Tell whether frame threads are unsafe: FFmpeg before 8.1.3 uses freed VP9 frames after a seek."""
     return stream.codec_context is not None and stream.codec_context.name == "vp9"
 
 

@@ -215,7 +215,7 @@ class _ClipExtraction:
             self.fail(stage, str(error) or type(error).__name__)
 
     def fail(self, stage: str, error: str) -> None:
-        """Keep the first thing that went wrong, with FFmpeg's first words on it, which name the cause, and its last."""
+        """Keep the first error, with FFmpeg's first message, which names the cause, and its last ones."""
         if not self._stage:
             words = [*self._words[:1], *self._words[1:][-2:]]
             messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
@@ -224,7 +224,7 @@ class _ClipExtraction:
     # -- what is told ------------------------------------------------------------------------------------------------
 
     def row(self) -> dict[str, Any] | None:
-        """The clip's row of ``videos``; None if it names media and none could be read."""
+        """Return the clip's row of ``videos``; None if it names media and none could be read."""
         clip, part, layout = self._clip, self._part, self._layout
         if self._lost:
             return None
@@ -246,7 +246,7 @@ class _ClipExtraction:
         }
 
     def failure(self) -> dict[str, Any] | None:
-        """The clip's line of ``failures.jsonl``; None if nothing went wrong."""
+        """Return the clip's line of ``failures.jsonl``; None if nothing went wrong."""
         if self._lost and not self._stage:
             self.fail("video", "neither frames nor sound in it")
         if not self._stage:

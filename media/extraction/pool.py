@@ -95,7 +95,7 @@ class _Worker:
         return self._began + timeout - time.monotonic()
 
     def ended(self, timeout: float) -> bool:
-        """Whether the item is done, one way or another."""
+        """Tell whether the item is finished, failed or out of time; kill the process in the latter case."""
         try:
             while self.pipe.poll():
                 self.error = self.pipe.recv()
@@ -129,7 +129,7 @@ class _Worker:
 
 
 def _serve(task: Callable[[int, Any], None], pipe: Connection, memory_mb: int) -> None:
-    """The life of a worker process."""
+    """Run a worker process until its pipe is closed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # some decoders print past FFmpeg's log
     with limited_memory(memory_mb):
         pipe.send(_READY)

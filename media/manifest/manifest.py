@@ -18,12 +18,14 @@ _VALID_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One row of a manifest, its paths resolved.
+    """One row of a manifest, with resolved paths.
 
     Attributes:
+        id: 1 to 128 letters, digits, ``_``, ``.`` or ``-``; unique.
         video: a video file, an animated picture or a folder of pictures.
         audio: a separate audio file; None means the audio track of ``video``, unless ``own_audio`` is False.
         own_audio: whether the audio track of ``video`` counts.
+        title, description: text in any language; may be empty.
         label: nodes of the taxonomy joined by ``|``; empty where unknown.
         programme: never empty after `read_manifest`: a row without one belongs to its source file.
         split: ``train``, ``val`` or ``test``; never empty after `read_manifest`.
@@ -130,7 +132,7 @@ class _RowReader:
         self._splits = Nearest(SPLITS)
 
     def read(self, line: int, text: dict[str, str] | RowProblem) -> Clip | None:
-        """The clip of one row; None where the row has errors, which are noted."""
+        """Return the clip of one row; None if the row has errors, which are added to ``problems``."""
         known = len(self.problems)
         if isinstance(text, RowProblem):
             self._note(line, text.what)

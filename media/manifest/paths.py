@@ -70,7 +70,7 @@ def _blobs_of(folder: Path) -> list[Path]:
 
 
 def _resolve(path: Path, *, exists: bool) -> Path:
-    """The path without links and ``..``.
+    """Return the path without links and ``..``.
 
     Raises:
         PathError: links lead round in a circle.
@@ -91,7 +91,7 @@ def _circle() -> PathError:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What is known of a file; None where there is none, or none that can be looked at: opening it will say why."""
+    """Return the status of a file; None if there is none or it cannot be read: opening it will say why."""
     try:
         return path.stat()
     except OSError as error:
@@ -110,7 +110,7 @@ def _is_plain(status: os.stat_result) -> bool:
 
 
 def _link_out_of(pictures: Path, folder: Path) -> str | None:
-    """The name of a picture in ``pictures`` that is a link to something outside ``folder``; None if there is none."""
+    """Return the name of a picture in ``pictures`` that is a link out of ``folder``, or None."""
     with os.scandir(pictures) as entries:
         links = [entry.name for entry in entries if entry.is_symlink()]
     return next((name for name in sorted(links) if not _leads_into(pictures / name, folder)), None)

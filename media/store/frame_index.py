@@ -140,7 +140,7 @@ def _video_rows(ids: pa.Array, row_of: dict[str, int], shard: Path) -> np.ndarra
 
 
 def _extents(column: pa.Array, file: pa.Buffer) -> tuple[np.ndarray, np.ndarray]:
-    """Where in the mapped file the values of a binary column lie: offsets and lengths."""
+    """Return the offsets and lengths of a binary column's values in the mapped file."""
     _, offsets, data = column.buffers()
     bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
     return data.address - file.address + bounds[:-1], np.diff(bounds)

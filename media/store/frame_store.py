@@ -64,7 +64,19 @@ class AudioWindow:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One row of a store's ``videos`` table; ``label`` may be empty, ``status`` is ``ok`` or ``partial``."""
+    """One row of a store's ``videos`` table.
+
+    Attributes:
+        id: of the clip.
+        source: the file that the clip was cut from.
+        programme, split, title, description: as in the manifest.
+        label: nodes of the taxonomy joined by ``|``; may be empty.
+        duration: of the clip, in seconds.
+        frames: number of stored frames.
+        has_audio: whether audio is stored.
+        status: ``ok``, or ``partial`` where something could not be read.
+        layout: the overlays that extraction found.
+    """
 
     id: str
     source: str
@@ -140,7 +152,7 @@ class FrameStore:
 
     @property
     def extraction(self) -> tuple[ExtractOptions, bool]:
-        """How clips were taken, and whether overlays were looked for; the defaults, where an older store says nothing.
+        """The options of the extraction, and whether it looked for overlays; defaults for older stores without them.
 
         Raises:
             MediaError: the store's ``extract.json`` is damaged.
@@ -243,7 +255,7 @@ class FrameStore:
             raise MediaError(f"{self.path}: frame {index}, of clip {self._clip(index)}: {error}") from None
 
     def _clip(self, index: int) -> str:
-        """Return the id of the clip that frame number ``index`` is of."""
+        """Return the id of the clip of frame number ``index``."""
         name: str = self.videos["id"][int(self._frames.row(index)["video"])].as_py()
         return name
 

@@ -108,7 +108,7 @@ class RowWriter:
 
 
 def _whole_batches(folder: Path, name: str) -> list[pa.RecordBatch]:
-    """The batches of the latest writer's stream, which may break off anywhere."""
+    """Read the complete batches of the latest writer's stream, which may end anywhere."""
     batches: list[pa.RecordBatch] = []
     written = [path for path in folder.glob(f"{name}.*") if path.suffix[1:].isdigit() and is_plain_file(path)]
     latest = max(written, key=lambda path: path.stat().st_mtime, default=None)

@@ -21,7 +21,7 @@ _BATCH_ROWS, _BATCH_BYTES = 1024, 32 << 20
 
 @dataclass
 class State:
-    """What has been committed: the first ``clips`` clips, in the first ``shards`` shards, after ``seconds`` of work."""
+    """The committed state: the first ``clips`` clips are in the first ``shards`` shards, after ``seconds`` of work."""
 
     clips: int = 0
     shards: int = 0

@@ -189,7 +189,7 @@ def _audit_kind(
     c: float,
     seed: int,
 ) -> tuple[OverlayAudit, np.ndarray]:
-    """The figures of one kind, and its score (1 + draws,) resampled."""
+    """Audit one kind of overlay; return its measures, and its resampled scores (1 + draws,)."""
     fit, test = chosen.fit, ~chosen.fit
     rng = np.random.default_rng([seed, *kind.encode()])
     anyone = rng.permutation(np.arange(len(fit)) % OVERLAYS)
@@ -247,7 +247,7 @@ def _accuracies(
     *,
     c: float,
 ) -> dict[float, dict[str, np.ndarray]]:
-    """For each ρ, balanced accuracy ``clean``, ``same`` and ``swapped``, and ``gap``, each (1 + draws,) resampled."""
+    """Return balanced accuracy ``clean``, ``same`` and ``swapped``, and ``gap``, for each ρ, resampled (1 + draws,)."""
     fit, test = chosen.fit, np.flatnonzero(~chosen.fit)
     classes = chosen.classes
     assert classes is not None
@@ -271,7 +271,7 @@ def _accuracies(
 
 
 def _above(share: np.ndarray | float, chance: np.ndarray | float) -> np.ndarray:
-    """How far a share is above chance, from 0 at chance to 1."""
+    """Scale a share to 0 at chance and 1 at most."""
     above: np.ndarray = np.clip((share - chance) / (1 - chance), 0, 1)
     return above
 

@@ -189,7 +189,7 @@ def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> n
 
 
 def _as_folder(name: str, *, weights: bool) -> str:
-    """Of a name on the hub ``local-dir:PATH`` of its copy in the hub's cache; other names as they are."""
+    """Return ``local-dir:PATH`` of the cached copy of a name on the hub; return other names as they are."""
     if not name.startswith(_HUB):
         return name
     try:
@@ -203,7 +203,7 @@ def _as_folder(name: str, *, weights: bool) -> str:
 
 
 def _weights_in(name: str) -> str | None:
-    """The file of a folder that timm takes weights from; None for a name of timm's registry."""
+    """Return the file of a folder that timm takes weights from; None for a name of timm's registry."""
     if not name.startswith(_FOLDER):
         return None
     folder = Path(name.removeprefix(_FOLDER))
@@ -221,7 +221,7 @@ def _size_errors(weights: str) -> Iterator[None]:
 
 @contextmanager
 def _config_errors(folder: Path) -> Iterator[None]:
-    """What timm met in the ``config.json`` of a backbone folder, in a line."""
+    """Turn errors of timm about the ``config.json`` of a backbone folder into one line."""
     try:
         yield
     except Exception as error:  # it raises whatever comes of what it reads there

@@ -136,7 +136,7 @@ def _translate(backbone: Backbone, file: Path) -> None:
 
 
 def _plain(backbone: Backbone) -> Backbone:
-    """A copy for evaluation on the CPU, contiguous: safetensors takes nothing else, and training may leave others."""
+    """Copy the backbone to the CPU for evaluation, with contiguous tensors, as safetensors needs them."""
     return copy.deepcopy(backbone).cpu().float().eval().to(memory_format=torch.contiguous_format)
 
 
@@ -161,7 +161,7 @@ def _write_folder(folder: Path, card: str, write: Callable[[Path], object]) -> N
 
 
 def _config(backbone: Backbone) -> dict[str, Any]:
-    """What timm needs to know of these weights; nothing of the weights it would have downloaded for this model."""
+    """Return timm's config for these weights, without the facts about weights that timm would download."""
     of_timm = backbone.model.pretrained_cfg
     size = [3, backbone.image_size, backbone.image_size]
     return {

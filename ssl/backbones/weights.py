@@ -120,7 +120,7 @@ _MAX_PREFIXES = 40
 
 
 def _best_reading(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn.Module) -> tuple[KeyLayout, str]:
-    """The layout and the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) that find the most of ``wanted``."""
+    """Return the layout and the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) that find most of ``wanted``."""
     keys = [key for key in wanted if not _is_optional(key)]
     sizes = [wanted[key].numel() for key in keys]
     layouts = key_layouts(model)
@@ -156,13 +156,13 @@ def _fit(tensor: Tensor, wanted: Tensor, key: str, model: Any) -> Tensor:
 
 
 def _classifiers(model: Any, layout: KeyLayout) -> tuple[str, ...]:
-    """Where the classifier's tensors stand: prefixes of their names."""
+    """Return the prefixes of the names of the classifier's tensors."""
     names = model.pretrained_cfg.get("classifier") or ()
     return tuple(layout(f"{name}.") for name in ((names,) if isinstance(names, str) else names))
 
 
 def _surplus(unused: list[str], used: Iterable[str], prefix: str, classifiers: tuple[str, ...]) -> list[str]:
-    """Of the tensors without a use, those that belong to the network: it is a deeper or another one."""
+    """Return the unused tensors that belong to the network itself: then it is deeper, or another one."""
     parts = {name.removeprefix(prefix).split(".")[0] for name in used}
     inside = [name.removeprefix(prefix) for name in unused if name.startswith(prefix)]
     return [
@@ -180,6 +180,6 @@ def _is_optional(key: str) -> bool:
 
 
 def _is_beside(part: str) -> bool:
-    """Whether a name's first part is of a head, a queue or a key encoder."""
+    """Tell whether the first part of a name belongs to a head, a queue or a key encoder."""
     named = part.endswith("head") or part.startswith(("pred", "queue")) or any(name in part for name in _BESIDE_WITHIN)
     return part in _BESIDE or (named and _WORD.fullmatch(part) is not None)

@@ -128,7 +128,7 @@ class ViewPairs(Dataset[Pair]):
         return int(np.random.default_rng([self.seed, epoch, frame, _NEIGHBOUR]).choice(candidates))
 
     def _donor(self, epoch: int, frame: int) -> int:
-        """A frame of another source; in a store of a single source, any frame."""
+        """Draw a frame of another source; in a store with a single source, any frame."""
         rng = np.random.default_rng([self.seed, epoch, frame, _DONOR])
         source = self.source_of[frame]
         first, last = np.searchsorted(self.source_of, [source, source + 1], sorter=self._by_source)

@@ -132,7 +132,7 @@ class _NotUsedError(FramegateError, ValueError):
 
 
 def _links(folder: Path) -> str | None:
-    """What is wrong with a folder of features that leads elsewhere."""
+    """Return an error message if a folder of features, or the folder above it, is a link; else None."""
     for path in (folder, folder.parent):
         if path.is_symlink():
             return f"{path} is a link"
@@ -185,7 +185,7 @@ def _keep(tensors: dict[str, Tensor], folder: Path, key: bytes, about: dict[str,
 
 
 def _code(key: bytes, message: bytes) -> str:
-    """The message's authentication code (HMAC-SHA256): who lacks the key can neither make nor guess it."""
+    """Return the message's authentication code (HMAC-SHA256), which cannot be made without the key."""
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
@@ -199,7 +199,7 @@ def _fits(found: list[int], wanted: Shape) -> bool:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether all numbers of a tensor are finite, without a second tensor of its size."""
+    """Tell whether all numbers of a tensor are finite, without a second tensor of its size."""
     return not tensor.numel() or all(bool(torch.isfinite(edge)) for edge in torch.aminmax(tensor))
 
 

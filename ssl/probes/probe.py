@@ -159,7 +159,7 @@ def _memory(split: LevelSplit, frames: ProbeFrames) -> np.ndarray:
 def _draw_clips(
     classes: np.ndarray, video: np.ndarray, memory: np.ndarray, count: int, *, rng: Sequence[int]
 ) -> np.ndarray:
-    """A random frame of each of ``count`` random clips of each class."""
+    """Draw a random frame of each of ``count`` random clips of each class."""
     random = np.random.default_rng(rng)
     shuffled = random.permutation(np.flatnonzero(memory))
     _, first = np.unique(video[shuffled], return_index=True)  # of each clip the frame that came first

@@ -27,7 +27,7 @@ def user_key() -> bytes | None:
 
 
 def _key_in(folder: Path) -> bytes:
-    """The key that a folder holds or gets.
+    """Return the key in a folder; create it if there is none.
 
     Raises:
         OSError: it cannot be kept there, or others could have put or read it there.

@@ -39,7 +39,7 @@ from framegate.recipes.reports.cards import classifier_card
 from framegate.recipes.reports.finetune_report import write_finetune_report
 from framegate.recipes.training.data_digest import data_digest
 from framegate.recipes.training.optimizers import build_optimizer, set_lr
-from framegate.recipes.training.run_setup import open_run
+from framegate.recipes.training.run_setup import RunSetup, open_run
 from framegate.recipes.training.training_run import TrainingRun
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.data_workers import usable_workers
@@ -108,8 +108,9 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
         )
         clips = StoreClips(store, model.prepare, sampling, labels=labels, features=features)
         noise = noise_features(kept, clips, seed=config.seed)
+        loader = _loader(config, clips, order, setup)
         run = TrainingRun(restored, total_steps=order.total_steps)
-        batches = run.batches(_loader(config, clips, order, run))
+        batches = run.batches(loader)
 
         wrapped.train()
         for step in range(run.first_step, order.total_steps):  # a step is an optimizer update
@@ -259,16 +260,16 @@ def _generator(seed: int, step: int, micro: int, rank: int) -> torch.Generator:
 
 
 def _loader(
-    config: FinetuneConfig, clips: StoreClips, order: FrameOrder | BalancedOrder, run: TrainingRun
+    config: FinetuneConfig, clips: StoreClips, order: FrameOrder | BalancedOrder, setup: RunSetup
 ) -> DataLoader[ClipSample]:
     return DataLoader(
         clips,
         batch_sampler=MicroBatches(
             order,  # type: ignore[arg-type]  # all that it takes of an order is its batches and their size
-            first_step=run.first_step,
+            first_step=setup.first_step,
             accumulate=config.optim.accumulate,
-            rank=run.rank,
-            processes=run.processes,
+            rank=setup.rank,
+            processes=setup.processes,
         ),
         collate_fn=collate,
         num_workers=usable_workers(config.data.workers),

@@ -70,9 +70,10 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
         steps = PretrainSchedule.of(config, order)
         wrapped, optimizer = setup.accelerator.prepare(method, make_optimizer(config.optim, method))
         restored = setup.restore(modules={"method": method}, optimizer=optimizer, data=data_digest(config.data.store))
+        loader = _loader(config, store, order, setup)
         run = TrainingRun(restored, total_steps=order.total_steps)
         watch = PretrainWatch(run, config, store)
-        batches = run.batches(_loader(config, store, order, run))
+        batches = run.batches(loader)
         memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format
 
         wrapped.train()
@@ -149,10 +150,10 @@ def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:
     return order
 
 
-def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: TrainingRun) -> DataLoader[Pair]:
+def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, setup: RunSetup) -> DataLoader[Pair]:
     workers = config.data.workers
     if workers is None:
-        workers = max(1, usable_cores() // run.processes)
+        workers = max(1, usable_cores() // setup.processes)
     views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
     return DataLoader(
         ViewPairs(
@@ -164,14 +165,14 @@ def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, run: T
         ),
         batch_sampler=MicroBatches(
             order,
-            first_step=run.first_step,
+            first_step=setup.first_step,
             accumulate=config.optim.accumulate,
-            rank=run.rank,
-            processes=run.processes,
+            rank=setup.rank,
+            processes=setup.processes,
         ),
         collate_fn=collate,
         num_workers=usable_workers(workers),
-        pin_memory=run.accelerator.device.type == "cuda",
+        pin_memory=setup.accelerator.device.type == "cuda",
         worker_init_fn=_one_thread,
         generator=torch.Generator(),  # the loader's own draws leave the run's random state alone
     )

@@ -38,7 +38,7 @@ class RunProcesses:
 
     @property
     def is_main(self) -> bool:
-        """Whether this process is the one that writes and talks."""
+        """Whether this process is the one that writes files and messages."""
         return bool(self.accelerator.is_main_process)
 
     def on_main(self, work: Callable[[], object]) -> None:

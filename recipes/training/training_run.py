@@ -75,7 +75,7 @@ class TrainingRun(RunProcesses):
         self.total_steps = step
 
     def batches(self, loader: DataLoader[Any]) -> Iterator[Any]:
-        """The loader's batches, and if one of its workers dies, the rest of the step's made here.
+        """Iterate over the loader's batches; if one of its workers dies, make the rest of the step's in this process.
 
         A dead worker (out of memory, most often) ends the run, but not in the middle of a step: the state is saved
         after it. The loader's dataset and batch sampler must give the same whenever they are asked.
@@ -83,7 +83,7 @@ class TrainingRun(RunProcesses):
         return batches_despite_deaths(loader, on_death=self._note_death)
 
     def waiting(self) -> Waiting:
-        """A context for the time that the loop waits for data."""
+        """Return a context that measures how long the loop waits for data."""
         return self._interval.waiting
 
     def check(self, values: torch.Tensor) -> None:
@@ -91,10 +91,10 @@ class TrainingRun(RunProcesses):
         self._finite &= values.detach().isfinite().all()
 
     def log_due(self, step: int) -> bool:
-        """Whether a row is to be written after update ``step``.
+        """Return whether a row is to be written after update ``step``.
 
         Raises:
-            TrainingError: it is, and the loss was not a number since the last: there is nothing to compute figures of.
+            TrainingError: it is, but a loss since the last row was not a number.
         """
         due = self._logs(step)
         if due:
@@ -102,12 +102,12 @@ class TrainingRun(RunProcesses):
         return due
 
     def probe_due(self, step: int) -> bool:
-        """Whether the network is to be probed after update ``step``."""
+        """Return whether the network is to be probed after update ``step``."""
         every = self.config.log.probe_every
         return every is not None and step % every == 0
 
     def audit_due(self, step: int) -> bool:
-        """Whether the network is to be audited after update ``step``."""
+        """Return whether the network is to be audited after update ``step``."""
         every = self.config.log.audit_every
         return every is not None and step % every == 0
 
@@ -141,10 +141,9 @@ class TrainingRun(RunProcesses):
         new_best = self._logs(step) and self.collectives.any(self._new_best)
         if step % self.config.checkpoint.every == 0 or step == self.total_steps or new_best or why:
             # An update may have spoilt the weights though its own loss was a number: such a state is not worth keeping.
-            for tensor in (
-                tensor for module in self._restored.modules.values() for tensor in module.state_dict().values()
-            ):
-                self.check(tensor)
+            for module in self._restored.modules.values():
+                for tensor in module.state_dict().values():
+                    self.check(tensor)
             self._refuse_nan(step)
             self._save(step)
         self._new_best = False

@@ -1,4 +1,4 @@
-"""Attention at no further forward: what the key encoder saw, and the queries' views changed where it looked.
+"""Attention without a further forward: the queries' views, changed where the key encoder looked.
 
 In a symmetric method the key encoder sees both full views anyway. Its feature map says where it looked, and there the
 query's view is dropped, or zoomed into (after WS-DAN: Hu et al. 2019, §3.2, whose maps cost a forward of their own).
@@ -23,7 +23,7 @@ LEAST_AREA = 0.2  # share of the frame that is seen after the random crop and th
 def encode_keys(
     encoder: KeyEncoder, views: Sequence[Tensor], generator: torch.Generator | None, *, with_maps: bool
 ) -> tuple[Tensor, Tensor | None]:
-    """Keys of all processes, and where asked for, the maps of what this process's views were looked at for.
+    """Encode all processes' views as keys, and where asked for, map where the key encoder looked in this process's.
 
     Args:
         encoder: its encoder is a `Backbone` and a head in sequence.
@@ -49,7 +49,7 @@ def encode_keys(
 def guided_queries(
     batch: ViewBatch, maps: Tensor | None, shares: AttentionShares, generator: torch.Generator
 ) -> Tensor:
-    """Both views as queries (2B, 3, S, S), some with the part dropped that was looked at, or zoomed into it.
+    """Return both views as queries (2B, 3, S, S); in some the part that the key encoder looked at is dropped or zoomed.
 
     Known overlays are neither zoomed into nor dropped. A sample that is drawn for both is zoomed.
 
@@ -63,9 +63,8 @@ def guided_queries(
     if maps is None:
         return images
     count = len(batch.first)
-    uniform = (
-        torch.rand(4, 2, processes() * count, generator=generator)[:, :, own_rows(count)].flatten(1).to(images.device)
-    )
+    everywhere = torch.rand(4, 2, processes() * count, generator=generator)
+    uniform = everywhere[:, :, own_rows(count)].flatten(1).to(images.device)
     dropped, cropped = uniform[0] < shares.drop, uniform[1] < shares.crop
     drop_at = _between(DROP_THRESHOLDS, uniform[2])
     crop_at = _between(CROP_THRESHOLDS, uniform[3])

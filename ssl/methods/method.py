@@ -1,4 +1,4 @@
-"""What every pretraining method has in common, as far as the training loop is concerned."""
+"""What the training loop calls: the interface of every pretraining method."""
 
 from typing import NamedTuple
 
@@ -10,7 +10,10 @@ from framegate.ssl.data.view_pairs import ViewBatch
 
 
 class AttentionShares(NamedTuple):
-    """How likely the query's view is changed where the key encoder looked; see `framegate.ssl.methods.guided_views`."""
+    """Probabilities, 0 to 1, that a query's view is changed where the key encoder looked.
+
+    See `framegate.ssl.methods.guided_views`.
+    """
 
     drop: float = 0.0
     crop: float = 0.0
@@ -20,7 +23,7 @@ NO_ATTENTION = AttentionShares()
 
 
 class MethodOutput(NamedTuple):
-    """What one forward gives: the loss, and without gradient what diagnostics and the queue want."""
+    """Output of one forward: the loss, and without gradient, what diagnostics and the queue need."""
 
     loss: Tensor
     """() mean over the micro-batch of this process."""
@@ -37,15 +40,16 @@ class MethodOutput(NamedTuple):
 
 
 class Method(nn.Module):
-    """A method of pretraining: the backbone, whatever it trains it with, and one forward for both views.
+    """A pretraining method: the backbone, the heads and memories that train it, and one forward for both views.
 
-    The loop calls, for each micro-batch, the module itself and then `push`; and after each optimizer update,
-    `update_key_encoder`. All state is in parameters and persistent buffers.
+    For each micro-batch the loop calls the module itself and then `push`; after each optimizer update it calls
+    `update_key_encoder`, if the recipe has a momentum. Checkpoints hold parameters and persistent buffers: whatever
+    the next step depends on has to be one.
     """
 
     @property
     def backbone(self) -> Backbone:
-        """What is trained and exported."""
+        """The backbone that is trained and exported."""
         raise AttributeError(f"{type(self).__name__} names no backbone")
 
     def forward(
@@ -55,18 +59,19 @@ class Method(nn.Module):
 
         Args:
             batch: this process's share of the views.
-            generator: on the CPU, whose state is a function of (seed, step, micro-batch), the same on every process.
-            attention: only for methods with a key encoder and a symmetric loss.
+            generator: on the CPU, for all that is drawn; its state is a function of (seed, step, micro-batch), the same
+                on every process.
+            attention: other than zero only for methods with a key encoder and a symmetric loss.
         """
         raise AttributeError(f"{type(self).__name__} has no forward")
 
     def push(self, output: MethodOutput) -> None:
-        """Keep a micro-batch's keys for the next one's negatives."""
+        """Keep a micro-batch's keys as negatives for the next ones; by default do nothing."""
 
     def update_key_encoder(self, momentum: float) -> None:
-        """One step of the moving average, after an optimizer update."""
+        """Move the key encoder towards the query encoder: θ_k ← m θ_k + (1 − m) θ_q; by default do nothing."""
 
 
 def unit(vectors: Tensor) -> Tensor:
-    """Rows of length 1, at least in float32: under autocast a head's output is too coarse to be divided by τ."""
+    """Scale rows (N, dim) to length 1, in float32 or float64: half precision is too coarse to be divided by τ."""
     return nn.functional.normalize(vectors if vectors.dtype == torch.float64 else vectors.float(), dim=1)

@@ -114,7 +114,7 @@ class Programme(Method):
 
     @property
     def backbone(self) -> Backbone:
-        """What is exported."""
+        """The backbone that is trained and exported."""
         return cast(Backbone, self.encoder.get_submodule("0"))
 
     def forward(
@@ -157,7 +157,7 @@ class WithProgramme(Method):
 
     @property
     def backbone(self) -> Backbone:
-        """What is exported."""
+        """The backbone that is trained and exported."""
         return self.method.backbone
 
     def forward(

@@ -112,3 +112,13 @@ def test_the_moving_average_moves_once_an_update_and_not_once_a_micro_batch(stor
     pretrain(config)
     assert len(forwards) == 2 * len(moves) > 0
     assert set(moves) == {0.97}
+
+
+def test_a_batch_that_cannot_be_shared_leaves_the_runs_name_free(store: Path, tmp_path: Path):
+    from framegate.recipes.pretrain import pretrain
+
+    options = [f"data.store={store}", f"run_dir={tmp_path}", "backbone.name=test_resnet", "backbone.image_size=32"]
+    options += ["optim.batch_size=8", "optim.accumulate=3", "log.wandb_project=null", "data.workers=0"]
+    with pytest.raises(ValueError, match=r"optim\.batch_size is 8"):
+        pretrain(read_recipe(PretrainConfig, "moco_small", options))
+    assert not (tmp_path / "moco_small" / "config.yaml").exists()

@@ -1,4 +1,4 @@
-"""What a network may not rely on: views of frames in which overlays are worth nothing, overlay finding, attention."""
+"""Views of frames from which a network cannot learn overlays; finding of overlays; attention to parts of a frame."""
 
 import os
 from typing import TYPE_CHECKING, Any

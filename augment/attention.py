@@ -1,9 +1,11 @@
-"""Attention without a further forward: where an encoder looked, dropped from a view or zoomed into (WS-DAN, 2019).
+"""Attention without a further forward pass: drop the part of a view that an encoder attends to, or zoom into it.
+
+After WS-DAN (Hu et al. 2019).
 
     features ── activation_map ──→ maps in [0, 1] ─┬─ drop ─→ the strongest part filled with the picture's mean colour
                                                    └─ crop ─→ the strong part alone, as large as the picture
 
-Everything is batched, in torch, on whatever device the images are. In pretraining, with a key encoder that has seen the
+Everything is batched, in torch, on the device of the images. In pretraining, with a key encoder that has seen the
 view already (B images, K known overlays in each):
 
     maps = activation_map(key_features)                                   # (B, C, h, w) → (B, 1, h, w), no gradient
@@ -18,17 +20,23 @@ from einops import rearrange
 from torch import Tensor
 from torch.nn import functional as F
 
-LEAST_SIDE = 7  # cells; a coarser map cannot say where anything is
+LEAST_SIDE = 7  # cells; a coarser map cannot tell where anything is
 
 
 def activation_map(features: Tensor) -> Tensor:
-    """How strongly each place of a feature map responds, scaled to [0, 1] per sample.
+    """Return how strongly each place of a feature map responds, scaled to [0, 1] for each sample.
+
+    >>> activation_map(torch.tensor([[[[0.0, 1.0], [2.0, 4.0]]]])).tolist()
+    [[[[0.0, 0.25], [0.5, 1.0]]]]
 
     Args:
         features: (B, C, h, w) of a CNN, or (B, N, C) patch tokens of a ViT without class and register tokens, N square.
 
     Returns:
-        (B, 1, h, w) float32, without gradient; all zeros where every place responds alike.
+        (B, 1, h, w) float32, without gradient; all zeros where every place responds equally.
+
+    Raises:
+        ValueError: N is no square number.
     """
     features = features.detach().float()
     if features.ndim == 3:
@@ -57,13 +65,16 @@ def drop(
         images: (B, 3, H, W), uint8 or float.
         maps: (B, 1, h, w) from `activation_map`, at least 7 × 7.
         generator: draws which samples are changed, and their thresholds.
-        probability: of each sample to be changed.
-        theta: range of the threshold, a share of the map's maximum.
-        keep_out: (B, K, 4) boxes in fractions of the image whose pixels stay (known overlays); filled up with zeros.
-        least_left: share of the pixels that stay at least.
+        probability: that a sample is changed.
+        theta: range of the threshold, as a share of the map's maximum.
+        keep_out: (B, K, 4) boxes of known overlays in fractions of the image, whose pixels stay; padded with zeros.
+        least_left: smallest share of the pixels that stays.
 
     Returns:
         New images of the same shape and dtype.
+
+    Raises:
+        ValueError: the maps have fewer than 7 × 7 cells.
     """
     chosen, thresholds = _chosen_samples(len(images), generator, probability, theta, images.device)
     mask = (
@@ -89,13 +100,16 @@ def crop(
 
     Args:
         images, maps, generator, probability, theta: as for `drop`.
-        keep_out: (B, K, 4) boxes in fractions of the image that no crop may touch; filled up with zeros.
-        shown: (B,) the share of its frame that each image shows already; None: all of it.
-        least_area: share of the frame that must be seen after the zoom.
+        keep_out: (B, K, 4) boxes in fractions of the image that no crop may touch; padded with zeros.
+        shown: (B,) share of its frame that each image shows; None: all of it.
+        least_area: smallest share of the frame that is shown after the zoom.
 
     Returns:
-        New images of the same shape and dtype, and the boxes (B, 4) that they show, left, top, right, bottom in pixels
-        (int64): the whole image where nothing was changed.
+        New images of the same shape and dtype, and the boxes (B, 4) int64 that they show: left, top, right, bottom in
+        pixels; the whole image where nothing was changed.
+
+    Raises:
+        ValueError: the maps have fewer than 7 × 7 cells.
     """
     chosen, thresholds = _chosen_samples(len(images), generator, probability, theta, images.device)
     boxes = crop_boxes(maps, images.shape[-2:], thresholds, keep_out=keep_out, shown=shown, least_area=least_area)
@@ -109,7 +123,10 @@ def crop(
 def drop_masks(
     maps: Tensor, size: tuple[int, int] | torch.Size, thresholds: Tensor, *, keep_out: Tensor | None, least_left: float
 ) -> Tensor:
-    """The pixels to drop, (B, 1, H, W) bool: where the enlarged map exceeds its threshold (B,), the strongest first."""
+    """Return the pixels to drop, (B, 1, H, W) bool: where the enlarged map exceeds its threshold (B,).
+
+    If these are more than 1 − ``least_left`` of the pixels, only the strongest are dropped.
+    """
     strength = _enlarged(maps, size, keep_out)
     pixels = strength.flatten(1)
     allowed = int((1 - least_left) * pixels.shape[1])  # pixels that may go
@@ -127,9 +144,9 @@ def crop_boxes(
     shown: Tensor | None,
     least_area: float,
 ) -> Tensor:
-    """The boxes to zoom into, (B, 4) int64 pixels: around all that exceeds the threshold, grown to the least area.
+    """Return the boxes to zoom into, (B, 4) int64 pixels: around all above the threshold, grown to the least area.
 
-    Where that cannot be had without touching ``keep_out``, the whole image.
+    The box is the whole image where no such box is free of ``keep_out``.
     """
     height, width = size
     strength = _enlarged(maps, size, keep_out)
@@ -151,9 +168,9 @@ def crop_boxes(
 
 
 def zoom(images: Tensor, boxes: Tensor) -> Tensor:
-    """Each image's box (B, 4), in pixels, enlarged bilinearly to the whole image.
+    """Enlarge the box (B, 4), in pixels, of each image (B, 3, H, W) bilinearly to the whole image.
 
-    Two matrix products, for rows and for columns: a pixel beyond the box has weight zero, so it cannot bleed in.
+    Two matrix products, for rows and for columns: pixels outside the box have weight zero.
     """
     height, width = images.shape[-2:]
     left, top, right, bottom = boxes.unbind(dim=1)
@@ -173,13 +190,13 @@ def _interpolation(low: Tensor, high: Tensor, size: int) -> Tensor:
 def _chosen_samples(
     count: int, generator: torch.Generator, probability: float, theta: tuple[float, float], device: torch.device
 ) -> tuple[Tensor, Tensor]:
-    """Which samples are changed, (B,) bool, and their thresholds, (B,)."""
+    """Draw which samples are changed, (B,) bool, and their thresholds, (B,)."""
     uniform = torch.rand(2, count, generator=generator, device=generator.device).to(device)
     return uniform[0] < probability, theta[0] + (theta[1] - theta[0]) * uniform[1]
 
 
 def _enlarged(maps: Tensor, size: tuple[int, int] | torch.Size, keep_out: Tensor | None) -> Tensor:
-    """The maps at the images' size, (B, 1, H, W), zero inside the boxes."""
+    """Enlarge the maps to the images' size, (B, 1, H, W), with zeros inside the boxes."""
     if min(maps.shape[-2:]) < LEAST_SIDE:
         raise ValueError(
             f"an attention map of {maps.shape[-2]}×{maps.shape[-1]} cells is too coarse, "
@@ -217,7 +234,7 @@ def _grown(low: Tensor, high: Tensor, *, by: Tensor, limit: int) -> tuple[Tensor
 
 
 def _cut_free(boxes: Tensor, obstacle: Tensor) -> Tensor:
-    """Boxes (B, 4) less the side that loses least to be clear of an obstacle (B, 4) each, where the two meet."""
+    """Cut each of the boxes (B, 4) at the side where least is lost, so that it does not touch its obstacle (B, 4)."""
     left, top, right, bottom = boxes.unbind(dim=1)
     x0, y0, x1, y1 = obstacle.unbind(dim=1)
     meet = (left < x1) & (x0 < right) & (top < y1) & (y0 < bottom)

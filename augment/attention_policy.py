@@ -1,4 +1,4 @@
-"""When attention changes views: the settings, apart from the torch code so that reading a recipe stays quick."""
+"""Settings of attention, in a module without torch, so that recipes are read fast."""
 
 from __future__ import annotations
 
@@ -8,13 +8,18 @@ from typing import ClassVar
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AttentionPolicy:
-    """When pretraining drops or zooms into what the key encoder looked at; the recipe's ``views.attention``.
+    """When pretraining drops the parts that the key encoder attends to, or zooms into them.
+
+    In a recipe it is ``views.attention``.
 
     Args:
         drop: probability per sample that the strongest part of the map is dropped from the query's view, at most 0.5.
         crop: probability per sample that the query's view is zoomed into the strong part instead, at most 0.5.
-        from_epoch: the first epoch in which it happens; before it, an untrained key looks at overlays.
+        from_epoch: the first epoch with changes; an untrained key encoder attends to overlays.
         ramp_epochs: epochs over which the probabilities then rise from 0.
+
+    Raises:
+        ValueError: a probability is not between 0 and 0.5.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -30,10 +35,14 @@ class AttentionPolicy:
                 raise ValueError(f"attention.{name} is {getattr(self, name)}; it must lie between 0 and 0.5")
 
     def __bool__(self) -> bool:
-        """Whether it ever changes a view."""
+        """Whether any view is ever changed."""
         return self.drop > 0 or self.crop > 0
 
     def probabilities(self, epoch: float) -> tuple[float, float]:
-        """(drop, crop) at ``epoch``, maybe fractional: 0 before ``from_epoch``, then rising to the full values."""
+        """Return (drop, crop) at ``epoch``, which may be fractional: 0 until ``from_epoch``, then rising linearly.
+
+        >>> AttentionPolicy(drop=0.5, from_epoch=10, ramp_epochs=5).probabilities(12.5)
+        (0.25, 0.0)
+        """
         ramp = min(max((epoch - self.from_epoch) / max(self.ramp_epochs, 1e-9), 0.0), 1.0)
         return self.drop * ramp, self.crop * ramp

@@ -1,4 +1,4 @@
-"""Boxes as fractions of a frame, and what a crop does to them."""
+"""Boxes in fractions of a frame: area, intersection, position in a crop, whole pixels."""
 
 from __future__ import annotations
 
@@ -12,24 +12,40 @@ WHOLE: Box = (0.0, 0.0, 1.0, 1.0)
 
 
 def area(box: Box) -> float:
-    """The share of the frame that ``box`` covers; 0 where it is empty or turned inside out."""
+    """Return the share of the frame that ``box`` covers; 0 where right ≤ left or bottom ≤ top.
+
+    >>> area((0.0, 0.0, 0.5, 0.5)), area((0.5, 0.0, 0.25, 1.0))
+    (0.25, 0.0)
+    """
     return max(box[2] - box[0], 0.0) * max(box[3] - box[1], 0.0)
 
 
 def intersection(a: Box, b: Box) -> Box:
-    """The common part of two boxes, of area 0 where they have none."""
+    """Return the common part of two boxes; its `area` is 0 where they have none.
+
+    >>> intersection((0.0, 0.0, 0.5, 1.0), (0.25, 0.5, 1.0, 1.0))
+    (0.25, 0.5, 0.5, 1.0)
+    """
     return (max(a[0], b[0]), max(a[1], b[1]), min(a[2], b[2]), min(a[3], b[3]))
 
 
 def iou(a: Box, b: Box) -> float:
-    """Intersection over union, in [0, 1]; 0 for two empty boxes."""
+    """Return intersection over union, in [0, 1]; 0 for two empty boxes.
+
+    >>> iou((0.0, 0.0, 0.5, 1.0), (0.25, 0.0, 0.75, 1.0))
+    0.3333333333333333
+    """
     shared = area(intersection(a, b))
     union = area(a) + area(b) - shared
     return shared / union if union > 0 else 0.0
 
 
 def seen_through(crop: Box, box: Box) -> Box:
-    """``box`` of the frame in fractions of the crop; beyond [0, 1] where it leaves the crop."""
+    """Convert ``box`` from fractions of the frame to fractions of ``crop``; beyond [0, 1] where it leaves the crop.
+
+    >>> seen_through((0.5, 0.0, 1.0, 0.5), (0.75, 0.25, 1.0, 1.0))
+    (0.5, 0.5, 1.0, 2.0)
+    """
     width, height = crop[2] - crop[0], crop[3] - crop[1]
     return (
         (box[0] - crop[0]) / width,
@@ -40,9 +56,18 @@ def seen_through(crop: Box, box: Box) -> Box:
 
 
 def covering_pixels(box: Box, width: int, height: int, *, margin: int = 0) -> PixelBox | None:
-    """The smallest pixel box that covers all of ``box`` inside a width × height picture, and ``margin`` pixels around.
+    """Return the smallest pixel box that covers all of ``box`` in a picture, and ``margin`` pixels around it.
 
-    None where the box lies outside the picture.
+    >>> covering_pixels((0.1, 0.0, 0.26, 1.5), 10, 8, margin=1)
+    (0, 0, 4, 8)
+
+    Args:
+        box: in fractions of the picture.
+        width, height: of the picture, in pixels.
+        margin: in pixels.
+
+    Returns:
+        The pixel box inside the picture; None where the box lies outside of it.
     """
     left, top = max(math.floor(box[0] * width) - margin, 0), max(math.floor(box[1] * height) - margin, 0)
     right = min(math.ceil(box[2] * width) + margin, width)
@@ -51,9 +76,12 @@ def covering_pixels(box: Box, width: int, height: int, *, margin: int = 0) -> Pi
 
 
 def free_box(frame: Box, regions: Iterable[Box]) -> Box:
-    """A large box inside ``frame`` that touches none of ``regions``.
+    """Return a large box inside ``frame`` that touches none of ``regions``.
 
-    Greedy: each region in turn is cut away from the side where least is lost, the largest regions first.
+    Greedy: each region in turn, the largest first, is cut away at the side where least is lost.
+
+    >>> free_box(WHOLE, [(0.0, 0.75, 1.0, 1.0), (0.75, 0.0, 1.0, 0.25)])
+    (0.0, 0.0, 0.75, 0.75)
     """
     free = frame
     for region in sorted(regions, key=area, reverse=True):

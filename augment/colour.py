@@ -25,7 +25,14 @@ _GREY = np.tile(LUMA, (3, 1))
 
 @dataclass(frozen=True, kw_only=True)
 class Recipe:
-    """What one view goes through: probabilities, and the widths of the jitter around 1 (of hue: in turns around 0)."""
+    """The crop and colour changes of one view.
+
+    Attributes:
+        min_scale: smallest share of the frame that a crop covers.
+        jitter, grey, blur, solarize: probability of each change.
+        brightness, contrast, saturation: a factor is drawn from 1 ± this.
+        hue: a rotation is drawn from ± this, in turns of the colour circle.
+    """
 
     min_scale: float
     jitter: float = 0.8
@@ -54,7 +61,7 @@ RECIPES: dict[Strength, tuple[Recipe, Recipe]] = {
 
 
 def recolour(image: np.ndarray, recipe: Recipe, rng: random.Random) -> np.ndarray:
-    """``image`` (H, W, 3) uint8 with its colours jittered, greyed, solarized and blurred as ``recipe`` draws."""
+    """Return ``image`` (H, W, 3) uint8 after random colour changes by ``recipe``; without any, ``image`` itself."""
     jitter, grey = rng.random() < recipe.jitter, rng.random() < recipe.grey
     if jitter or grey:
         matrix = (
@@ -69,7 +76,13 @@ def recolour(image: np.ndarray, recipe: Recipe, rng: random.Random) -> np.ndarra
 
 
 def jitter_matrix(recipe: Recipe, rng: random.Random, *, mean: np.ndarray) -> np.ndarray:
-    """The 3×4 matrix of a random colour jitter, its steps in random order; ``mean`` (3,) is the picture's colour."""
+    """Return the 3×4 matrix of a random colour jitter.
+
+    Args:
+        recipe: the ranges of the four changes, which are made in random order.
+        rng: draws factors and order.
+        mean: (3,) mean colour of the picture, 0–255.
+    """
     matrix = _affine(_IDENTITY)
     for step in rng.sample(("brightness", "contrast", "saturation", "hue"), 4):
         width = getattr(recipe, step)
@@ -90,14 +103,18 @@ def jitter_matrix(recipe: Recipe, rng: random.Random, *, mean: np.ndarray) -> np
 
 
 def hue_rotation(turns: float) -> np.ndarray:
-    """The 3×3 matrix that turns every colour's hue by ``turns`` of a full circle and keeps its luma."""
+    """Return the 3×3 RGB matrix that rotates hues by ``turns`` of a full circle and keeps luma.
+
+    >>> np.allclose(hue_rotation(0.25) @ (90, 90, 90), 90, atol=0.1)
+    True
+    """
     cos, sin = math.cos(2 * math.pi * turns), math.sin(2 * math.pi * turns)
     turn = np.array([[1, 0, 0], [0, cos, -sin], [0, sin, cos]], np.float32)
     return _FROM_YIQ @ turn @ _TO_YIQ
 
 
 def blur(image: np.ndarray, *, sigma: float) -> np.ndarray:
-    """Gaussian blur, out to 2.5 sigma; below 0.3 pixels it would change nothing that shows."""
+    """Blur ``image`` with a Gaussian, cut off at 2.5 ``sigma`` (in pixels); below 0.3 return it as it is."""
     side = 2 * math.ceil(2.5 * sigma) + 1
     return cv2.GaussianBlur(image, (side, side), sigma) if sigma >= 0.3 else image
 

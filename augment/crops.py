@@ -14,10 +14,16 @@ _RATIO = (3 / 4, 4 / 3)
 
 
 def random_crop(rng: random.Random, *, aspect: float, min_scale: float, inside: Box = WHOLE) -> Box:
-    """A random box inside ``inside`` of a frame whose width over height is ``aspect``.
+    """Return a random box inside the box ``inside`` of a frame.
 
-    Its area is uniform in [min_scale, 1] of ``inside``'s, its shape in pixels log-uniform between 3:4 and 4:3;
-    where ten draws do not fit, the largest centred box of an allowed shape.
+    Its area is uniform in [``min_scale``, 1] times that of ``inside``, its shape in pixels log-uniform between 3:4 and
+    4:3. If ten draws do not fit, it is the largest centred box of an allowed shape.
+
+    Args:
+        rng: draws the box.
+        aspect: width of the frame over its height.
+        min_scale: smallest share of ``inside``, above 0 and at most 1.
+        inside: in fractions of the frame.
     """
     width, height = (inside[2] - inside[0]) * aspect, inside[3] - inside[1]  # in units of the frame's height
     for _ in range(10):
@@ -35,25 +41,34 @@ def random_crop(rng: random.Random, *, aspect: float, min_scale: float, inside: 
 
 
 def whole_pixels(crop: Box, width: int, height: int) -> PixelBox:
-    """The whole pixels inside ``crop`` of a width × height picture, at least one; what lies beyond stays out."""
+    """Return the whole pixels inside ``crop`` of a width × height picture, at least one each way.
+
+    >>> whole_pixels((0.05, 0.0, 0.5, 1.0), 10, 8)
+    (1, 0, 5, 8)
+    """
     left, top = min(math.ceil(crop[0] * width), width - 1), min(math.ceil(crop[1] * height), height - 1)
     return (left, top, max(math.floor(crop[2] * width), left + 1), max(math.floor(crop[3] * height), top + 1))
 
 
 def cut(image: np.ndarray, pixels: PixelBox, size: int) -> np.ndarray:
-    """The part of ``image`` in ``pixels``, resized to a new array (size, size, 3)."""
+    """Return the part ``pixels`` of ``image`` (H, W, 3) uint8, resized to a new array (size, size, 3)."""
     part = image[pixels[1] : pixels[3], pixels[0] : pixels[2]]
     shrinks = part.shape[0] > 2 * size and part.shape[1] > 2 * size
-    return cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    resized: np.ndarray = cv2.resize(part, (size, size), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR)
+    return resized
 
 
 def largest_square(width: int, height: int) -> Box:
-    """The largest centred square of a width × height picture."""
+    """Return the largest centred square of a width × height picture, in fractions.
+
+    >>> largest_square(160, 80)
+    (0.25, 0.0, 0.75, 1.0)
+    """
     side = min(width, height)
     return (0.5 - side / width / 2, 0.5 - side / height / 2, 0.5 + side / width / 2, 0.5 + side / height / 2)
 
 
 def centre_square(image: np.ndarray, size: int) -> np.ndarray:
-    """The largest centred square of ``image`` (H, W, 3) uint8, resized to (size, size, 3)."""
+    """Return the largest centred square of ``image`` (H, W, 3) uint8, resized to (size, size, 3)."""
     height, width = image.shape[:2]
     return cut(image, whole_pixels(largest_square(width, height), width, height), size)

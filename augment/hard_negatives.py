@@ -1,7 +1,7 @@
-"""An order of training that brings frames of one look but of different sources into the same batch.
+"""Order training frames so that frames of one look, but of different sources, come into the same batch.
 
-Masking a source's own frames out of its negatives also takes away the only ones that share its real logo. Other sources
-of its programme, or of its layout, share the look and not the content: as negatives they make the look worthless.
+The loss leaves out negatives of the query's source, and with them the only ones that share its real logo. Other sources
+of its programme, or of its layout, share the look but not the content: as negatives they make the look useless.
 """
 
 from __future__ import annotations
@@ -15,12 +15,19 @@ from framegate.media.clip_layout import Layout
 
 
 def look_numbers(programmes: Sequence[str], sources: Sequence[str], layouts: Sequence[Layout]) -> np.ndarray:
-    """Which videos share a look: (N,) int64, equal numbers for equal looks, -1 where no other source has it.
+    """Number the looks of videos.
 
-    A look is a programme with several sources, or failing that a layout fingerprint.
+    Videos of one programme share a look if the programme has several sources; other videos share a look if their
+    layouts have the same `fingerprint`.
+
+    >>> look_numbers(["news", "news", "quiz"], ["a.mp4", "b.mp4", "c.mp4"], [Layout()] * 3).tolist()
+    [0, 0, -1]
 
     Args:
         programmes, sources, layouts: of each video, N each.
+
+    Returns:
+        (N,) int64, equal for equal looks; −1 where no other source has the look.
     """
     of_programme: dict[str, set[str]] = defaultdict(set)
     for programme, source in zip(programmes, sources, strict=True):
@@ -38,7 +45,7 @@ def look_numbers(programmes: Sequence[str], sources: Sequence[str], layouts: Seq
 
 
 def fingerprint(layout: Layout) -> tuple[int, ...] | None:
-    """A layout in steps of 4% of the frame, so that the same station's clips agree; None where nothing was found."""
+    """Return a layout in steps of 4% of the frame, equal for most clips of one station; None for an empty layout."""
     if layout == Layout():
         return None
     numbers = [*layout.borders]
@@ -52,21 +59,21 @@ def fingerprint(layout: Layout) -> tuple[int, ...] | None:
 def beside_same_look(
     order: np.ndarray, looks: np.ndarray, *, rng: np.random.Generator, share: float = 0.5, group_size: int = 4
 ) -> np.ndarray:
-    """An order of training in which some anchors stand beside others of their look.
+    """Move some anchors beside others of their look.
 
-    Those that follow one another among the anchors of a look come together where the first of them stands. An order
-    that spreads the frames of each source, as `framegate.ssl.data.frame_order` does, so brings different sources
-    together.
+    The anchors of a look that take part are cut into groups in their order; each group moves to the place of its first
+    anchor. If the frames of each source lie far apart in ``order``, as in `framegate.ssl.data.frame_order`, the anchors
+    of a group are of different sources.
 
     Args:
-        order: (N,) int, the anchors as they would come.
+        order: (N,) int, the anchors in the order of training.
         looks: (M,) int, the look of each anchor that ``order`` names, -1 for none; from `look_numbers`.
-        rng: draws which anchors are moved.
+        rng: draws which anchors take part.
         share: probability that an anchor with a look takes part.
-        group_size: anchors in a group. Cut the order into batches several times as long: a group mostly falls into one.
+        group_size: anchors in a group; batches should be several times as long, so that few groups are cut in two.
 
     Returns:
-        (N,) the same anchors.
+        (N,) the same anchors in the new order.
     """
     look = looks[order]
     places = np.flatnonzero((look >= 0) & (rng.random(len(order)) < share))

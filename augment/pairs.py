@@ -1,4 +1,4 @@
-"""What happens to overlays in the two views of a pair, so that nothing is to be gained from matching them.
+"""Plan what happens to overlays in the two views of a pair, so that they do not help to match the views.
 
 Painted looks: each view draws one from the same long-lived bank, independently of the other. Real overlays survive in
 at most one of the two views: in the other, the places where they are, or where none were found the places where
@@ -13,7 +13,7 @@ from typing import ClassVar, Literal
 
 from framegate.augment.boxes import Box
 from framegate.augment.overlays.masks import border_bars
-from framegate.media.clip_layout import Layout
+from framegate.media.clip_layout import FoundBox, Layout
 
 Removal = Literal["crop", "cover", "donor"]
 
@@ -30,16 +30,20 @@ BORDER_PLACES: tuple[Box, ...] = (
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlayPolicy:
-    """How strongly overlays are made worthless; the recipe's ``views.overlays``.
+    """How overlays are painted and removed in views; the recipe's ``views.overlays``.
 
     Args:
         paint: probability that a view gets a painted look.
-        bank: number of looks; few enough that keys of the query's look are among its negatives, and too many to learn.
+        bank: number of looks: few enough that some negatives have the query's look, and too many to be learnt.
         on_frame: share of painted looks that lie over the frame and are cropped with it; the rest lie over the view.
-        survive: probability that the view that may keep the real overlays does keep them; otherwise neither has them.
-        assume: where nothing of a kind was found, take the places where it would be for overlays.
-        crop, cover, donor: how the other view loses them, as weights of a draw. A crop that would leave too little of
-            the frame, and a donor that is not given, become a cover.
+        survive: probability that one of the two views keeps the real overlays; otherwise both lose them.
+        assume: where no overlay of a kind was found, treat its usual places as overlays.
+        crop, cover, donor: weights of the ways in which a view loses its overlays: they are cropped away, covered, or
+            replaced by a region of a donor frame. A crop that would leave too little of the frame, and a missing donor,
+            become a cover.
+
+    Raises:
+        ValueError: a probability is outside 0–1, a weight is negative, all weights are 0, or the bank is empty.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -66,7 +70,14 @@ class OverlayPolicy:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OverlayPlan:
-    """What is done to one view: the boxes of the frame it may not show, and the look painted on it (None: none)."""
+    """What is done to one view.
+
+    Attributes:
+        hidden: boxes of the frame that the view may not show, in fractions.
+        removal: how they are removed.
+        look: number of the painted look in the bank; None: nothing is painted.
+        on_frame: the look lies over the frame and is cropped with it; else it lies over the view.
+    """
 
     hidden: tuple[Box, ...]
     removal: Removal
@@ -80,7 +91,14 @@ def plan_pair(
     pair: random.Random,
     views: tuple[random.Random, random.Random],
 ) -> tuple[OverlayPlan, OverlayPlan]:
-    """The plans of both views: ``pair`` draws what they share (who loses the overlays), ``views`` what is each's."""
+    """Draw the plans of both views.
+
+    Args:
+        policy: the probabilities.
+        layouts: of the frames of both views.
+        pair: draws what concerns both: which of them loses the real overlays.
+        views: each draws the rest for one view.
+    """
     loser = pair.randrange(2)
     keeps = pair.random() < policy.survive
     plans = []
@@ -98,12 +116,12 @@ def plan_pair(
 
 
 def overlay_places(layout: Layout, *, assume: bool) -> tuple[Box, ...]:
-    """The boxes of a frame with overlays: what was found, and (``assume``) the usual places of what was not."""
+    """Return the boxes of overlays in a frame: those found, and with ``assume`` the usual places of kinds not found."""
     borders = border_bars(layout.borders) or (BORDER_PLACES if assume else ())
     subtitles = tuple(_box(box) for box in layout.subtitles) or (SUBTITLE_PLACES if assume else ())
     logos = tuple(_box(box) for box in layout.logos) or (LOGO_PLACES if assume else ())
     return borders + subtitles + logos
 
 
-def _box(found: tuple[float, float, float, float, float]) -> Box:
+def _box(found: FoundBox) -> Box:
     return found[0], found[1], found[2], found[3]

@@ -1,4 +1,4 @@
-"""A sheet to look at: frames, their views, every augmentation alone in a row under its name, and what was found."""
+"""Draw a sheet of frames: their views, every augmentation alone in a named row, and the overlays found."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ Draw = Callable[[np.ndarray, Anchor, int, random.Random], np.ndarray]  # frame, 
 
 
 class Augmentation(NamedTuple):
-    """A row of the sheet. Rows of one ``style`` draw alike: what is masked is what is painted in the row above."""
+    """A row of the sheet. Rows of one ``style`` use the same random numbers: a mask hides what the row above paints."""
 
     draw: Draw
     style: str
@@ -51,14 +51,14 @@ _FOUND = {"borders": (0, 255, 0), "logos": (255, 0, 0), "subtitles": (255, 0, 25
 def draw_sheet(
     anchors: Sequence[Anchor], policy: ViewPolicy, *, image_size: int, seed: int, attention: Attention | None = None
 ) -> np.ndarray:
-    """One column a frame, one row an augmentation, as an RGB picture (H, W, 3) uint8.
+    """Draw a column for each frame and a row for each augmentation, as an RGB picture (H, W, 3) uint8.
 
     Args:
-        anchors: the frames; each one's donor is the next.
-        policy: of the pairs of views, which come first.
+        anchors: the frames; the donor of each is the next one.
+        policy: of the pairs of views, in the first rows.
         image_size: side of a view, and of every picture in the sheet.
-        seed: of all draws.
-        attention: gives activation maps of views; with it, two rows more show what a drop and a crop would do.
+        seed: of all random choices.
+        attention: returns activation maps of views; with it, three more rows show the maps, a drop and a crop.
     """
     frames = [decode_jpeg(anchor.jpeg) for anchor in anchors]
     rows = [
@@ -97,7 +97,8 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
 
     def colours(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
         mean = np.array(cv2.mean(frame)[:3], np.float32)
-        return cv2.transform(frame, jitter_matrix(recipe, rng, mean=mean))
+        jittered: np.ndarray = cv2.transform(frame, jitter_matrix(recipe, rng, mean=mean))
+        return jittered
 
     def always(**of: float) -> Draw:
         only = Recipe(**{"min_scale": 1.0, "jitter": 0.0, "grey": 0.0, "blur": 0.0, **of})
@@ -138,7 +139,7 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
 
 
 def _drawn(style: type[Overlay], rng: random.Random, having: Callable[[Any], bool] = bool) -> Overlay:
-    """A style that fulfils a condition."""
+    """Draw styles until one fulfils a condition."""
     return next(drawn for drawn in iter(lambda: style.draw(rng), None) if having(drawn))
 
 
@@ -159,7 +160,7 @@ def _masker(style: type[Overlay]) -> Draw:
 
 
 def _moving_logo(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:
-    """A frame three times, one under the other, as three frames of a clip."""
+    """Paint three frames of a clip, one below the other."""
     logo = _drawn(LogoStyle, rng, lambda style: style.moving)
     clip, seed = [frame.copy() for _ in range(3)], rng.random()
     for moment, picture in enumerate(clip):
@@ -170,7 +171,7 @@ def _moving_logo(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Ran
 def _attention_rows(
     frames: Sequence[np.ndarray], size: int, seed: int, attention: Attention
 ) -> list[tuple[str, list[np.ndarray]]]:
-    """The maps over the frames, the frames with the strongest part dropped, and zoomed into the strong part."""
+    """Return rows with the maps over the frames, with the strongest part dropped, and zoomed into the strong part."""
     import torch  # takes a second to import, and only backbones need it
 
     from framegate.augment.attention import crop, drop
@@ -191,7 +192,7 @@ def _attention_rows(
 
 
 def _with_boxes(frame: np.ndarray, layout: Layout) -> np.ndarray:
-    """The frame with its borders, logos and subtitle bands outlined."""
+    """Outline the borders, logos and subtitle bands of a frame."""
     frame = frame.copy()
     height, width = frame.shape[:2]
     found: list[tuple[str, Box]] = [("borders", layout.borders)] if layout.borders != (0.0, 0.0, 1.0, 1.0) else []
@@ -204,7 +205,7 @@ def _with_boxes(frame: np.ndarray, layout: Layout) -> np.ndarray:
 
 
 def _row(name: str, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
-    """A label and the pictures beside it, each made to fit a square."""
+    """Draw a label, and beside it the pictures, each fitted into a square."""
     label = np.full((size, _LABEL, 3), 255, np.uint8)
     for line, words in enumerate(name.split(", ")):
         cv2.putText(label, words, (4, 14 + 14 * line), cv2.FONT_HERSHEY_SIMPLEX, 0.38, (0, 0, 0), 1, cv2.LINE_AA)
@@ -215,7 +216,7 @@ def _row(name: str, pictures: Sequence[np.ndarray], size: int) -> np.ndarray:
 
 
 def _fitted(picture: np.ndarray, size: int) -> np.ndarray:
-    """A picture scaled into a white square."""
+    """Scale a picture into a white square."""
     height, width = picture.shape[:2]
     scale = size / max(height, width)
     small = cv2.resize(

@@ -1,7 +1,7 @@
-"""From JPEG bytes to the two views of a pair: crop first, hide and paint overlays, then colours, all in uint8.
+"""Make the two views of a pair from JPEG bytes: crop, hide and paint overlays, then change colours, all in uint8.
 
     frame ──decode──┬─ crop + resize ─ hide real overlays ─ paint a look ─ colours, blur ─ flip ─→ first view
-                    └─ the same, with draws of its own ─────────────────────────────────────────→ second view
+                    └─ the same, drawn independently ───────────────────────────────────────────→ second view
 
 Everything random is a function of (seed, epoch, index, view), whatever process or worker runs it.
 """
@@ -21,13 +21,13 @@ from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.boxes import WHOLE, Box, area, covering_pixels, free_box, seen_through
 from framegate.augment.colour import RECIPES, Recipe, Strength, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
-from framegate.augment.jpeg_view import Reduction, jpeg_size, largest_reduction
+from framegate.augment.jpeg_view import Reduction, largest_reduction
 from framegate.augment.overlays.looks import bank_look
 from framegate.augment.overlays.masks import cover, replace
 from framegate.augment.overlays.plates import on_canvas
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
 from framegate.media.clip_layout import Layout
-from framegate.media.decoding.jpeg import decode_jpeg
+from framegate.media.decoding.jpeg import decode_jpeg, jpeg_size
 
 if TYPE_CHECKING:  # it takes seconds to import, and few need it
     from albumentations import BaseCompose
@@ -38,7 +38,7 @@ _LEAST_FREE = 0.25  # share of the frame that must remain where overlays are cro
 
 @dataclass(frozen=True, slots=True)
 class Anchor:
-    """A frame to make views of: its JPEG, and what is known of the overlays of its video."""
+    """A frame to make views of: its JPEG, and the layout of overlays that was found in its video."""
 
     jpeg: bytes | memoryview
     layout: Layout
@@ -46,12 +46,12 @@ class Anchor:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """A view, and what attention must know of it.
+    """One view, with the facts that attention needs.
 
     Args:
         pixels: (S, S, 3) RGB uint8, contiguous.
-        overlays: boxes of the overlays known to be in it, painted or found, in fractions of the view; may leave it.
-        shown: the share of its frame that it shows, 0 to 1.
+        overlays: boxes of the painted and found overlays in it, in fractions of the view; they may extend beyond it.
+        shown: share of the frame that the view shows, 0 to 1.
     """
 
     pixels: np.ndarray
@@ -64,11 +64,11 @@ class ViewPolicy:
     """How views are made; the recipe's ``views``.
 
     Args:
-        strength: whose crops and colours: MoCo v2, MoCo v3 (the two views differ) or SimCLR.
-        min_scale: smallest share of the frame that a crop covers; None: the method's own.
+        strength: the method whose crops and colours are used: MoCo v2, MoCo v3 (the two views differ) or SimCLR.
+        min_scale: smallest share of the frame that a crop covers; None: that of the method.
         flip: probability of a horizontal flip.
         overlays: what is done to overlays, real and painted.
-        attention: what pretraining does with the key encoder's maps; no part of the views made here.
+        attention: what pretraining does with the key encoder's maps; it does not change the views made here.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -81,18 +81,21 @@ class ViewPolicy:
 
 
 class TwoViews:
-    """Makes the two views of a pair; holds nothing but its settings, so workers may copy it freely.
+    """Makes the two views of a pair; it holds only settings, so workers may copy it.
 
     Args:
         policy: what is done to the views.
         image_size: side S of a view in pixels.
-        seed: of all draws, and of the bank of looks.
-        transform: an albumentations pipeline of your own in place of crops, colours and flips, ending with views of
-            ``image_size``. Overlays are hidden and painted before it, on the frame.
+        seed: of all random choices, and of the bank of looks.
+        transform: an albumentations pipeline that replaces crops, colours and flips; its pictures must have
+            ``image_size``. Overlays are hidden and painted on the frame before it.
 
     Example:
+        >>> frame = Anchor(cv2.imencode(".jpg", np.zeros((90, 160, 3), np.uint8))[1].tobytes(), Layout())
         >>> views = TwoViews(ViewPolicy(), image_size=64, seed=0)
-        >>> first, second = views(Anchor(jpeg, layout), epoch=0, index=17)  # two (64, 64, 3) uint8 arrays
+        >>> first, second = views(frame, epoch=0, index=17)
+        >>> first.shape, second.dtype
+        ((64, 64, 3), dtype('uint8'))
     """
 
     def __init__(self, policy: ViewPolicy, *, image_size: int, seed: int, transform: BaseCompose | None = None) -> None:
@@ -104,20 +107,24 @@ class TwoViews:
     def __call__(
         self, first: Anchor, second: Anchor | None = None, *, epoch: int, index: int, donor: Anchor | None = None
     ) -> tuple[np.ndarray, np.ndarray]:
-        """The two views, (S, S, 3) RGB uint8 and contiguous; the arguments are those of `described`."""
+        """Return the two views, (S, S, 3) RGB uint8 and contiguous; the arguments are those of `described`."""
         first_view, second_view = self.described(first, second, epoch=epoch, index=index, donor=donor)
         return first_view.pixels, second_view.pixels
 
     def described(
         self, first: Anchor, second: Anchor | None = None, *, epoch: int, index: int, donor: Anchor | None = None
     ) -> tuple[View, View]:
-        """The two views with what is known of them. After a transform of the user's own, no boxes are known.
+        """Return the two views with their known overlays; after a ``transform``, no overlays are known.
 
         Args:
             first: the frame of the first view.
-            second: the frame of the second, a near one of the same shot; None: the same frame.
-            epoch, index: with the seed, what the draws are a function of; ``index`` is the anchor's place in the store.
-            donor: a frame of another source, for regions that are replaced; None: they are covered instead.
+            second: the frame of the second view, a near one of the same shot; None: the same frame.
+            epoch, index: with the seed, they decide all random choices; ``index`` is the number of the frame.
+            donor: a frame of another source, whose regions replace overlays; None: overlays are covered instead.
+
+        Raises:
+            ValueError: a frame is no JPEG, or the transform returned a picture of another shape or type.
+            MediaError: a frame cannot be decoded.
         """
         rngs = [random.Random(f"{self.seed}:{epoch}:{index}:{view}") for view in (0, 1)]
         pair = random.Random(f"{self.seed}:{epoch}:{index}:pair")
@@ -137,7 +144,7 @@ class TwoViews:
         return views[0], views[1]
 
     def _crop(self, plan: OverlayPlan, rng: random.Random, size: tuple[int, int], recipe: Recipe) -> Box:
-        """The part of the frame that is looked at; a transform of the user's own crops for itself."""
+        """Draw the crop, in fractions of the frame; with a ``transform``, only overlays are cropped away."""
         inside = free_box(WHOLE, plan.hidden) if plan.removal == "crop" else WHOLE
         if area(inside) < _LEAST_FREE:
             inside = WHOLE
@@ -147,7 +154,7 @@ class TwoViews:
         return random_crop(rng, aspect=size[0] / size[1], min_scale=min_scale, inside=inside)
 
     def _reduction(self, crop: Box, size: tuple[int, int], *, detail: float = 1.0) -> Reduction:
-        """How much smaller the frame of ``size`` may be decoded; ``detail``: pixels wanted for each of the view's."""
+        """Return by how much decoding may reduce a frame; ``detail``: pixels needed for each pixel of the view."""
         if self.transform is not None:
             return 1
         wanted = round(self.image_size * detail)
@@ -187,7 +194,7 @@ class TwoViews:
         return View(view, overlays, area(seen))
 
     def _known_overlays(self, anchor: Anchor, seen: Box, plan: OverlayPlan, canvas: Box) -> tuple[Box, ...]:
-        """Where a view shows real overlays that its plan leaves in, or painted ones, in fractions of the view."""
+        """Return the boxes of the real overlays that the plan keeps, and of painted ones, in fractions of the view."""
         on_frame = () if plan.hidden else overlay_places(anchor.layout, assume=False)
         on_view: tuple[Box, ...] = ()
         if plan.look is not None:
@@ -198,7 +205,7 @@ class TwoViews:
     def _hide(
         self, view: np.ndarray, seen: Box, zoom: float, plan: OverlayPlan, rng: random.Random, donor: Anchor | None
     ) -> None:
-        """Cover what of the plan's hidden boxes the view shows, and as far around as a ``zoom`` spreads it."""
+        """Hide the plan's hidden boxes in the view, in place, with a margin as wide as ``zoom`` blurs their edges."""
         height, width = view.shape[:2]
         boxes = (seen_through(seen, box) for box in plan.hidden if _overlap(box, seen))
         found = (covering_pixels(box, width, height, margin=1 + math.ceil(zoom)) for box in boxes)
@@ -213,13 +220,14 @@ class TwoViews:
             cover(view, shown, rng)
 
     def _same_part(self, donor: Anchor, seen: Box, width: int, height: int) -> np.ndarray:
-        """What the donor shows in the same part of its frame, at half the detail, which will do."""
+        """Return the same part of the donor's frame, at half the detail, which is enough."""
         image = decode_jpeg(donor.jpeg, reduce=self._reduction(seen, jpeg_size(donor.jpeg), detail=0.5))
         left, top, right, bottom = whole_pixels(seen, image.shape[1], image.shape[0])
-        return cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
+        part: np.ndarray = cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
+        return part
 
     def _transformed(self, view: np.ndarray, rng: random.Random) -> np.ndarray:
-        """The user's own transform, with draws that are a function of ours."""
+        """Apply ``transform``, seeded by ``rng``."""
         assert self.transform is not None
         self.transform.set_random_seed(rng.getrandbits(32))
         view = self.transform(image=view)["image"]

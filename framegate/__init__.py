@@ -1,6 +1,6 @@
 """Self-supervised pretraining of video-frame backbones, and multimodal gated-fusion classifiers on top of them.
 
-The names that a notebook wants; each is loaded when it is first used, so that importing framegate takes no time.
+The names that a notebook needs. Each is loaded when it is first used, so that importing framegate takes no time.
 
     import framegate
 
@@ -77,8 +77,8 @@ if (_root / "pyproject.toml").is_file() and (_root / "ssl").is_dir():
 def __getattr__(name: str) -> Any:
     if name not in _HOMES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    module, own_name = _HOMES[name]
-    return getattr(importlib.import_module(module), own_name)
+    module, attribute = _HOMES[name]
+    return getattr(importlib.import_module(module), attribute)
 
 
 def __dir__() -> list[str]:

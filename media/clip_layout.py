@@ -1,11 +1,12 @@
-"""Where a clip's overlays lie: data only, found by whatever callable `extract` is given."""
+"""The layout of a clip's overlays, as the callable that `extract` is given finds it."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-Box = tuple[float, float, float, float, float]
+FoundBox = tuple[float, float, float, float, float]
+"""left, top, right, bottom in fractions of the frame, and a confidence in 0–1."""
 
 
 @dataclass(frozen=True)
@@ -14,17 +15,17 @@ class Layout:
 
     Attributes:
         borders: (left, top, right, bottom), the edges of the picture inside; (0, 0, 1, 1) where there are no borders.
-        logos: boxes (x0, y0, x1, y1, confidence) that stay in place, confidence in 0..1.
-        subtitles: boxes as above where text comes and goes.
+        logos: boxes that stay in place.
+        subtitles: boxes in which text comes and goes.
     """
 
     borders: tuple[float, float, float, float] = (0.0, 0.0, 1.0, 1.0)
-    logos: tuple[Box, ...] = ()
-    subtitles: tuple[Box, ...] = ()
+    logos: tuple[FoundBox, ...] = ()
+    subtitles: tuple[FoundBox, ...] = ()
 
     @property
     def is_possible(self) -> bool:
-        """Whether there is a picture inside the borders, and all boxes lie within the frame."""
+        """Whether the borders leave a picture and all boxes lie within the frame."""
         left, top, right, bottom = self.borders
         return left < right and top < bottom and all(map(_is_within, (self.borders, *self.logos, *self.subtitles)))
 

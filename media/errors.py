@@ -1,33 +1,44 @@
-"""The exceptions that all parts share."""
+"""The base classes of framegate's errors."""
 
 from collections.abc import Iterable
 from typing import ClassVar
 
 
 class FramegateError(Exception):
-    """What framegate itself raises, of which the message is for users; every error of ours is one.
+    """Base class of all errors that framegate raises on purpose; their messages are meant for users.
 
     Attributes:
-        exit_code: of the command line: 1 the work failed, 2 the call or its input was wrong, 3 a signal stopped the
-            work with its state saved.
+        exit_code: exit code of a command that ends with this error: 1 the work failed, 2 the call or its input was
+            wrong, 3 a signal stopped the work and its state is saved.
     """
 
     exit_code: ClassVar[int] = 2
 
 
 def exit_code_of(error: BaseException) -> int:
-    """Return the exit code of a command that ``error`` ended: its own, or 1 where it is none of ours."""
+    """Return the exit code of a command that ended with ``error``.
+
+    >>> exit_code_of(MediaError("clip.mp4: no video in it")), exit_code_of(OSError("disk full"))
+    (2, 1)
+
+    Returns:
+        ``error.exit_code`` for a `FramegateError`; 1 for all other errors.
+    """
     return error.exit_code if isinstance(error, FramegateError) else 1
 
 
 class MediaError(FramegateError):
-    """A store, a file or a call that cannot be served; the message is one clear line."""
+    """Raised for a store, a file or a call that cannot be used; the message is one line."""
 
 
 class ProblemsError(FramegateError, ValueError):
-    """Everything that is wrong with an input: ``problems``, one line each. All other errors of ours are one line.
+    """Raised with everything that is wrong with one input; all other errors of framegate have a single line.
 
-    So a line break in a name never looks like a message: whoever shows an error escapes those within a line.
+    Code that shows an error escapes the line breaks inside each problem, so that a line break in a name cannot look
+    like a further message.
+
+    Attributes:
+        problems: one message each.
     """
 
     def __init__(self, problems: str | Iterable[str]) -> None:

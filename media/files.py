@@ -18,12 +18,12 @@ _LONGEST_STEM = 200  # bytes: file systems take names of 255
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write a file as UTF-8, whole or not at all; its folder is made if need be."""
+    """Write ``text`` to a file as UTF-8, whole or not at all; create its folder if needed."""
     write_bytes(path, text.encode())
 
 
 def write_bytes(path: Path, data: bytes) -> None:
-    """Write a file, whole or not at all; its folder is made if need be."""
+    """Write ``data`` to a file, whole or not at all; create its folder if needed."""
     with file_aside(path) as file:
         file.write(data)
 
@@ -50,14 +50,14 @@ def file_aside(path: Path) -> Iterator[BinaryIO]:
 def new_file(path: Path) -> BinaryIO:
     """Open a new file for writing; a file or a link of that name is deleted first, whatever the link leads to.
 
-    For files of a fixed name in a folder of our own, which an earlier process may have left by half.
+    For files with a fixed name in a working folder of framegate, where a killed process may have left a partial one.
     """
     path.unlink(missing_ok=True)
     return _create(path)
 
 
 def append_text(path: Path, text: str) -> None:
-    """Append to a file, which is made if need be.
+    """Append ``text`` as UTF-8 to a file, which is created if it does not exist.
 
     Raises:
         OSError: it is a link, or no ordinary file.
@@ -67,7 +67,11 @@ def append_text(path: Path, text: str) -> None:
 
 
 def open_plain(path: Path, flags: int) -> BinaryIO:
-    """Open an ordinary file with flags of `os.open`, unbuffered.
+    """Open an ordinary file, unbuffered.
+
+    Args:
+        path: the file.
+        flags: those of `os.open`; with ``os.O_WRONLY`` or ``os.O_RDWR`` the file is opened for writing.
 
     Raises:
         OSError: it is a link, a pipe or a device.
@@ -82,13 +86,13 @@ def open_plain(path: Path, flags: int) -> BinaryIO:
 
 
 def remove_parts(folder: Path) -> None:
-    """Delete a folder of ours with all that is in it; one that is a link, or is gone, is left alone."""
+    """Delete a folder that framegate made, with its content; do nothing if it is a link or does not exist."""
     if is_plain_folder(folder):
         shutil.rmtree(folder, ignore_errors=True)
 
 
 def is_plain_file(path: Path) -> bool:
-    """Whether ``path`` is an ordinary file itself: no link to one, no pipe."""
+    """Tell whether ``path`` is an ordinary file: no link to one, no pipe, no device."""
     try:
         return stat.S_ISREG(path.lstat().st_mode)
     except OSError:
@@ -96,7 +100,7 @@ def is_plain_file(path: Path) -> bool:
 
 
 def is_plain_folder(path: Path) -> bool:
-    """Whether ``path`` is a folder itself: no link to one."""
+    """Tell whether ``path`` is a folder: no link to one."""
     try:
         return stat.S_ISDIR(path.lstat().st_mode)
     except OSError:
@@ -105,9 +109,9 @@ def is_plain_folder(path: Path) -> bool:
 
 @contextmanager
 def folder_aside(folder: Path) -> Iterator[Path]:
-    """Make a new folder beside ``folder``, to be filled and renamed; what is left of it when the block ends is deleted.
+    """Create a new folder beside ``folder``, for the block to fill and to rename.
 
-    Folders above it are made if need be.
+    If it still has its first name when the block ends, it is deleted. Parent folders are created.
     """
     aside = name_aside(folder, "part")
     aside.mkdir(parents=True)
@@ -119,10 +123,13 @@ def folder_aside(folder: Path) -> Iterator[Path]:
 
 
 def replace_folder(aside: Path, folder: Path) -> Path | None:
-    """Put a finished folder in its place, where an older one is never seen by half.
+    """Rename a finished folder to ``folder``; an older one is renamed away first and is never half replaced.
 
     Returns:
-        Where the older folder now is, for the caller to delete; None where there was none.
+        The new path of the older folder, for the caller to delete; None where there was none.
+
+    Raises:
+        OSError: the folder cannot be renamed; then the older one is back in its place.
     """
     to_disk(aside)
     old = name_aside(folder, "old") if os.path.lexists(folder) else None
@@ -140,7 +147,7 @@ def replace_folder(aside: Path, folder: Path) -> Path | None:
 
 
 def name_aside(path: Path, ending: str) -> Path:
-    """A hidden, random name beside ``path``: ``.NAME.xxxxxxxx.ENDING``."""
+    """Return a hidden, random path beside ``path``: ``.NAME.xxxxxxxx.ENDING``."""
     stem = path.name.encode()[:_LONGEST_STEM].decode(errors="ignore")
     return path.with_name(f".{stem}.{secrets.token_hex(4)}.{ending}")
 
@@ -148,7 +155,7 @@ def name_aside(path: Path, ending: str) -> Path:
 def to_disk(path: Path) -> None:
     """Wait until a file's bytes, or a folder's list of names, are on the disk.
 
-    Renaming is atomic, but says nothing of what is renamed.
+    A rename is atomic, but does not wait until the content of the renamed file is on the disk.
     """
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:

@@ -1,4 +1,4 @@
-"""JSON files that somebody else wrote, read within bounds: small, and their values a few levels deep."""
+"""Read JSON files from untrusted sources: only small ones, with few levels of nesting."""
 
 import json
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ MAX_BYTES = 1 << 20
 """Size of the largest such file; the longest configuration that the hubs' libraries write has some 100 kB."""
 
 MAX_DEPTH = 32
-"""How deep lists and objects may lie in each other."""
+"""Levels of lists and objects within each other that are read."""
 
 
 def read_json(path: Path) -> Any:
-    """Return what the JSON file holds.
+    """Return the value that a JSON file holds.
 
     Raises:
         ValueError: it is larger than `MAX_BYTES`, nested deeper than `MAX_DEPTH`, or no JSON, which knows neither NaN

@@ -8,7 +8,7 @@ _COMPARED = 128
 """Characters: names that differ only after so many are told apart by no reader."""
 
 _QUESTIONS, _CHARACTERS = 200, 400_000_000
-"""What one `Nearest` answers, and compares, at most: some seconds, whatever a file holds."""
+"""Limits of one `Nearest`: names that it looks for, and characters that it compares; together some seconds of work."""
 
 
 class Nearest:
@@ -29,7 +29,7 @@ class Nearest:
         self._answers: dict[str, str] = {}
 
     def find(self, wrong: str) -> str | None:
-        """Return the known name most like ``wrong``; None if there is none, or if too many were looked for."""
+        """Return the known name most like ``wrong``; None without known names, or once too many were looked for."""
         short = _shorten(wrong)
         if short not in self._answers:
             if not self._known or len(self._answers) == self._questions:
@@ -38,7 +38,11 @@ class Nearest:
         return self._answers[short]
 
     def hint(self, wrong: str) -> str:
-        """Return ``(nearest: 'name')``, for the end of a message about ``wrong``."""
+        """Return ``(nearest: 'name')``, for the end of a message about ``wrong``.
+
+        >>> Nearest(["news", "sport"]).hint("sprot")
+        "(nearest: 'sport')"
+        """
         found = self.find(wrong)
         if found is not None:
             return f"(nearest: {quoted(found)})"
@@ -47,6 +51,9 @@ class Nearest:
 
 def nearest(wrong: str, known: Iterable[str]) -> str:
     """Return the one of ``known`` that is most like ``wrong``.
+
+    >>> nearest("tset", ["train", "val", "test"])
+    'test'
 
     Raises:
         ValueError: ``known`` is empty.

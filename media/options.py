@@ -1,4 +1,4 @@
-"""What `extract` can be asked for, and what it tells."""
+"""The options of `extract`, its limits, its progress and its summary."""
 
 import json
 from dataclasses import asdict, dataclass, fields, replace
@@ -15,12 +15,12 @@ MAX_PIXELS = 8192 * 8192
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What a caller lets a file of anybody's take; no file says it of itself.
+    """Limits that a caller sets for reading untrusted files; nothing in a file can change them.
 
     Attributes:
-        timeout: seconds that one clip may take; what was read until then is kept.
-        max_pixels: larger frames are refused.
-        memory_mb: memory that one worker may take.
+        timeout: seconds that one clip may take; frames read until then are kept.
+        max_pixels: width × height above which frames are refused.
+        memory_mb: megabytes that one worker may allocate.
     """
 
     timeout: float = 300.0
@@ -36,14 +36,18 @@ class ExtractOptions:
     """How videos are sampled and stored.
 
     Attributes:
-        mode: ``keyframe`` takes the keyframes nearest to the grid, which is cheap; ``exact`` the frames shown at it.
-        every: seconds between the grid's times, the first at the clip's start.
-        frames: this many frames a clip, in the middles of equal parts, instead of one each ``every`` seconds.
+        mode: ``keyframe`` takes the keyframes nearest to the sampling times, which is cheap; ``exact`` takes the frames
+            that are shown at these times.
+        every: seconds between sampling times, the first at the clip's start.
+        frames: number of frames of a clip, in the middles of equal parts; replaces ``every``.
         size: pixels of the stored frames' short side; smaller sources stay as they are.
         quality: JPEG quality, 1..100.
-        audio_seconds: sound kept of each clip, in windows spread over it; 0 for none, None for all of it.
+        audio_seconds: seconds of audio kept of each clip, in evenly spaced windows; 0 for none, None for all of it.
         dedupe: leave out frames whose colours differ less than this share from the last stored one's, 0..1; 0: none.
         timeout, max_pixels, memory_mb: see `Limits`.
+
+    Raises:
+        MediaError: a value is out of range.
     """
 
     mode: Mode = "keyframe"
@@ -74,20 +78,20 @@ class ExtractOptions:
             raise MediaError(f"out of range: {', '.join(wrong)}")
 
     def within(self, limits: Limits) -> Self:
-        """The same with other limits."""
+        """Return the same options with other limits."""
         return replace(self, **asdict(limits))
 
     def identity(self) -> dict[str, Any]:
-        """What decides the store's content: everything but the limits of a machine."""
+        """Return the options that decide a store's content: all but ``timeout`` and ``memory_mb``."""
         return {name: value for name, value in asdict(self).items() if name not in ("timeout", "memory_mb")}
 
     def sampling(self) -> dict[str, Any]:
-        """What a model needs to take films as it was trained on them: no limits, which are each caller's own."""
+        """Return the options by which a model samples films as in its training; limits are left to each caller."""
         return {name: value for name, value in asdict(self).items() if name not in _LIMITS}
 
     @classmethod
     def of_sampling(cls, told: dict[str, Any]) -> Self:
-        """Read what `sampling` gave, from a file of anybody's; of limits that stand there none are taken.
+        """Build options from what `sampling` returned, read from an untrusted file; limits in it are ignored.
 
         Raises:
             MediaError: a value is out of range, or no such option exists.
@@ -115,7 +119,7 @@ class Progress:
         ok, partial, failed: the finished clips by outcome.
         frames: frames stored so far.
         seconds: since this call began.
-        eta: seconds left at the pace of this call.
+        eta: seconds left at the speed of this call.
     """
 
     done: int

@@ -21,13 +21,13 @@ from framegate.media.files import open_plain, replace_folder, write_text
 
 MARKER = ".framegate.json"
 MODELS = ("backbone", "classifier")
-"""The kinds of folders that exports write and replace, and their names in a run, which ends with one of them."""
+"""The kinds of folders that exports write and replace; also the names of the model folders in a run."""
 _MARKER_BYTES = 16 << 20
 _LOG = logging.getLogger(__name__)
 
 
 class NotOursError(FramegateError, ValueError):
-    """A file or folder that framegate did not write, in the place of one that it would replace."""
+    """Raised where framegate would replace a file or folder that it did not write."""
 
 
 _Sort = Literal["files", "links", "folders"]
@@ -37,7 +37,7 @@ _NOTHING: _Names = {"files": frozenset(), "links": frozenset(), "folders": froze
 
 @cache
 def framegate_version() -> str:
-    """The installed version of framegate."""
+    """Return the installed version of framegate, ``"unknown"`` for a checkout that is not installed."""
     try:
         return version("framegate")
     except PackageNotFoundError:  # from a checkout that is not installed
@@ -45,15 +45,15 @@ def framegate_version() -> str:
 
 
 def refuse_foreign(folder: Path, *, kinds: Iterable[str], writer: str = "export") -> None:
-    """Make sure that nothing is lost when a new folder takes the place of ``folder``: it is absent, empty or ours.
+    """Raise unless ``folder`` may be replaced: it is absent, empty, or holds only files that framegate wrote.
 
     Args:
-        folder: what would be replaced.
-        kinds: which of our folders may be.
-        writer: what did not write a foreign file, for the message.
+        folder: the folder that would be replaced.
+        kinds: the kinds of folders that may be replaced.
+        writer: the name of what writes such folders, for the message.
 
     Raises:
-        NotOursError: it is a file or a link, or holds something that its marker does not list.
+        NotOursError: ``folder`` is a file or a link, or holds something that its marker does not list.
     """
     if not os.path.lexists(folder):
         return
@@ -69,7 +69,7 @@ def refuse_foreign(folder: Path, *, kinds: Iterable[str], writer: str = "export"
 
 
 def first_foreign(folder: Path, *, kinds: Iterable[str]) -> str | None:
-    """The first entry below ``folder`` that its marker does not list; None if there is none.
+    """Return the relative name of the first entry below ``folder`` that its marker does not list, or None.
 
     Without a marker of one of the ``kinds`` nothing is listed.
     """
@@ -81,16 +81,16 @@ def first_foreign(folder: Path, *, kinds: Iterable[str]) -> str | None:
 
 
 def is_marked(folder: Path, *, kinds: Iterable[str]) -> bool:
-    """Whether ``folder`` bears the marker of one of the ``kinds``."""
+    """Tell whether ``folder`` has a marker of one of the ``kinds``."""
     return _read(folder, kinds) is not _NOTHING
 
 
 def mark(folder: Path, *, kind: str, among: Iterable[str] | None = None) -> None:
-    """Write the marker of a folder: it lists what is in it now.
+    """Write the marker of a folder, which lists everything that is in it now.
 
     Args:
         folder: an existing folder.
-        kind: what it is: ``backbone``, ``classifier``, ``demo``.
+        kind: of the folder: ``backbone``, ``classifier``, ``demo``.
         among: list only these entries of the folder, and what is in them; None: all of it.
     """
     names: dict[_Sort, list[str]] = {sort: [] for sort in _NOTHING}
@@ -101,10 +101,10 @@ def mark(folder: Path, *, kind: str, among: Iterable[str] | None = None) -> None
 
 
 def put_in_place(aside: Path, folder: Path, *, kind: str, kinds: Iterable[str]) -> None:
-    """Mark a finished folder, and let it take the place of ``folder``; of an older one the listed files are deleted.
+    """Mark a finished folder and rename it to ``folder``; delete the listed files of an older one.
 
     Raises:
-        NotOursError: ``folder`` is not ours; then nothing has changed.
+        NotOursError: ``folder`` may not be replaced (see `refuse_foreign`); then nothing has changed.
     """
     mark(aside, kind=kind)
     refuse_foreign(folder, kinds=kinds)
@@ -114,10 +114,10 @@ def put_in_place(aside: Path, folder: Path, *, kind: str, kinds: Iterable[str]) 
 
 
 def delete_listed(folder: Path, *, kinds: Iterable[str]) -> bool:
-    """Delete what the marker of ``folder`` lists, the marker, folders that are empty then, and ``folder`` itself.
+    """Delete what the marker of ``folder`` lists, then the marker, and all folders that are empty afterwards.
 
     Returns:
-        Whether all of it is gone; anything that is not listed stays.
+        True if ``folder`` itself is gone; False if it holds something that is not listed, which stays.
     """
     listed, entries = _read(folder, kinds), list(_entries(folder))
     for name, sort in entries:
@@ -133,7 +133,7 @@ def delete_listed(folder: Path, *, kinds: Iterable[str]) -> bool:
 
 
 def _entries(folder: Path) -> Iterator[tuple[str, _Sort]]:
-    """All that lies below ``folder``, by its relative name; what a link leads to does not."""
+    """Yield the relative name and the sort of everything below ``folder``; links are not followed."""
     waiting = [folder]
     while waiting:
         try:
@@ -149,7 +149,7 @@ def _entries(folder: Path) -> Iterator[tuple[str, _Sort]]:
 
 
 def _read(folder: Path, kinds: Iterable[str]) -> _Names:
-    """What the marker of ``folder`` lists; one that is absent, damaged or of another kind lists nothing."""
+    """Return what the marker of ``folder`` lists; nothing if it is absent, damaged or of another kind."""
     try:
         with open_plain(folder / MARKER, os.O_RDONLY) as file:
             marker = json.loads(file.read(_MARKER_BYTES))

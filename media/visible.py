@@ -1,4 +1,4 @@
-"""Text of strangers as a terminal or a page may show it: what hides, moves or reorders other text is escaped."""
+"""Show untrusted text safely: characters that hide, move or reorder other text are escaped."""
 
 import json
 import re
@@ -23,28 +23,35 @@ _HIDDEN_IN_LINES = re.compile(rf"(?![\n\t])[{_HIDING}]")
 def visible(text: object) -> str:
     r"""Return ``text`` on one line: control, bidirectional and invisible characters as ``\n``, ``\x1b``, ``\u202e``.
 
-    All other characters stay as they are, backslashes too: what is visible already comes back unchanged.
+    All other characters stay as they are, backslashes too, so text without such characters comes back unchanged.
+
+    >>> print(visible("clip\x1b[2J.mp4"), visible("日本.mp4"))
+    clip\x1b[2J.mp4 日本.mp4
     """
     return _HIDDEN.sub(_escape, str(text))
 
 
 def visible_lines(text: object) -> str:
-    """Return ``text`` as `visible` does, its line breaks and tabs kept: for text whose lines are our own."""
+    """Return ``text`` as `visible` does, but keep line breaks and tabs: for text whose lines framegate wrote."""
     return _HIDDEN_IN_LINES.sub(_escape, str(text))
 
 
 def visible_error(error: BaseException) -> str:
-    """Return an error's message as `visible` does: each of its ``problems`` on a line, or else all of it on one."""
+    """Return an error's message as `visible` does: each of its ``problems`` on a line, any other message on one."""
     return "\n".join(map(visible, getattr(error, "problems", None) or [error]))
 
 
 def visible_json(line: str) -> str:
-    """Return JSON that says the same, its hiding characters written as JSON's own escapes."""
+    r"""Return equal JSON in which the characters that `visible` escapes are written as JSON escapes (``\u202e``)."""
     return _HIDDEN.sub(lambda match: json.dumps(match[0])[1:-1], line)
 
 
 def quoted(text: str, *, max_characters: int = 80) -> str:
-    """Return ``text`` in quotes, as `repr` escapes it, cut to about ``max_characters``: for messages."""
+    r"""Return ``text`` in quotes, as `repr` escapes it, cut to about ``max_characters``: for messages.
+
+    >>> print(quoted("a\nb"), quoted("x" * 100, max_characters=8))
+    'a\nb' 'xxxxxxx'…
+    """
     return repr(text) if len(text) <= max_characters else f"{text[: max_characters - 1]!r}…"
 
 

@@ -1,4 +1,4 @@
-"""Whether an embedding learns: how near positives are, how far everything else spreads, and whether it is alive."""
+"""Measure whether an embedding learns: distance of positives, uniformity, standard deviation, rank and collapse."""
 
 import math
 from collections.abc import Sequence
@@ -21,7 +21,7 @@ _ROWS_IN_A_ROW = 3
 
 @dataclass(frozen=True)
 class Similarities:
-    """Cosines of queries with their positives, (N,), and with keys or queries of other sources, (M,): a sample."""
+    """A sample of cosines: of queries with their positives, (N,), and with keys or queries of other sources, (M,)."""
 
     positive: Tensor
     negative: Tensor
@@ -29,16 +29,16 @@ class Similarities:
 
 @torch.no_grad()
 def embedding_diagnostics(queries: Tensor, positives: Tensor, similarities: Similarities) -> dict[str, float]:
-    """Figures of a batch of embeddings; empty where there are fewer than two.
+    """Compute the diagnostics of a batch of embeddings; empty for fewer than two.
 
     Args:
         queries: (N, dim) unit rows.
         positives: (N, dim) unit rows, the positive of each query.
-        similarities: of these, see `sample_similarities`.
+        similarities: those of the batch, from `sample_similarities`.
 
     Returns:
-        ``alignment``, ``uniformity``, ``embedding_std`` and ``embedding_rank`` (see the functions here), and quantiles
-        of the similarities: ``positive_p05``, ``_p50``, ``_p95``, and ``negative_…`` where there are negatives.
+        ``alignment``, ``uniformity``, ``embedding_std`` and ``embedding_rank``, as the functions here compute them, and
+        quantiles of the similarities: ``positive_p05``, ``_p50``, ``_p95``, and ``negative_…`` if there are negatives.
     """
     if len(queries) < 2:
         return {}
@@ -53,7 +53,10 @@ def embedding_diagnostics(queries: Tensor, positives: Tensor, similarities: Simi
 
 
 def alignment(queries: Tensor, positives: Tensor) -> Tensor:
-    """Mean squared distance between a query and its positive (Wang & Isola 2020, §4.1, α = 2): 0 is best, 2 is chance.
+    """Return the mean squared distance of queries and positives (Wang & Isola 2020, §4.1, α = 2): 0 to 4, 2 by chance.
+
+    >>> alignment(torch.eye(2), torch.eye(2).flip(0)).item()
+    2.0
 
     Shape: unit rows (N, dim) twice → ().
     """
@@ -61,28 +64,33 @@ def alignment(queries: Tensor, positives: Tensor) -> Tensor:
 
 
 def uniformity(rows: Tensor) -> Tensor:
-    """log of the mean of exp(−2 × squared distance) over pairs of rows (Wang & Isola 2020, §4.1, t = 2).
+    """Return log of the mean of exp(−2 × squared distance) over pairs of rows (Wang & Isola 2020, §4.1, t = 2).
 
-    0 where all rows are one point; about −4 + 8 / dim for rows spread evenly over the sphere.
+    It is 0 if all rows are one point, and about −4 + 8 / dim for rows that are uniform on the sphere.
 
-    Shape: unit rows (N, dim) → (); of more than 1,024 an even choice.
+    Shape: unit rows (N, dim) → (); of more than 1,024 rows, 1,024 at even distances are taken.
     """
     rows = _choose_evenly(rows.float(), _MAX_ROWS)
     return torch.pdist(rows).square().mul(-2).exp().mean().log()
 
 
 def standard_deviation(rows: Tensor) -> Tensor:
-    """Mean standard deviation of a coordinate × √dim: near 1 where unit rows fill the sphere, 0 where all are one.
+    """Return the mean standard deviation of the coordinates × √dim (Chen & He 2021, §4.1, there without √dim).
 
-    Chen & He 2021, §4.1 look at the same figure without the √dim. Shape: unit rows (N, dim) → ().
+    It is near 1 for unit rows that are uniform on the sphere, and 0 if all rows are one point.
+
+    Shape: unit rows (N, dim) → ().
     """
     return rows.float().std(dim=0).mean() * math.sqrt(rows.shape[1])
 
 
 def effective_rank(rows: Tensor) -> Tensor:
-    """exp of the entropy of the singular values (RankMe, Garrido et al. 2023, §3): between 1 and min(N, dim).
+    """Return exp of the entropy of the singular values (RankMe, Garrido et al. 2023, §3): 1 to min(N, dim).
 
-    Shape: (N, dim) → (); of more than 1,024 rows an even choice.
+    >>> round(effective_rank(torch.eye(4)).item(), 3)
+    4.0
+
+    Shape: (N, dim) → (); of more than 1,024 rows, 1,024 at even distances are taken.
     """
     singular = torch.linalg.svdvals(_choose_evenly(rows.float(), _MAX_ROWS))
     share = singular / singular.sum().clamp_min(1e-12)
@@ -93,13 +101,13 @@ def effective_rank(rows: Tensor) -> Tensor:
 def sample_similarities(
     queries: Tensor, positives: Tensor, sources: Tensor, keys: Tensor, key_sources: Tensor
 ) -> Similarities:
-    """Positive and negative similarities of a batch, at most some 130,000 of the latter.
+    """Return similarities of a batch: all positive ones, and at most some 130,000 negative ones.
 
     Args:
         queries, positives: (N, dim) unit rows.
         sources: (N,) int64, of the queries.
-        keys: (K, dim) unit rows to compare with; where there are none, the queries themselves serve.
-        key_sources: (K,) int64. What shares a query's source is no negative of it.
+        keys: (K, dim) unit rows to compare with; if there are none, the queries are compared with each other.
+        key_sources: (K,) int64. Keys of the same source as a query are no negatives of it.
     """
     if len(keys) == 0:
         keys, key_sources = queries, sources
@@ -110,23 +118,26 @@ def sample_similarities(
 
 
 def similarity_histogram(similarities: Tensor) -> list[int]:
-    """How many similarities fall into each of `BINS` equal bins over -1 … 1; rounding beyond counts at the ends."""
+    """Count the similarities in each of `BINS` equal bins over −1 … 1; values beyond count in the outer bins."""
     return torch.histc(similarities.float().clamp(-1, 1).cpu(), bins=BINS, min=-1, max=1).long().tolist()
 
 
 def queue_age(filled: int, keys_per_step: int) -> float:
-    """Steps since the oldest of ``filled`` keys was pushed: by so much its encoder is out of date."""
+    """Return the number of steps since the oldest of ``filled`` keys was pushed.
+
+    >>> queue_age(4096, keys_per_step=256)
+    16.0
+    """
     return filled / keys_per_step
 
 
 def collapse(rows: Sequence[dict[str, Any]]) -> str | None:
-    """A sentence about the collapse that the latest rows of metrics show, or None.
+    """Return a sentence about a collapse of the embedding in the latest rows of metrics, or None.
 
-    A single low figure is no collapse, nor is a network's first look at its pictures: the last three rows have to
-    agree, and the first row does not count.
+    The last three rows have to agree, and the first row does not count, since one low value is no collapse.
 
     Args:
-        rows: of ``metrics.jsonl``, from the first on.
+        rows: all rows of ``metrics.jsonl``.
     """
     latest = rows[1:][-_ROWS_IN_A_ROW:]
     if len(latest) < _ROWS_IN_A_ROW or not all("embedding_std" in row for row in latest):

@@ -1,1 +1,1 @@
-"""Finding real overlays: borders, logos and subtitles."""
+"""Find real overlays: borders, logos and subtitles."""

@@ -1,4 +1,4 @@
-"""Telling a moving picture from a still: the frames of a video that differ."""
+"""Find the frames of a video that differ, to tell moving pictures from stills."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _ROWS, _COLUMNS = 18, 32
 
 
 def thumbnails(frames: Sequence[np.ndarray]) -> np.ndarray:
-    """Frames, (H, W) uint8 each, at the size at which only what is large is told apart, (T, 18, 32) float32."""
+    """Shrink frames, (H, W) uint8 each, to thumbnails that show only large things, (T, 18, 32) float32."""
     rows, columns = frames[0].shape
     if rows >= _ROWS and columns >= _COLUMNS:  # whole pixels into each: several times as fast
         frames = [frame[: rows // _ROWS * _ROWS, : columns // _COLUMNS * _COLUMNS] for frame in frames]
@@ -23,11 +23,11 @@ def thumbnails(frames: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def distinct_frames(thumbs: np.ndarray, picture: Box) -> list[int]:
-    """Frames that differ over the picture: of a still, however long it is shown, one.
+    """Return the numbers of frames that differ inside the borders; a still, however long, counts once.
 
     Args:
         thumbs: from `thumbnails`.
-        picture: what the borders leave, in fractions.
+        picture: the box inside the borders, in fractions.
     """
     rows = slice(int(np.ceil(picture[1] * _ROWS)), int(picture[3] * _ROWS))
     columns = slice(int(np.ceil(picture[0] * _COLUMNS)), int(picture[2] * _COLUMNS))

@@ -31,11 +31,11 @@ _OF_A_STILL = 0.95  # the same where few frames bear witness
 
 
 def find_borders(frames: Sequence[np.ndarray], distinct: Sequence[np.ndarray]) -> Box:
-    """The picture inside the borders, in fractions: (0, 0, 1, 1) where there are none.
+    """Return the box of the picture inside the borders, in fractions; (0, 0, 1, 1) without borders.
 
     Args:
         frames: (H, W, 3) uint8 each.
-        distinct: (H, W) uint8 each, those that differ, in grey.
+        distinct: the frames that differ, in grey, (H, W) uint8 each.
     """
     flat = _inside_flat_bars(choose_evenly(frames, _FRAMES))
     if flat != WHOLE or len(frames) < _FEWEST:
@@ -44,7 +44,7 @@ def find_borders(frames: Sequence[np.ndarray], distinct: Sequence[np.ndarray]) -
 
 
 def _inside_flat_bars(frames: list[np.ndarray]) -> Box:
-    """What bars of one colour leave on all four sides."""
+    """Return the box inside bars of one colour, on all four sides."""
     height, width = frames[0].shape[:2]
     x = _flat_bars(frames, beside=True)
     y = _flat_bars([frame[:, x : width - x] for frame in frames], beside=False)
@@ -54,7 +54,7 @@ def _inside_flat_bars(frames: list[np.ndarray]) -> Box:
 
 
 def _inside_a_blurred_copy(frames: list[np.ndarray]) -> Box:
-    """What lies before a blurred copy of itself: of the frames that straight lines mark off, the likeliest such one."""
+    """Return the box of the picture before a blurred copy of itself: the most likely one that straight lines bound."""
     height, width = frames[0].shape
     xs, ys = _blurred_bars(frames, beside=True), _blurred_bars(frames, beside=False)
     pairs = [(x, y) for x in (0, *xs) for y in (0, *ys) if x or y]
@@ -98,13 +98,14 @@ def _lines(frame: np.ndarray, numbers: list[int], beside: bool) -> np.ndarray:
 
 
 def _share_of_colour(frame: np.ndarray, colour: np.ndarray, beside: bool) -> np.ndarray:
-    """The share of each row of a frame, or column, that has a ``colour`` (3,)."""
+    """Return the share of pixels with a ``colour`` (3,) in each row of a frame, or in each column."""
     mask = cv2.inRange(frame, colour - _TOLERANCE, colour + _TOLERANCE)
-    return cv2.reduce(mask, 0 if beside else 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255
+    share: np.ndarray = cv2.reduce(mask, 0 if beside else 1, cv2.REDUCE_AVG, dtype=cv2.CV_32F).ravel() / 255
+    return share
 
 
 def _sharpest_step(frames: list[np.ndarray], near: int, beside: bool) -> int:
-    """The line within two of ``near`` where those before and behind differ most."""
+    """Return the line within two of ``near`` at which neighbouring lines differ most."""
     low = max(near - 2, 1)
     first = list(range(low - 1, near + 3))
     last = [-1 - line for line in first]
@@ -114,9 +115,9 @@ def _sharpest_step(frames: list[np.ndarray], near: int, beside: bool) -> int:
 
 
 def _blurred_bars(frames: list[np.ndarray], *, beside: bool) -> list[int]:
-    """Rows of what may be bars, or columns of those ``beside``. None, one or two.
+    """Return up to two candidates for the height of blurred bars, or for the width of those ``beside``.
 
-    They are those that one straight line ends on both sides in most frames.
+    In most frames, bars of this size end in a straight line on both sides.
     """
     lines = frames[0].shape[1 if beside else 0]
     before, behind = (np.s_[:, :-1], np.s_[:, 1:]) if beside else (np.s_[:-1], np.s_[1:])
@@ -133,7 +134,7 @@ def _blurred_bars(frames: list[np.ndarray], *, beside: bool) -> list[int]:
 
 
 def _likeness_of_blurred_copy(frames: list[np.ndarray], calm: list[np.ndarray], inside: Box) -> float:
-    """How far what lies beyond ``inside`` is like the picture inside, squeezed or cropped to the frame and blurred.
+    """Return how similar the bars are to a blurred copy of the picture ``inside``, stretched or cropped to the frame.
 
     The median over the frames, (H, W) uint8 each, of a correlation, -1 to 1. ``calm``, (H, W) bool each, is where they
     are smooth, as a blurred copy is but for a logo or a line of text on it; where it is not, it is like nothing.
@@ -164,14 +165,16 @@ def _likeness_of_blurred_copy(frames: list[np.ndarray], calm: list[np.ndarray], 
 
 
 def _out_of_focus(picture: np.ndarray, width: int, height: int) -> np.ndarray:
-    """A picture stretched to a size and blurred."""
-    return cv2.GaussianBlur(cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA), (0, 0), width / 25)
+    """Stretch a picture to a size and blur it."""
+    stretched = cv2.resize(picture, (width, height), interpolation=cv2.INTER_AREA)
+    blurred: np.ndarray = cv2.GaussianBlur(stretched, (0, 0), width / 25)
+    return blurred
 
 
 def _correlation(frame: np.ndarray, copy: np.ndarray, bars: list[np.ndarray]) -> float:
-    """Of two pictures over some places (H, W) bool together, or within each of them if that is less.
+    """Return the correlation of two pictures over all bars, (H, W) bool each, or within the bars if that is less.
 
-    That one bar is lighter than the other is little by itself; but it must not be the other way round.
+    A difference of brightness between the bars must not decide alone, but it must not be reversed either.
     """
     pairs = [np.stack([frame[bar], copy[bar]]) for bar in bars]
     joint = _of_rows(_less_mean(np.concatenate(pairs, axis=1)))
@@ -184,4 +187,5 @@ def _of_rows(pair: np.ndarray) -> float:
 
 
 def _less_mean(rows: np.ndarray) -> np.ndarray:
-    return rows - rows.mean(axis=1, keepdims=True)
+    centred: np.ndarray = rows - rows.mean(axis=1, keepdims=True)
+    return centred

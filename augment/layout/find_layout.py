@@ -1,4 +1,4 @@
-"""Finding real overlays in the frames of a video: borders, logos, subtitle bands."""
+"""Find real overlays in the frames of a video: borders, logos, subtitle bands."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ _FRAMES = 16
 
 
 def find_layout(frames: Sequence[np.ndarray]) -> Layout:
-    """Borders, logos and subtitle bands of one video.
+    """Find the borders, logos and subtitle bands of one video.
 
     Args:
-        frames: (H, W, 3) RGB uint8 each, all of one size, spread over the video; eight or more find most.
+        frames: (H, W, 3) RGB uint8 each, all of one size, from all parts of the video; logos need eight or more.
 
     Returns:
         The layout, in fractions of the frame; empty for no frames and for tiny ones.
@@ -42,7 +42,7 @@ def find_layout(frames: Sequence[np.ndarray]) -> Layout:
 
 
 def _shrunk(frame: np.ndarray) -> np.ndarray:
-    """A frame of at most `_WIDTH` columns: halved while that leaves enough, which is cheap, then resized."""
+    """Shrink a frame to at most `_WIDTH` columns: by whole factors first, which is cheap, then to the exact size."""
     height, width = frame.shape[:2]
     if width <= _WIDTH:
         return frame
@@ -50,4 +50,5 @@ def _shrunk(frame: np.ndarray) -> np.ndarray:
     times = min(width // _WIDTH, height // size[1])
     if times > 1:
         frame = cv2.resize(frame, (width // times, height // times), interpolation=cv2.INTER_AREA)
-    return cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    small: np.ndarray = cv2.resize(frame, size, interpolation=cv2.INTER_LINEAR)
+    return small

@@ -10,8 +10,7 @@ import numpy as np
 from framegate.augment.boxes import Box, PixelBox
 from framegate.augment.layout.distinct import choose_evenly
 from framegate.augment.layout.lasting import LastingEdges, lasting_edges
-
-Found = tuple[float, float, float, float, float]
+from framegate.media.clip_layout import FoundBox
 
 _FEWEST, _FRAMES = 8, 14  # frames: fewer tell too little, more are not looked at
 _STRONG = 4.0  # levels a pixel: a lasting edge that founds a group
@@ -33,13 +32,13 @@ _MIN_LASTING = 0.1  # share of the edges in a logo's box that last
 _MOVES = 0.03  # by how much more alike the halves of the video must be in place than moved
 
 
-def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[Found, ...]:
-    """Boxes and confidences of the logos.
+def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) -> tuple[FoundBox, ...]:
+    """Find logos: boxes in fractions of the frame, with a confidence in 0–1.
 
     Args:
         frames: (H, W, 3) uint8 each.
-        distinct: numbers of those that differ, from `distinct_frames`.
-        picture: what the borders leave, in fractions.
+        distinct: numbers of the frames that differ, from `distinct_frames`.
+        picture: the box inside the borders, in fractions.
     """
     rows, columns = frames[0].shape[:2]
     bars = _outside(picture, rows, columns)
@@ -66,7 +65,7 @@ def find_logos(frames: Sequence[np.ndarray], distinct: list[int], picture: Box) 
 
 
 def _confidence(edges: LastingEdges, box: PixelBox, elsewhere: float) -> float:
-    """0 to 1: how far a group stays in place, and how much more of its edges last than of the others; 0 if it moves."""
+    """Return 0 to 1: how well a group stays in place, times the share of its edges that last; 0 if it moves."""
     inside = np.s_[box[1] : box[3], box[0] : box[2]]
     lasts = float((edges.lasting[inside] > _STRONG).sum() / max((edges.usual[inside] > _STRONG).sum(), 1))
     in_place, moved = edges.stays(box)
@@ -76,7 +75,7 @@ def _confidence(edges: LastingEdges, box: PixelBox, elsewhere: float) -> float:
 
 
 def _share_that_lasts(edges: LastingEdges, groups: list[PixelBox]) -> float:
-    """The share of all strong edges beside the groups that last."""
+    """Return the share of strong edges that last, outside of the groups."""
     rest = np.ones(edges.lasting.shape, bool)
     for left, top, right, bottom in groups:
         rest[top:bottom, left:right] = False
@@ -105,9 +104,9 @@ def _clear_border_lines(lasting: np.ndarray, picture: Box) -> None:
 
 
 def _groups(lasting: np.ndarray) -> list[PixelBox]:
-    """Boxes of edges that lie together and are, as a group, of a logo's size and place.
+    """Return boxes of groups of edges that have the size and the place of a logo.
 
-    What lasts of the picture itself may touch a logo. So a group that is no logo is taken apart at the next level.
+    Lasting edges of the picture may touch a logo. So a group that is no logo is divided at the next level.
     """
     rows, columns = lasting.shape
     reach = max(columns // 80, 3) | 1
@@ -145,19 +144,20 @@ def _groups(lasting: np.ndarray) -> list[PixelBox]:
 
 
 def _connected(ys: np.ndarray, xs: np.ndarray, shape: tuple[int, int], reach: int) -> np.ndarray:
-    """The number of the group each point (N,) belongs to: points within ``reach`` hang together.
+    """Return the number of the group of each point, (N,): points within ``reach`` pixels are connected.
 
-    Groups are told apart at half size; blots of so many pixels keep their neighbours there.
+    Groups are computed at half size, where blots of this size keep their neighbours.
     """
     points = np.zeros(shape, np.uint8)
     points[ys, xs] = 255
     blots = cv2.dilate(points, np.ones((reach, reach), np.uint8))
     _, labels = cv2.connectedComponents(np.ascontiguousarray(blots[::2, ::2]), ltype=cv2.CV_16U)
-    return labels[ys // 2, xs // 2]
+    numbers: np.ndarray = labels[ys // 2, xs // 2]
+    return numbers
 
 
 def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
-    """Groups that are nearer to each other than half their size are parts of one logo."""
+    """Merge groups that are nearer to each other than half their size into one logo."""
     groups = list(groups)
     while True:
         for i, a in enumerate(groups):
@@ -178,7 +178,7 @@ def _merged(groups: list[PixelBox], rows: int, columns: int) -> list[PixelBox]:
 
 
 def _high(strength: np.ndarray) -> float:
-    """What a tenth of the values (N,) exceed."""
+    """Return the 90th percentile of the values (N,)."""
     at = int(0.9 * (len(strength) - 1))
     return float(np.partition(strength, at)[at])
 
@@ -186,8 +186,11 @@ def _high(strength: np.ndarray) -> float:
 def _reaches_a_corner(
     left: np.ndarray, top: np.ndarray, right: np.ndarray, bottom: np.ndarray, rows: int, columns: int
 ) -> np.ndarray:
-    """Which boxes, (N,) each side, may hold a logo: they come as near to the frame's edges as logos are."""
-    return (np.minimum(left, columns - right) < 0.15 * columns) & (np.minimum(top, rows - bottom) < 0.2 * rows)
+    """Tell which boxes, (N,) each side, are as near to the frame's edges as logos are, (N,) bool."""
+    near_side: np.ndarray = np.minimum(left, columns - right) < 0.15 * columns
+    near_end: np.ndarray = np.minimum(top, rows - bottom) < 0.2 * rows
+    near: np.ndarray = near_side & near_end
+    return near
 
 
 def _is_logo_shaped(left: int, top: int, right: int, bottom: int, rows: int, columns: int) -> bool:

@@ -9,8 +9,7 @@ import cv2
 import numpy as np
 
 from framegate.augment.boxes import Box, PixelBox
-
-Found = tuple[float, float, float, float, float]
+from framegate.media.clip_layout import FoundBox
 
 _STEP = 45  # levels across two pixels: an edge of a letter;
 _FEW = 0.08  # share of a frame's pixels, at most, that are edges of letters: more are texture, and letters stand out
@@ -22,12 +21,15 @@ _OFTEN = 0.3  # share of frames with text that leaves no doubt
 _DENSE = 0.22  # share of edges around a pixel of a line of text
 
 
-def find_subtitles(frames: Sequence[np.ndarray], picture: Box) -> tuple[Found, ...]:
-    """At most one band below and one above.
+def find_subtitles(frames: Sequence[np.ndarray], picture: Box) -> tuple[FoundBox, ...]:
+    """Find at most one subtitle band below and one above.
 
     Args:
         frames: (H, W) uint8 each.
-        picture: what the borders leave, in fractions.
+        picture: the box inside the borders, in fractions.
+
+    Returns:
+        Boxes in fractions of the frame, with a confidence in 0–1.
     """
     if len(frames) < _WITNESSES:
         return ()
@@ -67,20 +69,21 @@ def _upright_edges(frame: np.ndarray) -> np.ndarray:
     step = cv2.absdiff(frame[:, 2:], frame[:, :-2])
     up_to = np.bincount(step[::3, ::3].ravel(), minlength=256).cumsum()
     usual = int(np.searchsorted(up_to, (1 - _FEW) * up_to[-1]))
-    return cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
+    edges: np.ndarray = cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
+    return edges
 
 
 def _stays(upright: list[np.ndarray], box: PixelBox) -> bool:
-    """Whether the edges in a band are the same all the time: a part of the picture, or a lasting text, no subtitles."""
+    """Tell whether the edges in a band never change: then it is a part of the picture or a lasting text."""
     inside = [edges[box[1] : box[3], box[0] : box[2]] for edges in upright]
     share = np.mean(inside, axis=0) / 255  # of the frames in which a pixel is an edge
     return bool((share * share).sum() > _SAME * share.sum())
 
 
 def _blocks(upright: np.ndarray) -> list[_Block]:
-    """Blocks of a frame's edges that are shaped and centred as one or two lines of text.
+    """Find blocks of a frame's edges that are shaped and centred like one or two lines of text.
 
-    Looked for at half size where the frame is large enough.
+    Large frames are searched at half size.
     """
     half = 2 if upright.shape[0] > 160 else 1
     edges = cv2.resize(upright, (upright.shape[1] // half, upright.shape[0] // half), interpolation=cv2.INTER_AREA)
@@ -109,7 +112,7 @@ def _blocks(upright: np.ndarray) -> list[_Block]:
 
 
 def _trimmed(edges: np.ndarray, left: int, top: int, right: int, bottom: int) -> PixelBox:
-    """A block without the margins that come of looking at whole neighbourhoods."""
+    """Cut off the margins of a block that come from the averaging over neighbourhoods."""
     inside = edges[top:bottom, left:right]
     by_row = inside.mean(axis=1)
     ys = np.nonzero(by_row >= 0.15 * by_row.max())[0]
@@ -118,7 +121,7 @@ def _trimmed(edges: np.ndarray, left: int, top: int, right: int, bottom: int) ->
 
 
 def _band(blocks: list[list[_Block]], rows: int) -> tuple[PixelBox, float] | None:
-    """The box around the lines whose lower edge most frames agree on, and those above them; and the confidence.
+    """Return the box around the lines with the most frequent lower edge and the lines above them, and a confidence.
 
     Confidence is high where many frames have such a line, and few have lines elsewhere, as texture would.
     """

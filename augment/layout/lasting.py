@@ -1,4 +1,4 @@
-"""Edges that last: what a video's frames have in common while the picture behind changes."""
+"""Find edges that stay in all frames of a video while the picture behind them changes."""
 
 from __future__ import annotations
 
@@ -38,10 +38,10 @@ class LastingEdges:
     usual: np.ndarray
 
     def stays(self, box: PixelBox) -> tuple[float, float]:
-        """How alike two halves of the frames are over a box: in place, and at best where one is moved by 2 pixels or 3.
+        """Return how similar two halves of the frames are in a box: in place, and at best when moved by 2 or 3 pixels.
 
-        Two correlations of mean gradients in all colours (many a logo is as light as what it lies on), 0 to 1. What
-        lies over a picture is most alike in place; what moves with the picture, however slowly, elsewhere.
+        Both are correlations of mean gradients in all colours, since many logos are as bright as their background. An
+        overlay is most similar in place; what moves with the picture, however slowly, is more similar when moved.
         """
         rows, columns = self.lasting.shape
         left, top = max(box[0], _REACH), max(box[1], _REACH)
@@ -66,7 +66,7 @@ class LastingEdges:
 
 
 def lasting_edges(frames: Sequence[np.ndarray]) -> LastingEdges:
-    """The edges of frames, (H, W, 3) uint8 each."""
+    """Compute the lasting edges of frames, (H, W, 3) uint8 each."""
     rows, columns = frames[0].shape[:2]
     lasting, usual = np.empty((rows, columns), np.float32), np.empty((rows, columns), np.float32)
     for first in range(0, rows, _STRIP):
@@ -90,7 +90,7 @@ def _edges(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _summed(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """The sum of the frames' gradients, across and down (2, H, W, 3), and of their squared lengths (H, W, 3)."""
+    """Sum the frames' gradients, across and down (2, H, W, 3), and their squared lengths (H, W, 3)."""
     shape = frames[0].shape
     sums, squares = np.zeros((2, *shape), np.float32), np.zeros((2, *shape), np.float32)
     for frame in frames:
@@ -106,9 +106,10 @@ def _summed(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _strongest(of_colours: np.ndarray) -> np.ndarray:
-    """The largest of three colours' values at each place."""
+    """Return the largest of the three colours' values at each place."""
     red, green, blue = cv2.split(of_colours)
-    return cv2.max(cv2.max(red, green), blue)
+    strongest: np.ndarray = cv2.max(cv2.max(red, green), blue)
+    return strongest
 
 
 def _correlation(a: np.ndarray, b: np.ndarray) -> float:

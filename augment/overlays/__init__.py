@@ -1,1 +1,1 @@
-"""Painting overlays, and hiding them."""
+"""Overlays: painting and hiding them."""

@@ -23,7 +23,7 @@ class BorderStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> BorderStyle:
-        """A random style: bars of 3 to 20% on each side, black more often than not."""
+        """Return a random style, a function of ``rng``: bars of 3 to 20% on each side, black in most cases."""
         kind = rng.choices(("letterbox", "pillarbox", "windowbox"), (0.5, 0.3, 0.2))[0]
         x = rng.uniform(0.03, 0.2) if kind != "letterbox" else 0.0
         y = rng.uniform(0.03, 0.2) if kind != "pillarbox" else 0.0
@@ -43,7 +43,7 @@ class BorderStyle:
                 fill(image, box, self.fill)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The bars. See `Overlay`."""
+        """Return the bars. See `Overlay`."""
         return border_bars(self.inside)
 
 
@@ -52,4 +52,5 @@ def _blurred(image: np.ndarray) -> np.ndarray:
     small = cv2.resize(
         image, (max(image.shape[1] // 16, 2), max(image.shape[0] // 16, 2)), interpolation=cv2.INTER_AREA
     )
-    return cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    blurred: np.ndarray = cv2.resize(small, image.shape[1::-1], interpolation=cv2.INTER_LINEAR)
+    return blurred

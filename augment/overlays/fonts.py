@@ -22,7 +22,7 @@ SCRIPTS: tuple[Script, ...] = ("latin", "cyrillic", "greek", "chinese", "japanes
 Face = Callable[[str, int], np.ndarray]  # (text, height of a line in pixels) → mask (h, w) uint8, 255 inside the glyphs
 
 _DEJAVU = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif.ttf", "DejaVuSerif-Bold.ttf", "DejaVuSansMono.ttf")
-_WEIGHT = 400  # said each time: OpenCV else takes the weight that anyone in the process wrote with last
+_WEIGHT = 400  # given each time: otherwise OpenCV takes the last weight used in the process
 _SYSTEM_FOLDERS = (
     "/usr/share/fonts",
     "/usr/local/share/fonts",
@@ -45,7 +45,7 @@ _IDEOGRAPHIC = (
 
 @lru_cache
 def faces(script: Script) -> tuple[Face, ...]:
-    """The faces at hand that can write ``script``, never none."""
+    """Return the available faces for ``script``, at least one."""
     shipped = tuple(_opencv_face(name) for name in ("sans", "italic", "uni")) if hasattr(cv2, "FontFace") else ()
     if script in ("chinese", "japanese"):
         return shipped + tuple(_file_face(path) for path in _ideographic_files()) or (invented_characters,)
@@ -54,9 +54,12 @@ def faces(script: Script) -> tuple[Face, ...]:
 
 
 def invented_characters(text: str, height: int) -> np.ndarray:
-    """A mask of made-up square characters, a few strokes each: what no font is needed for, as dense as the real ones.
+    """Draw invented square characters of a few strokes each, where no font has the real ones.
 
-    Equal characters get equal strokes. Shape (height, height × characters) uint8.
+    Equal characters get equal strokes.
+
+    Returns:
+        A mask (height, height × characters) uint8.
     """
     cells = []
     for character in text:

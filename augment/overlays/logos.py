@@ -36,7 +36,7 @@ class LogoStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> LogoStyle:
-        """A random logo, a function of ``rng``."""
+        """Return a random logo, a function of ``rng``."""
         return cls(
             seed=rng.getrandbits(32),
             corner=rng.choices(CORNERS, (0.35, 0.4, 0.12, 0.13))[0],
@@ -56,12 +56,12 @@ class LogoStyle:
         lay(image, coverage(scaled(alpha, w, h), self.opacity), scaled(colours, w, h), round(left), round(top))
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The logo's box. See `Overlay`."""
+        """Return the logo's box. See `Overlay`."""
         left, top, right, bottom = self._box((0.0, 0.0, aspect, 1.0))
         return ((left / aspect, top, right / aspect, bottom),)
 
     def _box(self, canvas: Box) -> Box:
-        """Where the logo lies, in pixels of a canvas."""
+        """Return the box of the logo, in pixels of a canvas."""
         left, top, right, bottom = canvas
         width = self.width * (right - left)
         height = width / self.aspect

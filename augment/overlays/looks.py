@@ -1,4 +1,4 @@
-"""Looks: what one station lays over its pictures, and the bank that every view draws its look from."""
+"""Looks: the overlays of one station together, and the bank of looks for views."""
 
 from __future__ import annotations
 
@@ -37,20 +37,20 @@ class Look:
 
     @classmethod
     def draw(cls, rng: random.Random) -> Look:
-        """A random look, a function of ``rng``; most have a logo, subtitles and borders."""
+        """Return a random look, a function of ``rng``; most have a logo, subtitles and borders."""
         return cls(tuple(style.draw(rng) for style, share in _SHARES if rng.random() < share))
 
     def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
-        """Paint all of it into ``image``, in place. See `Overlay`."""
+        """Paint all overlays into ``image``, in place. See `Overlay`."""
         for overlay in self.overlays:
             overlay.paint(image, canvas, rng, moment=moment)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The boxes that hold all that `paint` paints, in fractions of a frame of ``aspect`` (width over height)."""
+        """Return boxes that contain all that `paint` draws, in fractions of a frame of ``aspect`` (width / height)."""
         return tuple(box for overlay in self.overlays for box in overlay.places(aspect))
 
 
 @lru_cache(maxsize=8192)
 def bank_look(seed: int, number: int) -> Look:
-    """Look ``number`` of the bank that ``seed`` names: the same in every process, for as long as the run lasts."""
+    """Return look ``number`` of the bank with this ``seed``, the same in every process."""
     return Look.draw(random.Random(f"look:{seed}:{number}"))

@@ -1,4 +1,4 @@
-"""Words to write: a pool of phrases per script. What they say does not matter; that they look like language does."""
+"""Random phrases in several scripts, which look like language; their meaning does not matter."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _POOL = 32  # phrases of each kind, so that their plates stay in memory
 
 
 def phrase(script: Script, rng: random.Random, *, short: bool = False) -> str:
-    """One of the script's phrases: two to seven words, ``short``: one or two."""
+    """Return a random phrase of the script: two to seven words, or one or two with ``short``."""
     fixed = random.Random(f"{script}:{rng.randrange(_POOL)}:{short}")
     words = fixed.choices(_WORDS[script].split(), k=fixed.randint(1, 2) if short else fixed.randint(2, 7))
     return ("" if script in ("chinese", "japanese") else " ").join(words)

@@ -1,4 +1,4 @@
-"""Plates: small coverage masks that are rendered once, kept, and laid over views in any size and colour."""
+"""Plates: small coverage masks, rendered once, cached, and blended into views in any size and colour."""
 
 from __future__ import annotations
 
@@ -17,11 +17,11 @@ LINE = 32  # height in pixels at which lines of text are rendered and kept
 
 
 class Overlay(Protocol):
-    """The style of something that stations lay over their pictures, and how it is painted."""
+    """The style of an overlay, and how it is painted."""
 
     @classmethod
     def draw(cls, rng: random.Random) -> Self:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         ...
 
     def paint(self, image: np.ndarray, canvas: Box, rng: random.Random, *, moment: int = 0) -> None:
@@ -29,40 +29,43 @@ class Overlay(Protocol):
 
         Args:
             image: the picture.
-            canvas: where the frame lies, in pixels of the image; larger than the image where the image is a crop.
-            rng: draws what differs from clip to clip (the text, where an animation begins).
-            moment: number of the frame in its clip, for what moves.
+            canvas: the box of the frame, in pixels of the image; larger than the image where the image is a crop.
+            rng: draws what differs between clips: the text, the start of an animation.
+            moment: number of the frame in its clip, for moving overlays.
         """
         ...
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The boxes that hold all that `paint` paints, in fractions of a frame of ``aspect`` (width over height)."""
+        """Return boxes that contain all that `paint` draws, in fractions of a frame of ``aspect`` (width / height)."""
         ...
 
 
 @lru_cache(maxsize=4096)
 def text_plate(script: Script, face: int, text: str) -> np.ndarray:
-    """A line of text with room around it for an outline: (LINE, w) uint8, 255 inside the glyphs."""
+    """Return a line of text with a margin for an outline: (LINE, w) uint8, 255 inside the glyphs."""
     at_hand = faces(script)
     mask = at_hand[face % len(at_hand)](text, LINE - 6)
-    return cv2.copyMakeBorder(mask, 3, 3, 3, 3, cv2.BORDER_CONSTANT, value=(0,))
+    plate: np.ndarray = cv2.copyMakeBorder(mask, 3, 3, 3, 3, cv2.BORDER_CONSTANT, value=(0,))
+    return plate
 
 
 @lru_cache(maxsize=4096)
 def outline_plate(script: Script, face: int, text: str) -> np.ndarray:
-    """The glyphs of a text plate grown by two pixels: what lies under the fill of outlined text."""
-    return cv2.dilate(text_plate(script, face, text), np.ones((5, 5), np.uint8))
+    """Return the glyphs of a text plate grown by two pixels, for the outline below them."""
+    plate: np.ndarray = cv2.dilate(text_plate(script, face, text), np.ones((5, 5), np.uint8))
+    return plate
 
 
 def scaled(plate: np.ndarray, width: float, height: float) -> np.ndarray:
-    """A plate in another size, at least one pixel each way."""
+    """Resize a plate, to at least one pixel each way."""
     size = (max(round(width), 1), max(round(height), 1))
     halved = plate.shape[1] >= 2 * size[0] or plate.shape[0] >= 2 * size[1]
-    return cv2.resize(plate, size, interpolation=cv2.INTER_AREA if halved else cv2.INTER_LINEAR)
+    resized: np.ndarray = cv2.resize(plate, size, interpolation=cv2.INTER_AREA if halved else cv2.INTER_LINEAR)
+    return resized
 
 
 def coverage(plate: np.ndarray, opacity: float = 1.0) -> np.ndarray:
-    """A plate's 0 to 255 as float32 coverage, 0 to ``opacity``."""
+    """Convert a plate from 0–255 to float32 coverage from 0 to ``opacity``."""
     return plate * np.float32(opacity / 255)
 
 
@@ -96,7 +99,11 @@ def fill(image: np.ndarray, box: Box, colour: Colour, opacity: float = 1.0) -> N
 
 
 def on_canvas(canvas: Box, box: Box) -> Box:
-    """A box in fractions of the frame as pixels of the image."""
+    """Convert a box from fractions of the frame to pixels of the image.
+
+    >>> on_canvas((-10.0, 0.0, 90.0, 50.0), (0.1, 0.5, 1.0, 1.0))
+    (0.0, 25.0, 90.0, 50.0)
+    """
     left, top, right, bottom = canvas
     width, height = right - left, bottom - top
     return (left + box[0] * width, top + box[1] * height, left + box[2] * width, top + box[3] * height)

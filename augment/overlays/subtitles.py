@@ -45,7 +45,7 @@ class SubtitleStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> SubtitleStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         script = rng.choice(SCRIPTS)
         vertical = script in ("chinese", "japanese") and rng.random() < 0.2
         return cls(
@@ -82,7 +82,7 @@ class SubtitleStyle:
                 self._write(image, text, (x, top + (height - h) / 2), (line, h), sung)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The band of two lines, with room for a shadow. See `Overlay`."""
+        """Return the band of two lines, with room for a shadow. See `Overlay`."""
         room = _SHADOW * self.height
         low, high = (1 - _WIDEST) / 2, (1 + _WIDEST) / 2 + room
         if self.place == "top":
@@ -122,7 +122,7 @@ class SubtitleStyle:
 
 
 def _stacked(line: np.ndarray) -> np.ndarray:
-    """A horizontal line of square characters as a column, one under the other."""
+    """Turn a horizontal line of square characters into a column of them."""
     rows, columns = line.shape
     cells = max(round(columns / (rows * 0.75)), 1)
     padded = np.zeros((rows, -(-columns // cells) * cells), np.uint8)

@@ -32,7 +32,7 @@ class TickerStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> TickerStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         bar = rng.choice(_BARS)
         return cls(
             script=rng.choice(SCRIPTS),
@@ -60,7 +60,7 @@ class TickerStyle:
                 break
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The bar. See `Overlay`."""
+        """Return the bar. See `Overlay`."""
         return (self._box(),)
 
     def _box(self) -> Box:
@@ -71,7 +71,7 @@ class TickerStyle:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClockStyle:
-    """A clock or a score in a box; sizes and ``margin`` are fractions of the frame's own sides."""
+    """A clock or a score in a box; sizes and ``margin`` are fractions of the frame's width and height."""
 
     face: int
     corner: Corner
@@ -84,7 +84,7 @@ class ClockStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> ClockStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         box = rng.choice((*_BARS, None))
         return cls(
             face=rng.randrange(16),
@@ -108,7 +108,7 @@ class ClockStyle:
         lay(image, coverage(scaled(plate, right - left, bottom - top)), self.ink, round(left), round(top))
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The clock's box. See `Overlay`."""
+        """Return the clock's box. See `Overlay`."""
         return (self._box(),)
 
     def _box(self) -> Box:

@@ -30,12 +30,12 @@ from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkSt
 from framegate.media.clip_layout import Layout
 
 
-class _OfAStyle(A.ImageOnlyTransform):
-    """What painting and hiding share: a style, drawn anew each time, or for ever the one that ``station`` names."""
+class _OfAStyle(A.ImageOnlyTransform):  # type: ignore[misc]  # albumentations is read without its types
+    """Base of painting and hiding: a style that is drawn anew each time, or is always the one of ``station``."""
 
     style: ClassVar[type[Overlay]]
 
-    class InitSchema(A.ImageOnlyTransform.InitSchema):
+    class InitSchema(A.ImageOnlyTransform.InitSchema):  # type: ignore[misc]  # as above
         station: int | None
 
     def __init__(self, station: int | None = None, p: float = 0.5) -> None:
@@ -43,7 +43,7 @@ class _OfAStyle(A.ImageOnlyTransform):
         self.station = station
 
     def get_params(self) -> dict[str, Any]:
-        """The style, and the seed of all that differs between clips of a station."""
+        """Return the style, and the seed of what differs between clips of a station."""
         seed = self.py_random.getrandbits(64)
         rng = random.Random(seed if self.station is None else f"station:{self.station}")
         return {"overlay": self.style.draw(rng), "clip": seed}
@@ -51,14 +51,14 @@ class _OfAStyle(A.ImageOnlyTransform):
 
 class _Paint(_OfAStyle):
     def apply(self, img: np.ndarray, overlay: Overlay, clip: int, moment: int = 0, **params: Any) -> np.ndarray:
-        """The image with the overlay painted on it."""
+        """Return the image with the overlay painted on it."""
         picture = _as_rgb(img)
         canvas = (0.0, 0.0, float(img.shape[1]), float(img.shape[0]))
         overlay.paint(picture, canvas, random.Random(clip), moment=moment)
         return _as_before(picture, img)
 
     def apply_to_images(self, images: np.ndarray, **params: Any) -> np.ndarray:
-        """The frames of a clip, the first painted at moment 0, the next at moment 1."""
+        """Return the frames of a clip, painted at moments 0, 1, 2 …, (T, H, W, C)."""
         return np.stack([self.apply(image, **params, moment=moment) for moment, image in enumerate(images)])
 
 
@@ -71,7 +71,7 @@ class _Mask(_OfAStyle):
         self.how = how
 
     def apply(self, img: np.ndarray, overlay: Overlay, clip: int, **params: Any) -> np.ndarray:
-        """The image without the places where the overlay would be."""
+        """Return the image with the places of the overlay hidden."""
         return _hidden(img, overlay.places(img.shape[1] / img.shape[0]), self.how, clip)
 
 
@@ -79,7 +79,7 @@ class PaintSubtitles(_Paint):
     """One or two lines in several scripts: outline, box, shadow or plain, below, above or upright, maybe karaoke.
 
     Args:
-        station: a number names a style that stays the same; None draws a new one each time.
+        station: number of a station, whose style stays the same; None draws a new style each time.
         p: probability of applying the transform.
     """
 
@@ -126,7 +126,7 @@ class MaskSubtitles(_Mask):
     """Hides a band where subtitles may be.
 
     Args:
-        station: a number names a style that stays the same; None draws a new one each time.
+        station: number of a station, whose style stays the same; None draws a new style each time.
         how: ``cover`` the region with a colour or noise, or ``cut`` it off and stretch what is left, if anything is.
         p: probability of applying the transform.
     """
@@ -170,7 +170,7 @@ class MaskRoundedFrame(_Mask):
     style = RoundedFrameStyle
 
 
-class MaskLayout(A.ImageOnlyTransform):
+class MaskLayout(A.ImageOnlyTransform):  # type: ignore[misc]  # as above
     """Hides what `find_layout` found, in the mean colour of the rest; the same every time, for inference.
 
     Called with the layout beside the image: ``MaskLayout()(image=image, layout=layout)``.
@@ -181,15 +181,15 @@ class MaskLayout(A.ImageOnlyTransform):
 
     @property
     def targets_as_params(self) -> list[str]:
-        """The layout must be given."""
+        """Return the names of the arguments beside the image: the layout."""
         return ["layout"]
 
     def get_params_dependent_on_data(self, params: dict[str, Any], data: dict[str, Any]) -> dict[str, Any]:
-        """Hands the layout on."""
+        """Return the layout, which `apply` takes."""
         return {"layout": data["layout"]}
 
     def apply(self, img: np.ndarray, layout: Layout, **params: Any) -> np.ndarray:
-        """The image without the layout's regions."""
+        """Return the image with the layout's regions masked."""
         return _as_before(mask_layout(_as_rgb(img), layout), img)
 
 
@@ -203,13 +203,13 @@ def _hidden(image: np.ndarray, regions: tuple[Box, ...], how: Literal["cover", "
 
 
 def _as_rgb(image: np.ndarray) -> np.ndarray:
-    """A copy as (H, W, 3) uint8."""
+    """Return a copy as (H, W, 3) uint8."""
     picture = image if image.dtype == np.uint8 else (image * 255).round().clip(0, 255).astype(np.uint8)
     return picture.copy() if picture.ndim == 3 and picture.shape[2] == 3 else cv2.cvtColor(picture, cv2.COLOR_GRAY2RGB)
 
 
 def _as_before(picture: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """A painted picture in the shape and dtype that the image came in."""
+    """Return a painted picture in the shape and dtype of ``image``."""
     if image.ndim == 2 or image.shape[2] == 1:
         picture = cv2.cvtColor(picture, cv2.COLOR_RGB2GRAY).reshape(image.shape)
     return picture if image.dtype == np.uint8 else picture.astype(np.float32) / 255

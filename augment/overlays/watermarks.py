@@ -31,7 +31,7 @@ class WatermarkStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> WatermarkStyle:
-        """A random style, a function of ``rng``."""
+        """Return a random style, a function of ``rng``."""
         script = rng.choice(SCRIPTS)
         columns, rows = rng.randint(2, 4), rng.randint(2, 5)
         return cls(
@@ -55,7 +55,7 @@ class WatermarkStyle:
             lay(image, coverage(scaled(plate, width, bottom - top), self.opacity), self.colour, round(left), round(top))
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """One box a text. See `Overlay`."""
+        """Return a box for each text. See `Overlay`."""
         return self._tiles()
 
     def _tiles(self) -> tuple[Box, ...]:
@@ -79,7 +79,7 @@ class RoundedFrameStyle:
 
     @classmethod
     def draw(cls, rng: random.Random) -> RoundedFrameStyle:
-        """A random style, a function of ``rng``: black or white more often than coloured."""
+        """Return a random style, a function of ``rng``: black or white more often than coloured."""
         colour = rng.choice(((0, 0, 0), (255, 255, 255), (rng.randrange(256), rng.randrange(256), rng.randrange(256))))
         return cls(thickness=rng.uniform(0.0, 0.04), radius=rng.uniform(0.06, 0.16), colour=colour)
 
@@ -102,7 +102,7 @@ class RoundedFrameStyle:
         lay(image, alpha[::-1, ::-1], self.colour, x1 - radius, y1 - radius)
 
     def places(self, aspect: float) -> tuple[Box, ...]:
-        """The edges and the corners. See `Overlay`."""
+        """Return the edges and the corners. See `Overlay`."""
         x, y = min(1.0, 1 / aspect), min(1.0, aspect)  # the shorter side as a share of the width, and of the height
         edge_x, edge_y = self.thickness * x, self.thickness * y
         x, y = edge_x + self.radius * x, edge_y + self.radius * y

@@ -1,1 +1,1 @@
-"""Media files to frames and sound: opening, reading, decoding."""
+"""Frames and audio of media files: opening, reading, decoding."""

@@ -1,4 +1,4 @@
-"""Sound as 16 kHz mono int16, in windows spread over a clip."""
+"""Audio as 16 kHz mono int16, in evenly spaced windows of a clip."""
 
 from collections.abc import Iterator
 from itertools import pairwise
@@ -11,14 +11,21 @@ from framegate.media.decoding.packets import Deadline, PacketSource
 
 RATE = 16_000
 WINDOW_SECONDS = 10.0
-_PIECE_SECONDS = 30.0  # sound that is kept whole is stored in pieces of this length
+_PIECE_SECONDS = 30.0  # audio that is kept whole is stored in pieces of this length
 _RUN_IN_SECONDS = 0.2  # decoders of overlapped transforms need some packets until they sound right
 
 
 def windows(start: float, end: float, *, seconds: float | None) -> list[tuple[float, float]]:
-    """(start, end) of windows that hold ``seconds`` in all, spread evenly over a clip from ``start`` to ``end``.
+    """Return (start, end), in seconds, of evenly spaced windows in a clip.
 
     A clip no longer than ``seconds`` is covered whole; so is any clip with ``seconds=None``, in pieces of 30 s.
+
+    >>> windows(0.0, 60.0, seconds=20.0)
+    [(10.0, 20.0), (40.0, 50.0)]
+
+    Args:
+        start, end: of the clip, in seconds.
+        seconds: length of all windows together; 0 for none, None for the whole clip.
     """
     length = end - start
     if length <= 0 or seconds == 0:
@@ -35,10 +42,10 @@ def windows(start: float, end: float, *, seconds: float | None) -> list[tuple[fl
 
 
 class AudioReader:
-    """Takes windows of sound from one stream of an open container, each later than the last.
+    """Reads windows of audio from one stream of an open container, each later than the last.
 
     Attributes:
-        damage: what FFmpeg said about packets that do not decode.
+        damage: FFmpeg's messages about packets that do not decode.
     """
 
     def __init__(self, container: av.container.InputContainer, stream: av.AudioStream, *, deadline: Deadline) -> None:
@@ -47,7 +54,11 @@ class AudioReader:
         self._source = PacketSource(container, stream, deadline)
 
     def window(self, start: float, end: float) -> tuple[float, np.ndarray]:
-        """Sound from ``start`` to ``end`` seconds: its first second and samples (n,) int16, fewer where it ends."""
+        """Read the audio from ``start`` to ``end`` seconds.
+
+        Returns:
+            The second of the first sample, and samples (n,) int16 at `RATE`; fewer where the stream ends before.
+        """
         self._source.seek(self._clock.stamp(max(0.0, start - _RUN_IN_SECONDS)))
         mixer = Mixer()
         first: float | None = None
@@ -80,7 +91,7 @@ class AudioReader:
 
 
 class Mixer:
-    """Decoded sound to 16 kHz mono, by FFmpeg's resampler."""
+    """Resamples decoded audio to 16 kHz mono, by FFmpeg's resampler."""
 
     def __init__(self) -> None:
         self.seconds = 0.0
@@ -98,7 +109,7 @@ class Mixer:
         self.seconds += frame.samples / frame.sample_rate
 
     def samples(self) -> np.ndarray:
-        """All that has been added, (n,) int16."""
+        """Return all samples added so far, (n,) int16."""
         self._drain()
         return np.concatenate(self._pieces) if self._pieces else np.empty(0, np.int16)
 

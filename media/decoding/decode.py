@@ -1,4 +1,4 @@
-"""The frames of a video stream that are shown at given times, decoding as little as that takes.
+"""Read the frames of a video stream that are shown at given times, and decode as little as possible.
 
 Reading packets is a thousand times cheaper than decoding them. So for each target the reader looks ahead, in compressed
 form, until it knows which frame is shown then and which keyframe that frame hangs on. From there on it
@@ -35,11 +35,16 @@ class TimedFrame:
 _Stamped = tuple[int, av.VideoFrame]
 
 
-class ExactReader:
-    """Takes frames from one stream of an open container, each target later than the last.
+class StreamReader:
+    """Base of the readers, which take frames from one stream of an open container in order of time.
+
+    Args:
+        container: from `open_media`.
+        stream: one of its streams.
+        deadline: when to stop; None: never.
 
     Attributes:
-        damage: what FFmpeg said about packets that do not decode, or decode with errors.
+        damage: FFmpeg's messages about packets that do not decode, or decode with errors.
     """
 
     def __init__(
@@ -53,6 +58,25 @@ class ExactReader:
         self._context = stream.codec_context
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline or Deadline())
+
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached; None before."""
+        stamp = self._source.end_stamp
+        return None if stamp is None else self._clock.seconds(stamp)
+
+
+class ExactReader(StreamReader):
+    """Reads the frames that are shown at given times."""
+
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream,
+        *,
+        deadline: Deadline | None = None,
+    ) -> None:
+        super().__init__(container, stream, deadline=deadline)
         self._packets = PacketQueue(self._source)
         only_decoding_times = container.format.name == "avi" and stream.codec_context.has_b_frames
         self._in_order = only_decoding_times
@@ -64,16 +88,10 @@ class ExactReader:
         self._leapt = False  # what is decoded now began at a keyframe that was skipped to
         self._trusted = False  # such a beginning has led to the promised frame before
 
-    @property
-    def end(self) -> float | None:
-        """Second at which the stream ends, once its end has been reached."""
-        stamp = self._source.end_stamp
-        return None if stamp is None else self._clock.seconds(stamp)
-
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
-        """The frame shown at each of ``times`` (seconds, ascending), as (asked, frame).
+        """Yield (time asked for, frame shown at it) for each of ``times`` (seconds, ascending).
 
-        Before the first frame the first one stands in; times after the end of the last frame are left out.
+        For times before the first frame the first one is taken; times after the end of the last frame are left out.
         """
         for time, following in pairwise(chain(times, [None])):
             assert time is not None
@@ -124,7 +142,7 @@ class ExactReader:
                 last_needed = promised is not None and packet.pts == promised
 
     def _leaves_decoder(self, following: int | None) -> bool:
-        """Whether the next target needs nothing of what the decoder holds or has decoded."""
+        """Tell whether the next target needs no frame that the decoder holds or has decoded."""
         if following is None or self._source.lies_far(following):
             return True
         if not self._in_order:
@@ -132,7 +150,7 @@ class ExactReader:
         return self._packets.gap
 
     def _instead(self, target: int, shown: _Stamped | None, *, damaged: bool) -> _Stamped | None:
-        """What stands in where the promised frame did not come: of damaged packets, the nearest good frame."""
+        """Return a substitute for a promised frame that did not come: after damaged packets, the nearest good frame."""
         if not (damaged and self._trusted):
             self._start_over()
             return self._decode_until(target, None, None)
@@ -175,7 +193,7 @@ class ExactReader:
             self._decoded.append((stamp, frame))
 
     def _is_over(self, target: int) -> bool:
-        """Whether the packets, read to their end, tell that nothing is shown at ``target`` any more."""
+        """Tell whether all packets have been read, and nothing is shown at ``target`` any more."""
         last, end = self._packets.last_stamp, self._source.end_stamp
         return last is not None and end is not None and target >= max(end, last + self._clock.frame_ticks)
 
@@ -183,7 +201,7 @@ class ExactReader:
         return stamp == self._packets.last_stamp or (self._ended and not self._decoded)
 
     def _end_of(self, shown: _Stamped) -> int:
-        return shown[0] + max(shown[1].duration, self._clock.frame_ticks)
+        return shown[0] + max(int(shown[1].duration), self._clock.frame_ticks)
 
     def _empty_decoder(self) -> None:
         self._context.flush_buffers()

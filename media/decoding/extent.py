@@ -1,4 +1,4 @@
-"""From when to when a stream really runs: headers are a hint, packets know."""
+"""When a stream ends: as its header states, and as its packets show."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -7,26 +7,26 @@ from typing import cast
 import av
 
 from framegate.media.decoding.clock import StreamClock
-from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.packets import Deadline, PacketSource, stamp_of
 from framegate.media.decoding.source import open_media
 from framegate.media.errors import MediaError
 from framegate.media.options import MAX_PIXELS
 
 
 def stated_end(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> float | None:
-    """The end that the file states for ``stream``, in seconds since its beginning; None where it states none."""
+    """Return the end that the file states for ``stream``, in seconds since its beginning; None if it states none."""
     clock = StreamClock(container, stream)
     if stream.duration and stream.duration > 0:
         return clock.seconds((stream.start_time or 0) + stream.duration)
     if container.duration and container.duration > 0:
-        return container.duration / av.time_base
+        return float(container.duration / av.time_base)
     return None
 
 
 def measured_end(path: Path, index: int, deadline: Deadline, *, max_pixels: int = MAX_PIXELS) -> float:
-    """The end of the last packet of stream ``index`` of a file, in seconds since the source's beginning.
+    """Return the end of the last packet of stream ``index`` of a file, in seconds since the file's beginning.
 
-    Reads the packets after the stated end's last keyframe, or all of them where nothing is stated or found there.
+    Reads the packets from the last keyframe before the stated end, or all packets if that finds nothing.
     """
     found: float | None = None
     with suppress(MediaError):  # of a broken file no place may be reached but the beginning, which an opening leads to
@@ -49,7 +49,7 @@ def _last_end(path: Path, index: int, deadline: Deadline, *, near_end: bool, max
 def _last_stamp(source: PacketSource, clock: StreamClock) -> int | None:
     end: int | None = None
     while (packet := source.read()).size:
-        stamp = packet.pts if packet.pts is not None else packet.dts
+        stamp = stamp_of(packet)
         if stamp is not None:
             end = max(end or stamp, stamp + (packet.duration or clock.frame_ticks))
     return end

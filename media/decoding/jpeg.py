@@ -1,4 +1,4 @@
-"""Stored pictures: JPEG, decoded only once its header has told a size that can be borne."""
+"""Decode stored JPEG pictures, after a check of the size in their header."""
 
 from typing import Any, Literal
 
@@ -8,7 +8,7 @@ import numpy as np
 from framegate.media.errors import MediaError
 
 MAX_STORED_PIXELS = 8192 * 4096
-"""A store's pictures have at most so many pixels, 100 MB when decoded; what extraction writes keeps to it."""
+"""Width × height of the largest picture in a store: 100 MB when decoded. Extraction writes no larger ones."""
 
 _NO_LENGTH = frozenset([0x00, 0x01, *range(0xD0, 0xDA), 0xFF])  # markers that no length follows, and fill bytes
 _FRAME_HEADERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}  # SOF0 to SOF15, without DHT, JPG and DAC
@@ -44,12 +44,15 @@ def decode_jpeg(data: Any, *, reduce: Literal[1, 2, 4, 8] = 1, max_pixels: int =
     flags = {1: cv2.IMREAD_COLOR_RGB, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
     flag = flags.get(reduce, cv2.IMREAD_REDUCED_COLOR_8)
     try:
-        picture = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
+        picture: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:  # what it refuses by limits of its own
         raise MediaError(f"not a JPEG picture that OpenCV decodes: {error.err or error}") from None
     if picture is None:
         raise MediaError("not a JPEG picture")
-    return picture if reduce == 1 else cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    if reduce == 1:
+        return picture
+    rgb: np.ndarray = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
+    return rgb
 
 
 def _frame_header(data: bytes | memoryview) -> tuple[int, int, int]:

@@ -1,42 +1,20 @@
-"""The keyframes nearest to given times: nothing else is decoded."""
+"""Read the keyframes nearest to given times; no other frame is decoded."""
 
 from collections.abc import Iterable, Iterator
 
 import av
 
-from framegate.media.decoding.clock import StreamClock
-from framegate.media.decoding.decode import TimedFrame
-from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.decode import StreamReader, TimedFrame
+from framegate.media.decoding.packets import stamp_of
 
 _STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
 
 
-class KeyframeReader:
-    """Takes keyframes from one stream of an open container, each target later than the last.
-
-    Attributes are those of `framegate.media.decoding.decode.ExactReader`.
-    """
-
-    def __init__(
-        self,
-        container: av.container.InputContainer,
-        stream: av.VideoStream,
-        *,
-        deadline: Deadline | None = None,
-    ) -> None:
-        self.damage: list[str] = []
-        self._context = stream.codec_context
-        self._clock = StreamClock(container, stream)
-        self._source = PacketSource(container, stream, deadline or Deadline())
-
-    @property
-    def end(self) -> float | None:
-        """Second at which the stream ends, once its end has been reached."""
-        stamp = self._source.end_stamp
-        return None if stamp is None else self._clock.seconds(stamp)
+class KeyframeReader(StreamReader):
+    """Reads the keyframes that are nearest to given times."""
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
-        """The keyframe nearest to each of ``times`` (seconds, ascending), as (asked, frame), each keyframe once.
+        """Yield (time asked for, nearest keyframe) for each of ``times`` (seconds, ascending), each keyframe once.
 
         Times after the end of the last frame are left out. A keyframe that does not decode is left out.
         """
@@ -91,4 +69,4 @@ class KeyframeReader:
 
 
 def _stamp(packet: av.Packet) -> int:
-    return packet.pts if packet.pts is not None else packet.dts or 0
+    return stamp_of(packet) or 0

@@ -18,11 +18,11 @@ _LONG_AGO = 10**9  # ticks
 
 
 class TimedOutError(MediaError):
-    """A file took longer than it may."""
+    """Raised when reading a file takes longer than its time limit."""
 
 
 class Deadline:
-    """A moment after which reading stops.
+    """A point in time after which reading stops.
 
     Args:
         seconds: from now.
@@ -41,7 +41,8 @@ class Deadline:
 class PacketSource:
     """Reads one stream of a container, and skips the others. A packet without data marks the end.
 
-    Indexes lie, and some formats have none: where a seek lands is checked, and mended by going back further.
+    Indexes can be wrong, and some formats have none: after a seek the position is checked, and if it is too late the
+    seek is repeated further back.
     """
 
     def __init__(
@@ -70,14 +71,18 @@ class PacketSource:
         return self._latest if self._ended else None
 
     def read(self) -> av.Packet:
-        """The next packet."""
+        """Return the next packet; one without data marks the end.
+
+        Raises:
+            TimedOutError: the deadline has passed.
+        """
         self._deadline.check()
         packet, self._landed = self._landed or next(self._demuxed), None
         if not self._moved:
             self._first, self._moved = _marks(packet), True
         self._position = packet.pos or self._position
         self._ended = packet.size == 0
-        stamp = _stamp(packet)
+        stamp = stamp_of(packet)
         if stamp is not None:
             self._latest = max(self._latest, stamp + (packet.duration or 0))
         if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
@@ -85,7 +90,7 @@ class PacketSource:
         return packet
 
     def lies_far(self, target: int) -> bool:
-        """Whether the index knows a keyframe shown before ``target`` that lies far ahead of what has been read."""
+        """Tell whether the index has a keyframe shown before tick ``target`` far ahead of what has been read."""
         return self._keyframe_far_ahead(target) is not None
 
     def jump(self, target: int) -> bool:
@@ -126,13 +131,13 @@ class PacketSource:
         raise MediaError("its beginning cannot be reached a second time")
 
     def _lands(self, aim: int, *, no_later_than: int) -> bool:
-        """Whether a seek to ``aim`` leads to a keyframe that is not too late; the next packet is that keyframe."""
+        """Seek to ``aim``, and tell whether that leads to a keyframe in time, which is then the next packet."""
         if not self._move(aim):
             return False
         for packet in self._demuxed:
             self._deadline.check()
             if packet.is_keyframe and packet.size:
-                in_time = (_stamp(packet) or 0) <= no_later_than
+                in_time = (stamp_of(packet) or 0) <= no_later_than
                 self._landed = packet if in_time else None
                 return in_time
         return False
@@ -151,11 +156,14 @@ class PacketSource:
         where = entries.search_timestamp(target - self._delay)
         if self._ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
             return None
-        return entries[where]
+        entry: IndexEntry = entries[where]
+        return entry
 
 
-def _stamp(packet: av.Packet) -> int | None:
-    return packet.pts if packet.pts is not None else packet.dts
+def stamp_of(packet: av.Packet) -> int | None:
+    """Return a packet's presentation time in ticks, or failing that its decoding time; None if it has neither."""
+    stamp: int | None = packet.pts if packet.pts is not None else packet.dts
+    return stamp
 
 
 def _marks(packet: av.Packet) -> tuple[int | None, ...]:
@@ -204,11 +212,11 @@ class PacketQueue:
         return True
 
     def holds(self, stamp: int) -> bool:
-        """Whether the packet of the frame at ``stamp`` has yet to be taken."""
+        """Tell whether the packet of the frame at tick ``stamp`` is still in the queue."""
         return any(packet.pts == stamp for packet in self._queue)
 
     def stamp_shown_at(self, target: int) -> int | None:
-        """The timestamp of the frame shown at ``target``, which has been skipped to; None before the first."""
+        """Return the timestamp of the frame shown at tick ``target``, after `skip_to`; None before the first frame."""
         shown = max((stamp for stamp in self._stamps if stamp <= target), default=None)
         if shown is not None:
             self._stamps = [stamp for stamp in self._stamps if stamp >= shown]

@@ -30,7 +30,7 @@ class FramePainter:
         self._scaler = VideoReformatter()  # keeps its tables from frame to frame
 
     def paint(self, frame: av.VideoFrame) -> np.ndarray:
-        """(H, W, 3) RGB uint8, turned by the frame's display matrix."""
+        """Return the frame as (H, W, 3) RGB uint8, rotated and mirrored as its display matrix says."""
         if self._size is None:
             return self._shown(self._rgb(frame, frame.width, frame.height), frame)
         width, height = _fit(frame.width * self._aspect, frame.height, self._size)
@@ -55,9 +55,9 @@ class FramePainter:
 
 
 def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    """(a, b, c, d) that takes a coded place to a shown one: x' = a·x + c·y, y' = b·x + d·y.
+    """Return (a, b, c, d) of the map from coded to shown coordinates: x' = a·x + c·y, y' = b·x + d·y.
 
-    Angles are rounded to the nearest quarter turn; `slant` is the rest.
+    Angles are rounded to the nearest quarter turn; `slant` returns the rest.
     """
     a, b, c, d = _matrix(frame)
     if abs(a) + abs(d) >= abs(b) + abs(c):
@@ -66,7 +66,7 @@ def display_matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
 
 
 def slant(frame: av.VideoFrame) -> float:
-    """Degrees, clockwise and within ±45, by which the display matrix turns beyond a quarter turn; 0 with a mirror."""
+    """Return the clockwise angle of the display matrix beyond quarter turns, −45 to 45 degrees; 0 with a mirror."""
     a, b, c, d = _matrix(frame)
     if a * d - b * c <= 0:
         return 0.0
@@ -83,16 +83,17 @@ def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
 
 
 def turned(picture: np.ndarray, degrees: float) -> np.ndarray:
-    """``picture`` turned clockwise about its middle within its own frame, the corners black, as FFmpeg shows it."""
+    """Return ``picture`` (H, W, 3) rotated clockwise about its centre, at its size, with black corners as in FFmpeg."""
     if abs(degrees) <= _LEVEL:
         return picture
     height, width = picture.shape[:2]
     turn = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1.0)
-    return cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR)
+    rotated: np.ndarray = cv2.warpAffine(picture, turn, (width, height), flags=cv2.INTER_LINEAR)
+    return rotated
 
 
 def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarray:
-    """``picture`` (H, W, 3) turned and flipped by a display matrix; a contiguous array."""
+    """Return ``picture`` (H, W, 3) rotated by quarter turns and mirrored by a `display_matrix`; contiguous."""
     a, b, c, d = matrix
     if b and c:
         picture = picture.transpose(1, 0, 2)
@@ -103,7 +104,15 @@ def upright(picture: np.ndarray, matrix: tuple[int, int, int, int]) -> np.ndarra
 
 
 def encode_jpeg(rgb: np.ndarray, quality: int) -> bytes:
-    """JPEG bytes of an RGB picture (H, W, 3) uint8."""
+    """Encode an RGB picture (H, W, 3) uint8 as JPEG.
+
+    Args:
+        rgb: the picture.
+        quality: 1 to 100.
+
+    Raises:
+        MediaError: the picture cannot be encoded: it has no pixels, or too many.
+    """
     done, data = cv2.imencode(".jpg", cv2.cvtColor(rgb, cv2.COLOR_RGB2BGR), [cv2.IMWRITE_JPEG_QUALITY, quality])
     if not done:
         raise MediaError(f"a picture of shape {rgb.shape} cannot be a JPEG")
@@ -117,4 +126,5 @@ def _fit(width: float, height: float, size: int) -> tuple[int, int]:
 
 def _one_field(picture: np.ndarray, height: int) -> np.ndarray:
     """Every second line, stretched to ``height``: a single moment, without combs."""
-    return cv2.resize(picture[::2], (picture.shape[1], height), interpolation=cv2.INTER_LINEAR)
+    field: np.ndarray = cv2.resize(picture[::2], (picture.shape[1], height), interpolation=cv2.INTER_LINEAR)
+    return field

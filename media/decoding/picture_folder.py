@@ -20,7 +20,7 @@ class FolderReader:
     """Takes pictures from a folder as `ExactReader` takes frames from a stream.
 
     Attributes:
-        damage: what FFmpeg said about pictures that do not decode.
+        damage: FFmpeg's messages about pictures that do not decode.
         start, end: seconds of the first picture, and of the last one's end.
     """
 
@@ -36,7 +36,7 @@ class FolderReader:
         self.end = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0)
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
-        """The picture shown at each of ``times`` (seconds, ascending), as (asked, frame); each picture once."""
+        """Yield (time asked for, frame) for each of ``times`` (seconds, ascending); each picture comes once."""
         place, done = 0, -1
         for time in times:
             if time >= self.end:
@@ -59,7 +59,7 @@ class FolderReader:
 
 
 def picture_times(folder: Path) -> list[tuple[float, Path]]:
-    """(second, picture) in order; names all end in distinct numbers, or else pictures come one a second."""
+    """Return (second, picture) in order: seconds from the names if all end in distinct numbers, else one a second."""
     pictures = sorted(path for path in folder.iterdir() if path.suffix.lower() in _PICTURES and path.is_file())
     matches = [_SECONDS.search(path.stem) for path in pictures]
     named = [float(match[1]) for match in matches if match]

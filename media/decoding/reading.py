@@ -1,4 +1,4 @@
-"""Frames of one file as arrays: the extraction's decoder for notebooks, without a store."""
+"""Read frames of one video file as arrays, without a store."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -18,20 +18,21 @@ def read_frames(
     timeout: float = Limits().timeout,
     max_pixels: int = Limits().max_pixels,
 ) -> list[tuple[float, np.ndarray]]:
-    """Frames of a video file at some times, at its own size.
+    """Read the frames of a video file at given times, in the size of the video.
 
     Args:
+        path: the file.
         times: seconds, ascending.
         mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once.
         threads: decoding threads; 0 for one a core.
         timeout: seconds after which reading stops.
-        max_pixels: larger frames are refused.
+        max_pixels: width × height above which frames are refused.
 
     Returns:
-        Each frame's own time and its picture, (H, W, 3) RGB uint8; fewer than ``times`` where the video ends before.
+        The second and the picture, (H, W, 3) RGB uint8, of each frame; fewer than ``times`` if the video ends before.
 
     Raises:
-        MediaError: the file cannot be read, within the limits.
+        MediaError: the file cannot be read within the limits.
     """
     # Who only reads stores does without FFmpeg, which takes longer to load than the largest store to open.
     import av

@@ -7,9 +7,15 @@ import numpy as np
 
 
 def grid(start: float, end: float, *, every: float | None, frames: int | None) -> Iterator[float]:
-    """Times in seconds from ``start`` to ``end`` (which may be infinite with ``every``).
+    """Yield the times, in seconds, at which a clip is sampled.
 
-    Either one each ``every`` seconds, the first at ``start``, or the middles of ``frames`` equal parts.
+    >>> list(grid(1.0, 4.0, every=1.5, frames=None)), list(grid(0.0, 4.0, every=None, frames=2))
+    ([1.0, 2.5], [1.0, 3.0])
+
+    Args:
+        start, end: of the clip, in seconds; with ``every`` the end may be infinite.
+        every: seconds between two times, the first at ``start``.
+        frames: number of times, in the middles of equal parts; replaces ``every``.
     """
     if frames is not None:
         yield from (start + (end - start) * (part + 0.5) / frames for part in range(frames))
@@ -22,7 +28,13 @@ def grid(start: float, end: float, *, every: float | None, frames: int | None) -
 
 
 class EvenSample:
-    """At most ``size`` of any number of arrays, spread evenly: when full, every second one goes, and so on."""
+    """Keeps at most ``size`` of a stream of arrays, at even distances.
+
+    When it is full, every second array is dropped, and from then on only every second one is taken.
+
+    Attributes:
+        kept: the arrays kept so far.
+    """
 
     def __init__(self, size: int) -> None:
         self.kept: list[np.ndarray] = []

@@ -20,7 +20,7 @@ class ShotCounter:
         self._before: np.ndarray | None = None
 
     def next(self, rgb: np.ndarray) -> int:
-        """The shot number of the next frame, ``rgb`` (H, W, 3) uint8."""
+        """Return the shot number of the next frame, ``rgb`` (H, W, 3) uint8."""
         small = cv2.resize(rgb, (64, 64), interpolation=cv2.INTER_AREA)
         histogram = cv2.calcHist([small], [0, 1, 2], None, [8, 8, 8], [0, 256] * 3).ravel() / (64 * 64)
         if self._before is not None and 1 - np.minimum(histogram, self._before).sum() > self._threshold:
@@ -30,11 +30,11 @@ class ShotCounter:
 
 
 class Deduper:
-    """Tells frames that look like the last one that did not.
+    """Detects frames that look like the last frame that was kept.
 
     Args:
-        distance: thumbnails of 16 × 16 pixels whose colours differ by less, as a mean share of their range, show
-            the same picture; 0: all pictures differ. 0.02 forgives compression and noise, and no movement of size.
+        distance: mean absolute difference of two thumbnails of 16 × 16 pixels, 0 to 1, below which both show the same
+            picture; 0: all pictures differ. 0.02 tolerates compression and noise, but no large movement.
     """
 
     def __init__(self, distance: float) -> None:
@@ -42,7 +42,7 @@ class Deduper:
         self._last: np.ndarray | None = None
 
     def repeats(self, rgb: np.ndarray) -> bool:
-        """Whether ``rgb`` (H, W, 3) uint8 repeats the last frame that was no repetition."""
+        """Tell whether ``rgb`` (H, W, 3) uint8 looks like the last frame kept; else it becomes the last frame kept."""
         if not self._distance:
             return False
         thumbnail = cv2.resize(rgb, (16, 16), interpolation=cv2.INTER_AREA).astype(np.float32) / 255

@@ -1,4 +1,4 @@
-"""Opening one media file safely: that file and no other, formats we know, bounded pictures, no log on the terminal."""
+"""Open one media file safely: no other file, only known formats, bounded pictures, no log on the terminal."""
 
 import os
 import stat
@@ -35,7 +35,7 @@ FORMATS = frozenset(f"{_VIDEO} {_AUDIO} {_PICTURES}".split())
 # (CVE-2026-125244), APAC (CVE-2026-125267), ADX (CVE-2026-64835). None of them is opened, not even to probe a file.
 UNSAFE_DECODERS = frozenset({"vvc", "apac", "adpcm_adx"})
 
-# Larger blocks make reading slow where sound and picture lie apart: every jump between them reads a block anew.
+# Larger blocks make reading slow where audio and video lie apart: every jump between them reads a block anew.
 _BLOCK_BYTES = 32768
 
 
@@ -73,7 +73,7 @@ def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) ->
 
 @contextmanager
 def _descriptor(path: Path) -> Iterator[int]:
-    """A descriptor of a plain file; opening a pipe does not wait for its other end."""
+    """Open a plain file, and yield its descriptor; opening a pipe does not wait for its other end."""
     try:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
@@ -99,7 +99,7 @@ def _bound(stream: av.VideoStream, max_pixels: int) -> None:
 
 
 def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
-    """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or none that is safe."""
+    """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or only one that is not safe."""
     context = stream.codec_context
     if context is None:
         raise MediaError(f"no decoder for the {stream.type} stream")
@@ -108,7 +108,7 @@ def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
 
 
 def _is_vp9(stream: av.VideoStream) -> bool:
-    """Whether threads of frames are unsafe: after a seek they use frames that are gone (FFmpeg before 8.1.3)."""
+    """Tell whether frame threads are unsafe: FFmpeg before 8.1.3 uses freed VP9 frames after a seek."""
     return stream.codec_context is not None and stream.codec_context.name == "vp9"
 
 

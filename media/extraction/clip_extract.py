@@ -1,4 +1,4 @@
-"""One clip to one part: frames, shots, layout and sound. The same function runs in every engine."""
+"""Extract one clip into one part: frames, shots, layout and audio. All engines run the same function."""
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -38,7 +38,7 @@ _STANDSTILL = (
 
 
 def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOptions, layout: LayoutFinder | None) -> None:
-    """Write clip number ``index`` as a part into ``folder``; whatever is wrong with its files becomes its failure."""
+    """Write clip number ``index`` as a part into ``folder``; errors in its files are recorded in the part."""
     part = PartWriter(folder, index, video_id=clip.id)
     with ffmpeg_words() as words:
         extraction = _ClipExtraction(clip, part, options, layout, words)
@@ -47,7 +47,7 @@ def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOption
 
 
 def salvage_clip(clip: Clip, index: int, folder: Path, *, error: str) -> None:
-    """Complete the part of a clip whose process died of ``error``: what had been written by then is kept."""
+    """Complete the part of a clip whose process died with ``error``, and keep the rows written until then."""
     part = PartWriter.salvaged(folder, index, video_id=clip.id)
     extraction = _ClipExtraction(clip, part, ExtractOptions(), None, [])
     extraction.fail("video", error)
@@ -215,7 +215,7 @@ class _ClipExtraction:
             self.fail(stage, str(error) or type(error).__name__)
 
     def fail(self, stage: str, error: str) -> None:
-        """Keep the first thing that went wrong, with FFmpeg's first words on it, which name the cause, and its last."""
+        """Keep the first error, with FFmpeg's first message, which names the cause, and its last ones."""
         if not self._stage:
             words = [*self._words[:1], *self._words[1:][-2:]]
             messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
@@ -224,7 +224,7 @@ class _ClipExtraction:
     # -- what is told ------------------------------------------------------------------------------------------------
 
     def row(self) -> dict[str, Any] | None:
-        """The clip's row of ``videos``; None if it names media and none could be read."""
+        """Return the clip's row of ``videos``; None if it names media and none could be read."""
         clip, part, layout = self._clip, self._part, self._layout
         if self._lost:
             return None
@@ -246,7 +246,7 @@ class _ClipExtraction:
         }
 
     def failure(self) -> dict[str, Any] | None:
-        """The clip's line of ``failures.jsonl``; None if nothing went wrong."""
+        """Return the clip's line of ``failures.jsonl``; None if nothing went wrong."""
         if self._lost and not self._stage:
             self.fail("video", "neither frames nor sound in it")
         if not self._stage:

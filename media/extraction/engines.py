@@ -14,7 +14,7 @@ Task = Callable[[int, Any], None]
 def run_in_processes(
     task: Task, items: list[tuple[int, Any]], *, workers: int, options: ExtractOptions
 ) -> Iterator[tuple[int, str | None]]:
-    """Yield (number, None or what went wrong) as items are done."""
+    """Run all items in processes of this machine, and yield (number, error) as they finish; see `WorkerPool.run`."""
     pool = WorkerPool(task, workers=workers, timeout=options.timeout + GRACE, memory_mb=options.memory_mb)
     yield from pool.run(items)
 
@@ -22,10 +22,10 @@ def run_in_processes(
 def run_on_ray(
     task: Task, items: list[tuple[int, Any]], *, workers: int, options: ExtractOptions
 ) -> Iterator[tuple[int, str | None]]:
-    """Yield (number, None or what went wrong) as items are done.
+    """Run all items on a Ray cluster, and yield (number, error) as they finish; ``error`` is None, or a message.
 
-    Each item is one Ray task, of which ``workers`` are in flight. Ray starts a worker that dies anew; one that hangs is
-    cancelled by force when the time limit and its grace are over.
+    Each item is one Ray task; at most ``workers`` run at a time. Ray replaces a worker that dies. A task that hangs is
+    cancelled by force after the time limit and `GRACE`.
 
     Raises:
         MediaError: if Ray is not installed.
@@ -62,6 +62,6 @@ def run_on_ray(
 
 
 def task_in_worker(task: Task, memory_mb: int, number: int, item: Any) -> None:
-    """What a Ray worker runs, within the same limit of memory as a process of our own."""
+    """Run ``task`` in a Ray worker, with the memory limit of a local worker process."""
     with limited_memory(memory_mb):
         task(number, item)

@@ -1,4 +1,4 @@
-"""Any pile of media to a frame store: workers make parts, the store writer puts them in order."""
+"""Extract media files into a frame store: workers write a part for each clip, the store writer joins them."""
 
 import hashlib
 import json
@@ -30,18 +30,25 @@ def extract(
     engine: Engine = "processes",
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
-    """Extract ``clips`` into the folder ``out``.
+    """Extract ``clips`` into a frame store.
 
     Args:
-        layout: finds the overlays in a sample of one clip's frames (RGB uint8 HWC); a picklable callable.
-        workers: processes; default: one a core. With Ray, tasks at a time.
-        resume: continue what an earlier call with the same clips and options has begun in ``out``.
-        engine: ``processes`` on this machine, or ``ray`` on the cluster that Ray knows, which must see ``out`` and the
+        clips: what to extract, from `read_manifest` or `clips_from_files`.
+        out: the store's folder.
+        layout: finds the overlays in a sample of one clip's frames, (H, W, 3) RGB uint8 each; a picklable callable.
+        options: how frames and audio are taken; default: `ExtractOptions()`.
+        workers: number of processes; default: one a core. With Ray, number of tasks at a time.
+        resume: continue an unfinished extraction of the same clips and options in ``out``.
+        engine: ``processes`` on this machine, or ``ray`` on a Ray cluster whose machines reach ``out`` and the media
             files under the same paths.
         on_progress: called after each clip.
 
+    Returns:
+        The counts and times of the whole extraction, earlier calls included.
+
     Raises:
-        MediaError: if ``out`` holds something else.
+        MediaError: ``out`` holds other files, or an extraction of other clips or with other options; or Ray is not
+            installed.
     """
     from framegate.media.extraction.clip_extract import (  # and FFmpeg: who reads stores does without
         extract_clip,

@@ -1,4 +1,4 @@
-"""Worker processes that can be killed: a task that hangs or crashes costs its own worker, never its neighbours'."""
+"""Worker processes that can be killed: a task that hangs or crashes affects no other worker."""
 
 import multiprocessing as mp
 import os
@@ -17,9 +17,10 @@ class WorkerPool:
     """Runs ``task(number, item)`` in processes, one item at a time in each.
 
     Args:
-        task: picklable.
+        task: the function to run; picklable.
+        workers: number of processes.
         timeout: seconds after which a process that has not finished its item is killed.
-        memory_mb: data that one process may allocate.
+        memory_mb: megabytes of data that one process may allocate.
     """
 
     def __init__(self, task: Callable[[int, Any], None], *, workers: int, timeout: float, memory_mb: int) -> None:
@@ -29,7 +30,7 @@ class WorkerPool:
         self._memory_mb = memory_mb
 
     def run(self, items: Iterable[tuple[int, Any]]) -> Iterator[tuple[int, str | None]]:
-        """Yield each number once its item is done, with None, or with what went wrong in words."""
+        """Run all items, and yield (number, error) as they finish; ``error`` is None, or a message."""
         queue = iter(items)
         workers = [_Worker(self._task, memory_mb=self._memory_mb) for _ in range(self._count)]
         try:
@@ -77,7 +78,7 @@ class _Worker:
         return self._began + timeout - time.monotonic()
 
     def ended(self, timeout: float) -> bool:
-        """Whether the item is done, one way or another."""
+        """Tell whether the item is finished, failed or out of time; kill the process in the latter case."""
         try:
             if self.pipe.poll():
                 self.error = self.pipe.recv()
@@ -103,7 +104,7 @@ class _Worker:
 
 
 def _serve(task: Callable[[int, Any], None], pipe: Connection, memory_mb: int) -> None:
-    """The life of a worker process."""
+    """Run a worker process until its pipe is closed."""
     os.dup2(os.open(os.devnull, os.O_WRONLY), 2)  # some decoders print past FFmpeg's log
     with limited_memory(memory_mb):
         _serve_items(task, pipe)
@@ -125,7 +126,7 @@ def _serve_items(task: Callable[[int, Any], None], pipe: Connection) -> None:
 
 @contextmanager
 def limited_memory(megabytes: int) -> Iterator[None]:
-    """Let this process allocate no more than ``megabytes`` of data: whoever asks for more gets a `MemoryError`."""
+    """Let this process allocate at most ``megabytes`` of data inside the block; beyond, Python raises `MemoryError`."""
     before = resource.getrlimit(resource.RLIMIT_DATA)
     limit = megabytes << 20
     if before[1] != resource.RLIM_INFINITY:

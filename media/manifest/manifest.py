@@ -18,14 +18,17 @@ _VALID_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Clip:
-    """One row of a manifest, its paths resolved.
+    """One row of a manifest, with resolved paths.
 
     Attributes:
+        id: 1 to 128 letters, digits, ``_``, ``.`` or ``-``; unique.
         video: a video file, an animated picture or a folder of pictures.
-        audio: a separate sound file; None means the video's own track, unless `own_audio` is False.
+        audio: a separate audio file; None means the audio track of ``video``, unless ``own_audio`` is False.
+        own_audio: whether the audio track of ``video`` counts.
+        title, description: text in any language; may be empty.
         label: nodes of the taxonomy joined by ``|``; empty where unknown.
-        programme: never empty on return: a row without one belongs to its source file.
-        split: ``train``, ``val`` or ``test``; never empty on return.
+        programme: never empty after `read_manifest`: a row without one belongs to its source file.
+        split: ``train``, ``val`` or ``test``; never empty after `read_manifest`.
         start, end: seconds of the source; None means its beginning, its end.
         extra: columns that framegate does not know, passed through to predictions.
         line: the row's first line in the manifest, counted from 1; 0 for a clip that comes from no manifest.
@@ -56,12 +59,15 @@ def read_manifest(
     """Read a ``.csv`` or ``.jsonl`` manifest.
 
     Args:
-        check_label: told one label, says what is wrong with it, or None.
+        check_label: takes one label; returns what is wrong with it, or None.
         allow_outside: accept paths (and links) that lead out of the manifest's folder.
         seed: decides the split of programmes that name none.
 
+    Returns:
+        The clips in the order of the rows.
+
     Raises:
-        ManifestError: with every bad row, not the first only.
+        ManifestError: the file or some rows are wrong; it names every bad row.
     """
     path = Path(path)
     reader = _RowReader(path, check_label=check_label, allow_outside=allow_outside)
@@ -75,10 +81,12 @@ def read_manifest(
 
 
 def clips_from_files(paths: Iterable[str | Path]) -> list[Clip]:
-    """One clip a file, named after it; for calls that have files and no manifest. The split is ``test``.
+    """Return one clip for each file, for calls without a manifest.
+
+    Ids are made from the file names; the split is ``test``.
 
     Raises:
-        ManifestError: a name is not UTF-8: what is written about the clip could not say what it is of.
+        ManifestError: a file name is not UTF-8, so that no result could name the file.
     """
     files = [Path(path) for path in paths]
     if unnamed := [path for path in files if not _is_utf8(path)]:
@@ -102,7 +110,11 @@ def _is_utf8(path: Path) -> bool:
 
 
 def split_labels(label: str) -> list[str]:
-    """The labels that a manifest's or a store's ``label`` names, joined there by ``|``; none of an empty one."""
+    """Return the labels that are joined by ``|`` in a ``label`` of a manifest or a store.
+
+    >>> split_labels("news/weather | sport"), split_labels("")
+    (['news/weather', 'sport'], [])
+    """
     return [each for part in label.split("|") if (each := part.strip())]
 
 
@@ -120,7 +132,7 @@ class _RowReader:
         self._splits = Nearest(SPLITS)
 
     def read(self, line: int, text: dict[str, str] | RowProblem) -> Clip | None:
-        """The clip of one row; None where the row has errors, which are noted."""
+        """Return the clip of one row; None if the row has errors, which are added to ``problems``."""
         known = len(self.problems)
         if isinstance(text, RowProblem):
             self._note(line, text.what)

@@ -1,4 +1,4 @@
-"""The rows of a CSV or JSONL file as text, within bounds: what a manifest is made of."""
+"""Read the rows of a CSV or JSONL manifest as text, within bounds."""
 
 import csv
 import json
@@ -20,12 +20,12 @@ _NO_TEXT = re.compile("[\0\ud800-\udfff]")
 
 
 class ManifestError(ProblemsError):
-    """Everything that is wrong with a manifest: ``problems``, each ``clips.csv:17: what (nearest: …)``."""
+    """Raised with everything that is wrong with a manifest; each problem reads ``clips.csv:17: what (nearest: …)``."""
 
 
 @dataclass(frozen=True, slots=True)
 class RowProblem:
-    """Why a row cannot be read."""
+    """A row that cannot be read; ``what`` is the reason."""
 
     what: str
 
@@ -122,10 +122,10 @@ def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object] 
 
 
 def _texts(row: dict[str, object]) -> dict[str, str]:
-    """The values of a row as text.
+    """Return the values of a row as text.
 
     Raises:
-        ValueError: one of them is none, or too long.
+        ValueError: a value is not text, or too long.
     """
     if len(row) > _MAX_COLUMNS:
         raise ValueError(f"{len(row)} columns, more than {_MAX_COLUMNS}")
@@ -149,10 +149,10 @@ def _texts(row: dict[str, object]) -> dict[str, str]:
 
 
 def _as_text(value: object) -> str:
-    """The text of a cell or of a JSON value.
+    """Return the text of a cell or of a JSON value.
 
     Raises:
-        ValueError: it is no text, no number and no list of these; says what it is.
+        ValueError: it is no text, no number and no list of these; the message says what it is.
     """
     if isinstance(value, str):
         return value.strip()

@@ -1,4 +1,4 @@
-"""Which files a manifest may name: local ones, inside its folder."""
+"""Check the paths in a manifest: local files inside its folder."""
 
 import errno
 import os
@@ -13,11 +13,16 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//|\|)?")
 
 
 class PathError(FramegateError, ValueError):
-    """Why a path is refused, as the end of a sentence that begins with the path."""
+    """Raised for a path that is refused; the message completes a sentence that begins with the path."""
 
 
 def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path:
-    """The resolved path of ``value``, relative to ``folder``; it need not exist, nor be readable or possible as a name.
+    """Return the resolved path of ``value``; the file need not exist or be readable.
+
+    Args:
+        value: a path, relative to ``folder`` or absolute.
+        folder: the manifest's folder, resolved.
+        allow_outside: accept paths and links that lead out of ``folder``.
 
     Raises:
         PathError: for addresses (``http://…``, ``concat:…``), devices and pipes, and, unless ``allow_outside``, for
@@ -45,7 +50,7 @@ def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path
 
 
 def stays_inside(path: Path, folder: Path) -> bool:
-    """Whether ``path``, its links followed, lies in ``folder``.
+    """Tell whether ``path`` lies in ``folder`` after all links are followed.
 
     The hub's cache keeps a repository's files in ``blobs`` and links to them from ``snapshots/REVISION``: these count
     as inside.
@@ -65,7 +70,7 @@ def _blobs_of(folder: Path) -> list[Path]:
 
 
 def _resolve(path: Path, *, exists: bool) -> Path:
-    """The path without links and ``..``.
+    """Return the path without links and ``..``.
 
     Raises:
         PathError: links lead round in a circle.
@@ -86,7 +91,7 @@ def _circle() -> PathError:
 
 
 def _status(path: Path) -> os.stat_result | None:
-    """What is known of a file; None where there is none, or none that can be looked at: opening it will say why."""
+    """Return the status of a file; None if there is none or it cannot be read: opening it will say why."""
     try:
         return path.stat()
     except OSError as error:
@@ -96,7 +101,7 @@ def _status(path: Path) -> os.stat_result | None:
 
 
 def is_plain(path: Path) -> bool:
-    """Whether ``path`` is an ordinary file or a folder: no device, pipe or socket."""
+    """Tell whether ``path`` is an ordinary file or a folder: no device, pipe or socket."""
     return _is_plain(path.stat())
 
 
@@ -105,7 +110,7 @@ def _is_plain(status: os.stat_result) -> bool:
 
 
 def _link_out_of(pictures: Path, folder: Path) -> str | None:
-    """The name of a picture in ``pictures`` that is a link to something outside ``folder``; None if there is none."""
+    """Return the name of a picture in ``pictures`` that is a link out of ``folder``, or None."""
     with os.scandir(pictures) as entries:
         links = [entry.name for entry in entries if entry.is_symlink()]
     return next((name for name in sorted(links) if not _leads_into(pictures / name, folder)), None)
@@ -123,7 +128,11 @@ def _file_part(value: str) -> str:
 
 
 def final_name(reference: str) -> str:
-    """A path of this machine, shortened to its last name; names on a hub and of timm stay as they are."""
+    """Return the last part of a local path; names of timm and of a hub stay as they are.
+
+    >>> final_name("/home/me/runs/first/backbone"), final_name("hf-hub:timm/resnet18")
+    ('backbone', 'hf-hub:timm/resnet18')
+    """
     path = reference.removeprefix("local-dir:").replace("\\", "/")
     is_path = path != reference or path.startswith(("/", "~", "./", "../")) or path.count("/") > 1
     if not is_path and ("/" not in path or not Path(path).exists()):

@@ -1,4 +1,4 @@
-"""Splits by programme: clips of one programme never part, so a test split measures generalisation, not memory."""
+"""Splits by programme: all clips of a programme are in one split, so a test split measures generalisation."""
 
 from collections.abc import Sequence
 
@@ -9,10 +9,17 @@ VAL_SHARE = TEST_SHARE = 0.15
 
 
 def assign_splits(rows: Sequence[tuple[str, str]], *, seed: int) -> list[str]:
-    """The split of each row (programme, split or "").
+    """Return the split of each row.
 
-    A row without a split takes the one that its programme's other rows name; programmes that name none are dealt
-    70/15/15 at random. Where there are three programmes or more, every split gets one.
+    A row without a split takes the one that another row of its programme names. Programmes that name none are divided
+    70/15/15 at random; of three such programmes or more, every split gets one.
+
+    >>> assign_splits([("news", "test"), ("news", ""), ("quiz", "train")], seed=0)
+    ['test', 'test', 'train']
+
+    Args:
+        rows: (programme, split) of each row; the split is ``train``, ``val``, ``test`` or ``""``.
+        seed: of the random division.
     """
     chosen: dict[str, str] = {}
     for programme, split in rows:

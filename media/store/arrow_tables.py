@@ -1,4 +1,4 @@
-"""Arrow tables that anybody may have written: checked as a whole before a value is read.
+"""Read Arrow tables from untrusted files: a table is checked as a whole before a value is read.
 
 Arrow trusts its files: an offset that points out of its buffer is followed, and a compressed buffer is given the memory
 that it claims. So a table is read batch by batch: its schema must be the store's, its buffers plain, and every offset,
@@ -123,9 +123,9 @@ def _row_count(metadata: pa.Buffer) -> int:
 
 
 def _header_field(metadata: pa.Buffer, number: int) -> int | None:
-    """Where a field of a record batch's header lies in its message's flatbuffer; None if it is not there.
+    """Return the position of a field of a record batch's header in its message's flatbuffer; None if it is absent.
 
-    pyarrow tells neither before it has read the batch, and given it what memory it claims.
+    pyarrow shows these fields only after it has read the batch, with all the memory that the batch claims.
     """
     data = memoryview(metadata)
     header = _field(data, _follow(data, 0), _HEADER)
@@ -139,7 +139,7 @@ def _follow(data: memoryview, place: int) -> int:
 
 
 def _field(data: memoryview, table: int, number: int) -> int | None:
-    """Where field ``number`` of a flatbuffer's table lies; None if it is not there."""
+    """Return the position of field ``number`` of a flatbuffer's table; None if it is absent."""
     fields = table - struct.unpack_from("<i", data, table)[0]
     (size,) = struct.unpack_from("<H", data, fields)
     slot = 4 + 2 * number

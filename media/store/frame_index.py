@@ -1,4 +1,4 @@
-"""Where each frame and each sound window lies: a table of fixed-size records, so that reading one costs a slice.
+"""The position of each frame and each audio window in the shards: a table of fixed-size records.
 
 An index is derived from the store's shards. `extract` leaves it beside them as ``.npy``, which opens by memory map,
 whatever the store's size; a store without one (written by other means) gets its index built in memory. The file's name
@@ -26,9 +26,10 @@ _SCHEMAS = {"jpeg": FRAMES, "pcm": AUDIO}
 
 @dataclass(frozen=True)
 class Index:
-    """Records in the order of the rows, and the shards that their ``shard`` counts.
+    """Records in the order of the rows, and the shards that their field ``shard`` numbers.
 
-    A record may be anybody's: a place outside of its shard reads as nothing, and `row` refuses what no store can hold.
+    Records may come from an untrusted file: `row` refuses a record that points to no shard or video, and a position
+    outside of its shard reads as no bytes.
     """
 
     folder: Path
@@ -64,17 +65,17 @@ class Index:
 
 
 def frame_index(store: Path, videos: pa.Table) -> Index:
-    """The index of the frames: ``video, shard, offset, length, time, shot, width, height``."""
+    """Return the index of the frames, with the fields ``video, shard, offset, length, time, shot, width, height``."""
     return _load(store, "frames", _FRAME, payload="jpeg", videos=videos)
 
 
 def audio_index(store: Path, videos: pa.Table) -> Index:
-    """The index of the sound windows: ``video, shard, offset, length, start, rate``."""
+    """Return the index of the audio windows, with the fields ``video, shard, offset, length, start, rate``."""
     return _load(store, "audio", _AUDIO, payload="pcm", videos=videos)
 
 
 def write_indexes(store: Path, videos: pa.Table) -> None:
-    """Leave the indexes of a finished store beside its shards."""
+    """Write the indexes of a finished store beside its shards."""
     for name, dtype, payload in (("frames", _FRAME, "jpeg"), ("audio", _AUDIO, "pcm")):
         shards = _shards(store, name)
         total = _count(shards)
@@ -139,7 +140,7 @@ def _video_rows(ids: pa.Array, row_of: dict[str, int], shard: Path) -> np.ndarra
 
 
 def _extents(column: pa.Array, file: pa.Buffer) -> tuple[np.ndarray, np.ndarray]:
-    """Where in the mapped file the values of a binary column lie: offsets and lengths."""
+    """Return the offsets and lengths of a binary column's values in the mapped file."""
     _, offsets, data = column.buffers()
     bounds = np.frombuffer(offsets, np.int32)[column.offset : column.offset + len(column) + 1].astype(np.int64)
     return data.address - file.address + bounds[:-1], np.diff(bounds)

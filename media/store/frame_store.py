@@ -1,4 +1,4 @@
-"""Reading a frame store: frames by number, by video and by time, without copying."""
+"""Read a frame store: frames by number, by video and by time, without copies of the files."""
 
 import operator
 from collections.abc import Sequence
@@ -21,13 +21,22 @@ from framegate.media.store.schema import VIDEOS
 
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 _MAY_BE_ABSENT = {"source", "programme", "label", "split", "title", "description", "borders", "logos", "subtitles"}
-_MAX_BOXES = 1000  # finders tell of a few; each costs time in every frame
+_MAX_BOXES = 1000  # finders find a few; each costs time in every frame
 _RATES = range(1_000, 192_001)  # samples a second
 
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """One frame of a store; ``jpeg`` is a view into the file, valid as long as the store is."""
+    """One frame of a store, without its decoded picture.
+
+    Attributes:
+        video_id: id of the clip.
+        source: the file that the clip was cut from.
+        time: seconds in the source.
+        shot: number of the shot, from 0 within the clip.
+        jpeg: the encoded picture: a view into the file, valid as long as the store.
+        width, height: of the picture, in pixels.
+    """
 
     video_id: str
     source: str
@@ -40,7 +49,13 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class AudioWindow:
-    """A stretch of sound: its first second in the source, samples a second, and mono int16 samples (n,)."""
+    """One stored window of audio.
+
+    Attributes:
+        start: second of the first sample in the source.
+        rate: samples a second.
+        pcm: mono samples (n,) int16.
+    """
 
     start: float
     rate: int
@@ -49,7 +64,19 @@ class AudioWindow:
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One row of a store's ``videos`` table; ``label`` may be empty, ``status`` is ``ok`` or ``partial``."""
+    """One row of a store's ``videos`` table.
+
+    Attributes:
+        id: of the clip.
+        source: the file that the clip was cut from.
+        programme, split, title, description: as in the manifest.
+        label: nodes of the taxonomy joined by ``|``; may be empty.
+        duration: of the clip, in seconds.
+        frames: number of stored frames.
+        has_audio: whether audio is stored.
+        status: ``ok``, or ``partial`` where something could not be read.
+        layout: the overlays that extraction found.
+    """
 
     id: str
     source: str
@@ -125,7 +152,7 @@ class FrameStore:
 
     @property
     def extraction(self) -> tuple[ExtractOptions, bool]:
-        """How clips were taken, and whether overlays were looked for; the defaults, where an older store says nothing.
+        """The options of the extraction, and whether it looked for overlays; defaults for older stores without them.
 
         Raises:
             MediaError: the store's ``extract.json`` is damaged.
@@ -206,7 +233,7 @@ class FrameStore:
         )
 
     def jpeg(self, index: int) -> memoryview:
-        """The encoded picture of frame number ``index``, a view into the file.
+        """Return the encoded picture of frame number ``index``, a view into the file.
 
         Raises:
             MediaError: it does not begin and end as a JPEG does: the file was damaged since it was written.
@@ -228,17 +255,21 @@ class FrameStore:
             raise MediaError(f"{self.path}: frame {index}, of clip {self._clip(index)}: {error}") from None
 
     def _clip(self, index: int) -> str:
-        """Return the id of the clip that frame number ``index`` is of."""
+        """Return the id of the clip of frame number ``index``."""
         name: str = self.videos["id"][int(self._frames.row(index)["video"])].as_py()
         return name
 
     def frame_range(self, video: int) -> range:
-        """The numbers of the frames of the video at row ``video`` of `videos`."""
+        """Return the numbers of the frames of the video at row ``video`` of `videos`."""
         first, last = self._bounds[video], self._bounds[video + 1]
         return range(int(first), int(last))
 
     def frame_at(self, video: int, time: float) -> int:
-        """The number of the stored frame of ``video`` that is nearest to ``time`` seconds of the source."""
+        """Return the number of the frame nearest to ``time`` seconds of the source, in the video at row ``video``.
+
+        Raises:
+            MediaError: the video has no frames.
+        """
         rows = self.frame_range(video)
         if not rows:
             raise MediaError(f"{self.video(video).id} has no frames")
@@ -246,7 +277,11 @@ class FrameStore:
         return rows.start + int(np.abs(times - time).argmin())
 
     def video(self, row: int) -> Video:
-        """The video at ``row`` of `videos`."""
+        """Return the video at ``row`` of `videos`.
+
+        Raises:
+            MediaError: its layout lies outside of its frame.
+        """
         values: dict[str, Any] = self.videos.slice(row, 1).to_pylist()[0]
         logos, subtitles = (tuple(map(tuple, values.pop(name) or ())) for name in ("logos", "subtitles"))
         layout = Layout(borders=tuple(values.pop("borders") or (0.0, 0.0, 1.0, 1.0)), logos=logos, subtitles=subtitles)
@@ -257,7 +292,11 @@ class FrameStore:
         return Video(**{name: values[name] for name in Video.__slots__ if name != "layout"}, layout=layout)
 
     def audio(self, row: int) -> list[AudioWindow]:
-        """The sound windows of the video at ``row`` of `videos`, by time; none where it is silent."""
+        """Return the audio windows of the video at ``row`` of `videos`, by time; none for a video without audio.
+
+        Raises:
+            MediaError: a window is damaged.
+        """
         index = self._audio
         first, last = np.searchsorted(index.rows["video"], [row, row + 1])
         return [self._window(index, number) for number in range(int(first), int(last))]
@@ -295,12 +334,12 @@ class FrameStore:
 
 
 def clip_frames(store: FrameStore, row: int) -> np.ndarray:
-    """All frames of the video at ``row``, (T, H, W, 3) RGB uint8, T = 0 where it has none."""
+    """Return all frames of the video at ``row``, (T, H, W, 3) RGB uint8; (0, 0, 0, 3) where it has none."""
     return store.frames(store.frame_range(row))
 
 
 def clip_audio(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
-    """The video's sound windows one after another, float32 in -1..1, and the samples a second."""
+    """Return the audio windows of the video at ``row``, joined: (n,) float32 in −1..1, and samples a second."""
     windows = store.audio(row)
     if not windows:
         return np.empty(0, np.float32), 16_000

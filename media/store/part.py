@@ -16,11 +16,11 @@ _BATCH_BYTES = 1 << 20
 
 
 class PartWriter:
-    """Writes the frames and the sound of one clip; memory stays at a few megabytes.
+    """Writes the frames and the audio of one clip, with a few megabytes of memory.
 
-    Files carry the process's number until `finish` renames them, the ``.json`` last, which makes the part complete. So
-    a worker may die at any moment, and one that has outlived its master does not write into its successor's files.
-    They are made anew: what bears such a name already, another process of that number left, and it is deleted.
+    File names end in the process id until `finish` renames them; the ``.json`` file comes last and makes the part
+    complete. So a worker may die at any moment, and one that outlives its master does not write into the files of the
+    next worker. Files of the same name, left by an earlier process with this id, are deleted first.
     """
 
     def __init__(self, folder: Path, index: int, *, video_id: str) -> None:
@@ -34,7 +34,7 @@ class PartWriter:
 
     @classmethod
     def salvaged(cls, folder: Path, index: int, *, video_id: str) -> "PartWriter":
-        """Begin anew with the rows that a writer which died had written in full."""
+        """Start a new part with all complete rows of a writer that died."""
         frames = _whole_batches(folder, f"{index:08d}.frames")
         audio = _whole_batches(folder, f"{index:08d}.audio")
         part = cls(folder, index, video_id=video_id)
@@ -47,13 +47,13 @@ class PartWriter:
         return part
 
     def frame(self, *, source: str, time: float, shot: int, jpeg: bytes, width: int, height: int) -> None:
-        """Add one frame: seconds in the source, shot number, the encoded picture and its size."""
+        """Add one frame: seconds in the source, shot number, the encoded picture, and its size in pixels."""
         self.frames += 1
         row = {"video_id": self._id, "source": source, "time": time, "shot": shot}
         self._frames.add({**row, "jpeg": jpeg, "width": width, "height": height}, size=len(jpeg))
 
     def audio(self, *, start: float, rate: int, pcm: np.ndarray) -> None:
-        """Add one sound window: mono int16 samples from ``start`` seconds of the source."""
+        """Add one audio window: mono int16 samples (n,) from ``start`` seconds of the source on, ``rate`` a second."""
         self.windows += 1
         self._audio.add({"video_id": self._id, "start": start, "rate": rate, "pcm": pcm.tobytes()}, size=pcm.nbytes)
 
@@ -108,7 +108,7 @@ class RowWriter:
 
 
 def _whole_batches(folder: Path, name: str) -> list[pa.RecordBatch]:
-    """The batches of the latest writer's stream, which may break off anywhere."""
+    """Read the complete batches of the latest writer's stream, which may end anywhere."""
     batches: list[pa.RecordBatch] = []
     written = [path for path in folder.glob(f"{name}.*") if path.suffix[1:].isdigit() and is_plain_file(path)]
     latest = max(written, key=lambda path: path.stat().st_mtime, default=None)

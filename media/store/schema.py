@@ -39,10 +39,10 @@ VIDEOS = pa.schema(
 
 
 def frames_shard(store: Path, number: int) -> Path:
-    """The file of frames shard ``number``."""
+    """Return the path of frames shard ``number``."""
     return store / f"frames-{number:05d}.arrow"
 
 
 def audio_shard(store: Path, number: int) -> Path:
-    """The file of sound shard ``number``."""
+    """Return the path of audio shard ``number``."""
     return store / f"audio-{number:05d}.arrow"

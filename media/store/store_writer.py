@@ -1,4 +1,4 @@
-"""Parts to a store: shards of bounded size in the manifest's order; a kill loses and repeats nothing."""
+"""Join parts into a store: shards of bounded size in the order of the manifest; a kill loses no finished clip."""
 
 import json
 import time
@@ -21,7 +21,7 @@ _BATCH_ROWS, _BATCH_BYTES = 1024, 32 << 20
 
 @dataclass
 class State:
-    """What has been committed: the first ``clips`` clips, in the first ``shards`` shards, after ``seconds`` of work."""
+    """The committed state: the first ``clips`` clips are in the first ``shards`` shards, after ``seconds`` of work."""
 
     clips: int = 0
     shards: int = 0
@@ -30,11 +30,11 @@ class State:
 
 
 class StoreWriter:
-    """Takes finished parts, in any order, and appends them to the store in the manifest's.
+    """Takes finished parts in any order, and appends them to the store in the order of the manifest.
 
     Files of a commit are written first; then ``state.json`` is replaced, which is the commit; then parts are deleted.
     A kill before the replacement leaves the parts, and files that the next commit overwrites; a kill after it leaves
-    parts that nobody asks for. Links, which a store of a stranger may hold, are neither followed nor taken for parts.
+    parts that are not read again. Links are neither followed nor taken for parts.
 
     Raises:
         MediaError: the folder of parts is a link.
@@ -89,7 +89,7 @@ class StoreWriter:
                 path.unlink()
 
     def finish(self) -> None:
-        """Write what describes the whole store; ``videos.arrow``, which makes it one, comes last."""
+        """Write the files that describe the whole store; ``videos.arrow``, which makes it complete, comes last."""
         numbers = range(self.state.shards)
         failures = [_written(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
         write_text(self._store / "failures.jsonl", "".join(failures))
@@ -102,7 +102,7 @@ class StoreWriter:
         aside.rename(self._store / "videos.arrow")
 
     def take_over(self) -> list[int]:
-        """Add the parts that an earlier run has left complete; the clips that remain to be extracted."""
+        """Add the complete parts of an earlier run, and return the numbers of the clips that remain."""
         remaining = []
         for index in range(self.state.clips, self._total):
             if is_plain_file(self._part(index, "json")):

@@ -1,1 +1,1 @@
-"""The shortcut audit: how far a backbone leans on overlays."""
+"""The shortcut audit: measures how much a backbone relies on overlays."""

@@ -1,15 +1,17 @@
-"""The shortcut audit: how far a frozen backbone leans on what stations lay over their pictures.
+"""The shortcut audit: measures how much a frozen backbone relies on overlays of stations.
 
-For subtitles, logos and borders, each alone and all together, it asks four things:
+For subtitles, logos and borders, each alone and all together, it asks four questions:
 
-1. *Can the overlay be read?* A linear probe names the painted overlay out of a bank, from frames of other programmes.
-2. *Does it decide who is near?* The share of a frame's nearest neighbours that carry its overlay, beside chance.
-3. *How far does it move a frame?* The cosine distance from a frame to the same frame painted, over that between frames
-   of different classes.
-4. *Does it mislead?* Training frames carry an overlay of their class with probability ρ; a linear probe is then tested
-   on clean frames, on frames with the overlay of their class, and on frames with another class's.
+1. *Can the overlay be read?* A linear probe predicts which overlay of a bank is painted, from frames of other
+   programmes.
+2. *Does it decide which frames are near?* The share of a frame's nearest neighbours with the same overlay, and by
+   chance.
+3. *How far does it move a frame?* The cosine distance between a frame and the same frame painted, over the distance
+   between frames of different classes.
+4. *Does it mislead?* Training frames have an overlay of their class with probability ρ; a linear probe is then measured
+   on clean frames, on frames with the overlay of their class, and on frames with the overlay of another class.
 
-`DEFINITION` says how the score is made of the answers.
+`DEFINITION` says how the score is computed from the answers.
 """
 
 from collections.abc import Callable, Sequence
@@ -42,19 +44,19 @@ DEFINITION = (
 )
 """The score in words, a paragraph each, as reports show it."""
 OVERLAYS = 12
-"""overlays in a bank; as many as there are classes at most, so that each class can have one of its own"""
+"""Overlays in a bank: the largest number of classes, so that each class can have a different one."""
 RHOS = (0.0, 0.5, 0.9, 1.0)
 RHO = 0.9
-"""the correlation at which `OverlayAudit.accuracy` and the score are taken"""
+"""The correlation ρ at which `OverlayAudit.accuracy` and the score are measured."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class OverlayAudit:
-    """What one kind of overlay does; names as in the audit's JSON, shares and accuracies 0–1.
+    """Effects of one kind of overlay; names as in the audit's JSON, shares and accuracies 0–1.
 
-    ``intervals`` holds the 95% interval of a figure by its name, by bootstrap over programmes. ``accuracy``, ``gap``
-    and ``by_rho`` are None without labels. ``distances`` are mean cosine distances: of a frame to itself ``painted``,
-    to frames of other clips of its class, of other classes.
+    ``intervals`` holds the 95% interval of each measure by its name, by bootstrap over programmes. ``accuracy``,
+    ``gap`` and ``by_rho`` are None without labels. ``distances`` are mean cosine distances: from a frame to the same
+    frame ``painted``, to frames of other clips of its class, and to frames of other classes.
     """
 
     score: float
@@ -101,15 +103,15 @@ def audit(
         backbone: (B, 3, S, S) uint8 → (B, dim).
         store: where frames come from.
         numbers: (N,) the number in the store of each of ``frames``.
-        frames: what is known of them; labels are optional.
-        image_size: S.
-        max_frames: frames that take part, a third of them to measure on; see `choose_frames`.
+        frames: splits, programmes, sources and classes of the frames; classes are optional.
+        image_size: pixels a side, S.
+        max_frames: number of frames that take part, a third of them to measure on; see `choose_frames`.
         kinds: of overlays.
-        seed: of the bank of overlays and of who gets which.
-        on_progress: called with the number of pictures done, `pictures_to_do` in the end.
+        seed: of the bank of overlays, and of which frame gets which.
+        on_progress: called with the number of pictures done, about `pictures_to_do` at the end.
 
     Raises:
-        ProbeError: the store holds a single clip.
+        ProbeError: there is only one clip.
     """
     chosen = choose_frames(numbers, frames, max_frames=max_frames)
     features = PaintedFeatures(
@@ -143,13 +145,13 @@ def audit_light(
     max_frames: int = 240,
     seed: int = 0,
 ) -> dict[str, float]:
-    """The audit as a few figures, in about a second, for curves while training: all overlays together, without labels.
+    """Audit a backbone in about a second, for curves during training: all overlays together, without labels.
 
-    Arguments are those of `audit`.
+    The arguments are those of `audit`.
 
     Returns:
-        ``audit_score``; ``audit_decodability`` and ``audit_same_overlay_neighbours`` as shares above chance, 0 at
-        chance and 1 where nothing else counts; ``audit_drift``.
+        ``audit_score``; ``audit_decodability`` and ``audit_same_overlay_neighbours``, scaled to 0 at chance and 1 at
+        most; ``audit_drift``.
     """
     unlabelled = ProbeFrames(
         split=frames.split, programme=frames.programme, source=frames.source, video=frames.video, levels={}
@@ -168,7 +170,11 @@ def audit_light(
 
 
 def pictures_to_do(frames: int, *, max_frames: int = 900, kinds: int = len(KINDS), labelled: bool = True) -> int:
-    """About how many pictures `audit` sends through the backbone, of a store of ``frames``."""
+    """Estimate how many pictures `audit` sends through the backbone, for a store of ``frames`` frames.
+
+    >>> pictures_to_do(100, kinds=2, labelled=False)
+    300
+    """
     taking_part = min(frames, max_frames)
     return round(taking_part * (1 + kinds * (7 / 3 if labelled else 1)))
 
@@ -183,7 +189,7 @@ def _audit_kind(
     c: float,
     seed: int,
 ) -> tuple[OverlayAudit, np.ndarray]:
-    """The figures of one kind, and its score (1 + draws,) resampled."""
+    """Audit one kind of overlay; return its measures, and its resampled scores (1 + draws,)."""
     fit, test = chosen.fit, ~chosen.fit
     rng = np.random.default_rng([seed, *kind.encode()])
     anyone = rng.permutation(np.arange(len(fit)) % OVERLAYS)
@@ -241,7 +247,7 @@ def _accuracies(
     *,
     c: float,
 ) -> dict[float, dict[str, np.ndarray]]:
-    """For each ρ, balanced accuracy ``clean``, ``same`` and ``swapped``, and ``gap``, each (1 + draws,) resampled."""
+    """Return balanced accuracy ``clean``, ``same`` and ``swapped``, and ``gap``, for each ρ, resampled (1 + draws,)."""
     fit, test = chosen.fit, np.flatnonzero(~chosen.fit)
     classes = chosen.classes
     assert classes is not None
@@ -265,12 +271,14 @@ def _accuracies(
 
 
 def _above(share: np.ndarray | float, chance: np.ndarray | float) -> np.ndarray:
-    """How far a share is above chance, from 0 at chance to 1."""
-    return np.clip((share - chance) / (1 - chance), 0, 1)
+    """Scale a share to 0 at chance and 1 at most."""
+    above: np.ndarray = np.clip((share - chance) / (1 - chance), 0, 1)
+    return above
 
 
 def _fit_groups(chosen: AuditFrames) -> np.ndarray:
-    return chosen.group[chosen.fit]
+    groups: np.ndarray = chosen.group[chosen.fit]
+    return groups
 
 
 def _of(classes: np.ndarray | None, rows: np.ndarray) -> np.ndarray | None:

@@ -1,10 +1,11 @@
-"""The audit of overlays that the videos themselves carry: frames as they are, beside the same with them masked.
+"""Audit the real overlays of videos: compare raw frames with frames whose overlays are masked.
 
-Masking takes away what the store's layout names (`augment.mask_layout`). What then changes is what the backbone took
-from there: other overlays, which nobody found, stay in both.
+Masking hides the overlays in the store's layout (`augment.mask_layout`); the difference is what the backbone takes from
+them. Overlays that extraction did not find are in both.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from torch import nn
@@ -30,11 +31,17 @@ from framegate.ssl.probes.probe_split import ProbeError, ProbeFrames, level_spli
 
 @dataclass(frozen=True, kw_only=True)
 class FoundAudit:
-    """What found overlays do; each mapping has the figure of ``raw`` frames and of ``masked`` ones, 0–1.
+    """Effects of found overlays; each mapping has a value for ``raw`` and one for ``masked`` frames, 0–1.
 
-    ``looks``: layouts that clips of several files share; with fewer than two, ``decodability`` and
-    ``same_look_neighbours`` are None. ``accuracy``: of a linear probe learnt on raw frames, None without labels.
-    ``drift``: how far masking moves a frame, over the distance between clips. ``intervals`` are of raw − masked.
+    Attributes:
+        clips, frames: numbers of clips and frames that take part.
+        looks: number of layouts that clips of several files share.
+        drift: cosine distance by which masking moves a frame, over the mean distance between clips.
+        decodability: accuracy of a linear probe that predicts the look; None with fewer than two looks.
+        same_look_neighbours: share of nearest neighbours with the same look; None with fewer than two looks.
+        decodability_chance, neighbours_chance: the same by chance.
+        accuracy: of a linear probe for classes that learns from raw frames; None without labels.
+        intervals: 95% intervals of raw − masked, by the name of the value.
     """
 
     clips: int
@@ -59,9 +66,9 @@ def audit_found(
     max_frames: int = 600,
     level: str = "leaf",
 ) -> FoundAudit | None:
-    """Audit a backbone on the overlays that extraction found; None where it found none in two clips.
+    """Audit a backbone on the overlays that extraction found; return None if fewer than two clips have any.
 
-    Arguments are those of `framegate.ssl.audit.audit.audit`.
+    The arguments are those of `framegate.ssl.audit.audit.audit`; ``level`` is the level whose classes are predicted.
     """
     layouts = [store.video(row).layout for row in range(store.videos.num_rows)]
     with_overlays = np.array([bool(found_regions(layout)) for layout in layouts])
@@ -80,7 +87,7 @@ def audit_found(
     drift = float(cosine_distances(both["raw"], both["masked"]).mean() / max(between, 1e-12))
 
     sources = store.videos["source"].to_pylist()
-    looks = look_numbers(sources, sources, layouts)[frames.video[rows]]  # each file its own programme: layouts decide
+    looks = look_numbers(sources, sources, layouts)[frames.video[rows]]  # no programmes: layouts decide
     looked = _looks(both, looks, frames.source[rows])
     accuracy, accuracy_interval = _accuracy(both, rows, frames, level)
     return FoundAudit(
@@ -94,8 +101,8 @@ def audit_found(
     )
 
 
-def _looks(both: dict[str, np.ndarray], looks: np.ndarray, source: np.ndarray) -> dict:
-    """Decodability and neighbours of looks that several files share: files in turn go to the one side and the other."""
+def _looks(both: dict[str, np.ndarray], looks: np.ndarray, source: np.ndarray) -> dict[str, Any]:
+    """Measure decodability and neighbours of looks that several files share; files alternate between fit and test."""
     nothing = dict.fromkeys(("decodability", "decodability_chance", "same_look_neighbours", "neighbours_chance"))
     known = looks >= 0
     if len(np.unique(looks[known])) < 2:
@@ -127,7 +134,7 @@ def _looks(both: dict[str, np.ndarray], looks: np.ndarray, source: np.ndarray) -
 def _accuracy(
     both: dict[str, np.ndarray], rows: np.ndarray, frames: ProbeFrames, level: str
 ) -> tuple[dict[str, float] | None, dict[str, list[float]]]:
-    """A linear probe learnt on raw frames, tested on the test frames with overlays, raw and masked."""
+    """Fit a linear probe on raw frames, and measure it on test frames with overlays, raw and masked."""
     try:
         splits, _ = level_splits(frames)
     except ProbeError:

@@ -1,4 +1,4 @@
-"""Which frames the audit looks at, and their features with any overlay."""
+"""Choose the frames of an audit, and compute their features with any overlay."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,16 +13,20 @@ from framegate.ssl.audit.audit_overlays import OverlayKind, paint
 from framegate.ssl.probes.probe_split import UNKNOWN, ProbeError, ProbeFrames, level_splits
 
 CLASSES = 12
-"""at most so many classes, those with the most frames, take part"""
+"""Largest number of classes in an audit: those with the most frames."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class AuditFrames:
     """The frames of an audit.
 
-    Shape: ``number`` (N,) int in the store; ``fit`` (N,) bool: probes learn from these and are measured on the others;
-    ``group`` (N,) int: what is independent, never on both sides; ``video`` (N,) int; ``classes`` (N,) int64 from 0, or
-    None where nothing is labelled. ``notes``: what had to be left out.
+    Attributes:
+        number: (N,) int, in the store.
+        fit: (N,) bool; probes learn from these frames and are measured on the others.
+        group: (N,) int, the independent group of each frame; no group is on both sides.
+        video: (N,) int, the clip of each frame.
+        classes: (N,) int64 from 0; None without labels.
+        notes: sentences about what was left out.
     """
 
     number: np.ndarray
@@ -34,19 +38,20 @@ class AuditFrames:
 
 
 def choose_frames(numbers: np.ndarray, frames: ProbeFrames, *, max_frames: int, level: str = "leaf") -> AuditFrames:
-    """At most ``max_frames`` frames, a third of them to measure on, spread over clips, and evenly over the classes.
+    """Choose frames from many clips and evenly from the classes, a third of them to measure on.
 
-    With labels, the training and the test split are the two sides; without, or where they share no two classes, all
-    frames are cut in two by programme, by file or by clip, the first of which there are several.
+    With labels, probes learn from the training split and are measured on the test split. Without labels, or if the
+    splits do not share two classes, all frames are divided by programme, by file or by clip: by the first of which
+    there are several.
 
     Args:
-        numbers: (N,) the frames' numbers in the store.
-        frames: what is known of them.
-        max_frames: frames in all.
-        level: whose classes.
+        numbers: (N,) the numbers of the frames in the store.
+        frames: splits, programmes, sources and classes of the frames.
+        max_frames: number of frames on both sides together.
+        level: the level whose classes are taken.
 
     Raises:
-        ProbeError: there is a single clip.
+        ProbeError: there is only one clip.
     """
     labelled = _labelled_sides(frames, level)
     notes: tuple[str, ...]
@@ -82,10 +87,10 @@ class PaintedFeatures:
     Args:
         backbone: (B, 3, S, S) uint8 → (B, dim).
         store: where frames come from.
-        numbers: (N,) frames.
-        image_size: S.
+        numbers: (N,) numbers of frames in the store.
+        image_size: pixels a side, S.
         seed: of the bank of overlays.
-        on_progress: called with the number of pictures done since the beginning.
+        on_progress: called with the number of pictures done so far.
     """
 
     def __init__(
@@ -106,17 +111,17 @@ class PaintedFeatures:
         self._done = 0
 
     def plain(self) -> np.ndarray:
-        """(N, dim) float32 of the frames as they are."""
+        """Compute the features (N, dim) float32 of the plain frames."""
         return self.of(self.views)
 
     def painted(self, kind: OverlayKind, overlays: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """(N, dim) float32, or of ``rows`` (M,) alone, with overlay ``overlays`` (N or M,) on each."""
+        """Compute features (N or M, dim) float32 of the frames, or of ``rows`` (M,), with an overlay on each."""
         rows = np.arange(len(self.numbers)) if rows is None else rows
         return self.of(paint(self.views[rows], kind, overlays, self.numbers[rows], seed=self.seed))
 
     @torch.no_grad()
     def of(self, views: np.ndarray, *, batch_size: int = 128) -> np.ndarray:
-        """(M, dim) float32 of views (M, S, S, 3) uint8; the backbone is left in the mode it was in."""
+        """Compute the features (M, dim) float32 of views (M, S, S, 3) uint8; the backbone's mode does not change."""
         was_training = self.backbone.training
         device = next((parameter.device for parameter in self.backbone.parameters()), torch.device("cpu"))
         features = []
@@ -177,7 +182,7 @@ def _two_thirds(group: np.ndarray) -> np.ndarray:
 def _choose_evenly(
     mask: np.ndarray, video: np.ndarray, max_frames: int, classes: np.ndarray | None = None
 ) -> np.ndarray:
-    """At most ``max_frames`` of ``mask``'s frames: one of each clip before a second of any, classes in turn."""
+    """Choose at most ``max_frames`` of ``mask``'s frames: one of each clip before a second of any, classes in turn."""
     numbers = np.random.default_rng(len(mask)).permutation(np.flatnonzero(mask))
     within = _rank_within(video[numbers])
     numbers = numbers[np.argsort(within, kind="stable")]

@@ -1,4 +1,4 @@
-"""What the audit measures, as outcomes frame by frame, so that one bootstrap gives every figure its interval."""
+"""The audit's measures, as outcomes frame by frame, so that one bootstrap gives every measure its interval."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ C_GRID = (1e-3, 1e-2, 1e-1, 1.0)
 
 @dataclass(frozen=True)
 class Groups:
-    """Resampled weights of independent groups: row 0 takes each group once, the others are bootstrap draws.
+    """Resampled weights of independent groups: row 0 takes each group once, the other rows are bootstrap samples.
 
     Shape: ``weights`` (1 + draws, groups); ``of`` (M,) the group of each measured frame.
     """
@@ -24,18 +24,18 @@ class Groups:
 
     @classmethod
     def resampled(cls, group: np.ndarray, *, draws: int = 500, seed: int = 0) -> "Groups":
-        """The weights of ``draws`` resamples of the groups (M,) of the measured frames."""
+        """Draw ``draws`` bootstrap samples of the groups (M,) of the measured frames."""
         _, of = np.unique(group, return_inverse=True)
         count = of.max() + 1
         drawn = np.random.default_rng(seed).multinomial(count, np.full(count, 1 / count), size=draws)
         return cls(np.vstack([np.ones(count), drawn]).astype(float), of)
 
     def mean(self, outcome: np.ndarray) -> np.ndarray:
-        """(1 + draws,) means of an outcome (M,)."""
+        """Return the means (1 + draws,) of an outcome (M,)."""
         return self._share(outcome, np.zeros(len(outcome), np.int64))
 
     def balanced(self, outcome: np.ndarray, classes: np.ndarray) -> np.ndarray:
-        """(1 + draws,) means over the classes (M,) of the mean outcome within each."""
+        """Return the means (1 + draws,) over classes of the mean outcome (M,) in each class; ``classes`` is (M,)."""
         return self._share(outcome, np.unique(classes, return_inverse=True)[1])
 
     def _share(self, outcome: np.ndarray, classes: np.ndarray) -> np.ndarray:
@@ -45,16 +45,25 @@ class Groups:
         np.add.at(hit, (self.of, classes), outcome)
         hit, total = self.weights @ hit, self.weights @ total
         share = np.divide(hit, total, out=np.zeros_like(hit), where=total > 0)
-        return share.sum(axis=1) / np.maximum((total > 0).sum(axis=1), 1)
+        means: np.ndarray = share.sum(axis=1) / np.maximum((total > 0).sum(axis=1), 1)
+        return means
 
 
 def interval(values: np.ndarray) -> list[float]:
-    """The 95% interval [low, high] of resampled values (1 + draws,), the first of which is the figure itself."""
+    """Return the 95% interval [low, high] of resampled values (1 + draws,); the first one is the value itself.
+
+    >>> interval(np.arange(102.0) - 1)
+    [2.5, 97.5]
+    """
     return [float(bound) for bound in np.percentile(values[1:], [2.5, 97.5])]
 
 
 def penalty(features: np.ndarray, classes: np.ndarray, group: np.ndarray) -> float:
-    """The C of a linear probe, chosen on a third of the groups (N,) and learnt on the rest."""
+    """Choose the C of a linear probe on a third of the groups, after fits on the rest.
+
+    Args:
+        features, classes, group: (N, dim), (N,) and (N,).
+    """
     groups = np.unique(group)
     held_out = np.isin(group, np.random.default_rng(len(groups)).permutation(groups)[: max(1, len(groups) // 3)])
     known = held_out & np.isin(classes, classes[~held_out])
@@ -66,7 +75,7 @@ def penalty(features: np.ndarray, classes: np.ndarray, group: np.ndarray) -> flo
 def linear_right(
     features: np.ndarray, classes: np.ndarray, tests: list[tuple[np.ndarray, np.ndarray]], *, c: float
 ) -> list[np.ndarray]:
-    """Which of each test's frames (features, classes) a linear probe classifies rightly: (M,) float, 0 or 1, each."""
+    """Fit a linear probe; return for each test (features, classes) which rows it gets right: (M,) 0.0 or 1.0."""
     model = fit_linear(features, classes, c=c)
     return [(model.predict(queries) == true).astype(float) for queries, true in tests]
 
@@ -74,9 +83,17 @@ def linear_right(
 def same_among_neighbours(
     memory: np.ndarray, kinds: np.ndarray, queries: np.ndarray, of_queries: np.ndarray, *, k: int = NEIGHBOURS
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many of a query's ``k`` nearest rows of ``memory`` are of its kind, and how many would be by chance.
+    """Return the share of each query's ``k`` nearest rows of ``memory`` that are of its kind, and that share by chance.
 
-    Both (M,), shares from 0 to 1; nearness is the cosine.
+    Rows are compared by cosine.
+
+    Args:
+        memory, kinds: (N, dim) and (N,).
+        queries, of_queries: (M, dim), and their kinds (M,).
+        k: number of neighbours.
+
+    Returns:
+        Two arrays (M,), 0–1.
     """
     near = _unit(queries) @ _unit(memory).T
     nearest = near.topk(min(k, len(memory)), dim=1).indices.numpy()
@@ -86,14 +103,24 @@ def same_among_neighbours(
 
 
 def cosine_distances(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """(N,) 1 − cosine of each row of ``first`` with the same row of ``second``."""
+    """Return 1 − cosine of each row of ``first`` (N, dim) and the same row of ``second``, (N,).
+
+    >>> cosine_distances(np.eye(2), np.ones((2, 2))).round(3).tolist()
+    [0.293, 0.293]
+    """
     return 1 - (_unit(first) * _unit(second)).sum(dim=1).numpy()
 
 
 def distances_between(
     features: np.ndarray, video: np.ndarray, classes: np.ndarray | None
 ) -> tuple[float | None, float]:
-    """Mean cosine distance of frames of different clips: of one class (None without labels), and of different ones."""
+    """Return the mean cosine distances of frames of different clips: of one class, and of different classes.
+
+    Args:
+        features: (N, dim).
+        video: (N,) the clip of each frame.
+        classes: (N,); None without labels: then the first distance is None, the second is over all pairs of clips.
+    """
     distance = 1 - (_unit(features) @ _unit(features).T).numpy()
     other_clip = video[:, None] != video[None]
     if classes is None:

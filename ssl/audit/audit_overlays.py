@@ -1,4 +1,4 @@
-"""The overlays that the audit paints: banks of its own, which no training has seen."""
+"""The overlays that the audit paints, from banks that no training has seen."""
 
 import random
 from typing import Literal
@@ -23,26 +23,25 @@ _STYLES: dict[OverlayKind, tuple[type[Overlay], ...]] = {
 
 
 def audit_look(kind: OverlayKind, number: int, *, seed: int) -> Look:
-    """Overlay ``number`` of the audit's bank of ``kind``.
+    """Return overlay ``number`` of the audit's bank of ``kind``.
 
-    The bank is another function of its seed than the one that training paints from (`augment.looks.bank_look`), so the
-    two have no look in common, whatever the seeds.
+    It depends on the seed in another way than the bank of training (`augment.looks.bank_look`), so that the two banks
+    have no look in common, whatever the seeds.
     """
     rng = random.Random(f"audit:{seed}:{kind}:{number}")
     return Look(tuple(style.draw(rng) for style in _STYLES[kind]))
 
 
 def paint(views: np.ndarray, kind: OverlayKind, numbers: np.ndarray, frames: np.ndarray, *, seed: int) -> np.ndarray:
-    """Copies of ``views`` with an overlay each, the same every time.
+    """Return copies of ``views`` with an overlay on each, the same for equal arguments.
 
-    The overlay lies over the view, not over the frame that the view is the middle of: what the network cannot see would
-    tell nothing of it.
+    The overlay lies over the view, not over the whole frame, so that the network sees all of it.
 
     Args:
         views: (N, S, S, 3) uint8.
-        kind: of overlay.
-        numbers: (N,) which of the bank.
-        frames: (N,) the frames' numbers in the store, which decide the words of a subtitle.
+        kind: of the overlays.
+        numbers: (N,) numbers of overlays in the bank.
+        frames: (N,) numbers of the frames in the store, which decide the words of a subtitle.
         seed: of the bank.
     """
     painted = views.copy()

@@ -1,1 +1,1 @@
-"""Frame backbones and their weights: opening, checking, writing."""
+"""Frame backbones and their weights: open, check, write."""

@@ -1,4 +1,4 @@
-"""Frame backbones: any timm model without its classifier, with its own pixel normalisation inside."""
+"""Frame backbones: any timm model without its classifier, with its pixel normalisation inside."""
 
 import difflib
 import logging
@@ -31,22 +31,22 @@ _LOG = logging.getLogger(__name__)
 class Backbone(nn.Module):
     """A timm model that turns pictures into one feature vector each.
 
-    Pixels go in as they are: the mean and standard deviation that the model's weights expect are applied here, so that
-    training, probing and fine-tuning cannot disagree about them.
+    It takes raw pixels, and applies the mean and standard deviation that the model's weights expect. So training,
+    probing and fine-tuning always use the same ones.
 
     Args:
         name: a timm architecture (``resnet18``, ``efficientnet_b0``, ``vit_small_patch16_224``), ``local-dir:PATH``, or
             ``hf-hub:OWNER/NAME``, whose architecture is read from the hub, or from its cache on this machine.
         weights: None for random ones, ``"timm"`` for those that timm downloads, or a path to a backbone folder or a
             state-dict file (``.safetensors``, ``.pth``).
-        image_size: pixels a side; only models of a fixed input size (ViT) are built for it, the others take any.
+        image_size: pixels a side; only models of a fixed input size (ViT) are built for it, others take any size.
         in_chans: picture channels; 1 for mel spectrograms.
 
     Shape: images (B, in_chans, H, W), uint8 in 0–255 or float in 0–1 → (B, dim) float.
 
     Raises:
-        BackboneError: no such model, a hub that does not answer, weights whose tensors do not fit, or far fewer of them
-            than the model has.
+        BackboneError: there is no such model, the hub does not answer, the weights' tensors do not fit, or they are far
+            fewer than the model has.
     """
 
     model: Any  # timm's classes share an interface that no type names
@@ -79,35 +79,37 @@ class Backbone(nn.Module):
 
     @property
     def patch_embedding(self) -> nn.Module | None:
-        """What cuts a picture into tokens, where the model attends to tokens (ViT and its kin)."""
+        """The module that cuts a picture into tokens; None for models without tokens."""
         return getattr(self.model, "patch_embed", None) if hasattr(self.model, "pos_embed") else None
 
     def normalise(self, images: Tensor) -> Tensor:
-        """Pixels as the model's weights expect them; uint8 is read as 0–255, float as 0–1."""
+        """Normalise pixels as the model's weights expect them; uint8 counts as 0–255, float as 0–1."""
         if images.dtype == torch.uint8:
             images = images.to(self.mean.dtype) / 255
         return (images - self.mean) / self.std
 
     def forward(self, images: Tensor) -> Tensor:
-        """Pooled features (B, dim)."""
-        return self.model(self.normalise(images))
+        """Return pooled features (B, dim) of ``images``."""
+        features: Tensor = self.model(self.normalise(images))
+        return features
 
     def feature_map(self, images: Tensor, *, least: int = 1, stage: int | None = None) -> Tensor:
-        """Activations as a map (B, C, h, w), for convolutional models and transformers (their tokens) alike.
+        """Return activations as a map (B, C, h, w); for transformers the map of their tokens.
 
         Args:
             images: as for `forward`.
-            least: the deepest stage whose map has at least this many cells a side is taken.
-            stage: this stage instead, from 0 (a transformer's stages are its blocks); negative: from the deepest.
+            least: take the deepest stage whose map has at least this many cells a side.
+            stage: take this stage instead, from 0 (a transformer's stages are its blocks); negative: from the deepest.
 
         Raises:
-            BackboneError: no such stage, or none with so many cells at this image size, or a model that gives no maps.
+            BackboneError: there is no such stage, or none with so many cells at this image size, or timm has no maps of
+                this model.
         """
         maps = self._intermediates(images, indices=None if stage is None else [stage], intermediates_only=True)
         return self._choose(maps, images, least=least)
 
     def forward_with_map(self, images: Tensor, *, least: int = 1) -> tuple[Tensor, Tensor]:
-        """What `forward` and `feature_map` give, in one forward.
+        """Return the results of `forward` and of `feature_map`, by one forward pass.
 
         Raises:
             BackboneError: as for `feature_map`.
@@ -140,12 +142,12 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
     A timm name alone means random weights; ``hf-hub:OWNER/NAME`` the hub's.
 
     Args:
-        reference: what the user wrote.
-        image_size: pixels a side; default: the size that the folder or timm names.
+        reference: a timm name, a path, or ``hf-hub:OWNER/NAME``.
+        image_size: pixels a side; default: the size stated by the folder or by timm.
         arch: the timm architecture that a state-dict file belongs to.
 
     Raises:
-        BackboneError: it is none of these, the hub does not answer, or the weights do not fit.
+        BackboneError: the reference is none of these, the hub does not answer, or the weights do not fit.
     """
     path = Path(reference)
     weights: str | None
@@ -164,7 +166,11 @@ def load_backbone(reference: str, *, image_size: int | None = None, arch: str | 
 
 
 def is_timm_model(name: str) -> bool:
-    """Whether ``name`` is in timm's own registry: no folder, no name on a hub."""
+    """Tell whether ``name`` is in timm's registry: no folder, no name on a hub.
+
+    >>> is_timm_model("resnet18"), is_timm_model("hf-hub:timm/resnet18")
+    (True, False)
+    """
     return timm.is_model(name) and ("." not in name or timm.is_model_pretrained(name))
 
 
@@ -178,11 +184,12 @@ def _create(name: str, *, image_size: int, in_chans: int, pretrained: bool) -> n
         )
     if _pretrained_cfg(name).get("fixed_input_size"):
         options["img_size"] = image_size
-    return timm.create_model(name, **options)
+    model: nn.Module = timm.create_model(name, **options)
+    return model
 
 
 def _as_folder(name: str, *, weights: bool) -> str:
-    """Of a name on the hub ``local-dir:PATH`` of its copy in the hub's cache; other names as they are."""
+    """Return ``local-dir:PATH`` of the cached copy of a name on the hub; return other names as they are."""
     if not name.startswith(_HUB):
         return name
     try:
@@ -196,7 +203,7 @@ def _as_folder(name: str, *, weights: bool) -> str:
 
 
 def _weights_in(name: str) -> str | None:
-    """The file of a folder that timm takes weights from; None for a name of timm's registry."""
+    """Return the file of a folder that timm takes weights from; None for a name of timm's registry."""
     if not name.startswith(_FOLDER):
         return None
     folder = Path(name.removeprefix(_FOLDER))
@@ -214,7 +221,7 @@ def _size_errors(weights: str) -> Iterator[None]:
 
 @contextmanager
 def _config_errors(folder: Path) -> Iterator[None]:
-    """What timm met in the ``config.json`` of a backbone folder, in a line."""
+    """Turn errors of timm about the ``config.json`` of a backbone folder into one line."""
     try:
         yield
     except Exception as error:  # it raises whatever comes of what it reads there
@@ -225,14 +232,14 @@ def _config_errors(folder: Path) -> Iterator[None]:
 
 
 def _summary(keys: list[str]) -> str:
-    """``fc.weight, fc.bias, module.encoder_k (62 tensors)``: by the first two parts of their names."""
+    """Summarise state-dict keys by their first two name parts: ``fc.weight, module.encoder_k (62 tensors)``."""
     counts = Counter(".".join(key.split(".")[:2]) for key in keys)
     shown = [part[:60] if count == 1 else f"{part[:60]} ({count} tensors)" for part, count in counts.items()]
     return ", ".join(shown[:6]) + (f" and {len(shown) - 6} more" if len(shown) > 6 else "")
 
 
 def _stated_image_size(name: str) -> int:
-    return _pretrained_cfg(name).get("input_size", (3, 224, 224))[-1]
+    return int(_pretrained_cfg(name).get("input_size", (3, 224, 224))[-1])
 
 
 def _pretrained_cfg(name: str) -> dict[str, Any]:

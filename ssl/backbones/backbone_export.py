@@ -1,4 +1,4 @@
-"""Writing a backbone so that others open it: timm, torchvision's ResNets, and whatever runs ONNX."""
+"""Write a backbone for other libraries: timm, torchvision's ResNets, and ONNX."""
 
 import copy
 import json
@@ -19,22 +19,22 @@ from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.backbones.weights import save_tensors
 
 TOLERANCE = 1e-4
-"""How far an exported network's features may be from the backbone's, relative to their size where that is above 1."""
+"""Largest difference of an exported network's features from the backbone's; relative to the largest one if above 1."""
 
 
 class ExportError(FramegateError, ValueError):
-    """A backbone that cannot be written in the format asked for."""
+    """Raised for a backbone that cannot be written in the format asked for."""
 
 
 def export_backbone(backbone: Backbone, folder: Path, *, card: str) -> None:
-    """Write ``config.json``, ``model.safetensors`` and the model card; never half of them.
+    """Write ``config.json``, ``model.safetensors`` and the model card: all of them, or none.
 
     The folder opens with ``timm.create_model("local-dir:PATH", pretrained=True)``, its input size and pixel
     normalisation included.
 
     Args:
         backbone: the network to write; for MoCo, the query encoder.
-        folder: where to; an older backbone there is replaced, and nothing else, see `framegate.media.owned`.
+        folder: where to write; only an older export there is replaced, see `framegate.media.owned`.
         card: the model card, Markdown.
 
     Raises:
@@ -136,7 +136,7 @@ def _translate(backbone: Backbone, file: Path) -> None:
 
 
 def _plain(backbone: Backbone) -> Backbone:
-    """A copy for evaluation on the CPU, contiguous: safetensors takes nothing else, and training may leave others."""
+    """Copy the backbone to the CPU for evaluation, with contiguous tensors, as safetensors needs them."""
     return copy.deepcopy(backbone).cpu().float().eval().to(memory_format=torch.contiguous_format)
 
 
@@ -161,7 +161,7 @@ def _write_folder(folder: Path, card: str, write: Callable[[Path], object]) -> N
 
 
 def _config(backbone: Backbone) -> dict[str, Any]:
-    """What timm needs to know of these weights; nothing of the weights it would have downloaded for this model."""
+    """Return timm's config for these weights, without the facts about weights that timm would download."""
     of_timm = backbone.model.pretrained_cfg
     size = [3, backbone.image_size, backbone.image_size]
     return {

@@ -1,4 +1,4 @@
-"""``config.json`` of a backbone folder, in timm's hub layout: what a stranger's may say before timm builds from it."""
+"""Check the ``config.json`` of a backbone folder, in timm's hub layout, before timm builds a model from it."""
 
 import re
 from pathlib import Path
@@ -9,7 +9,7 @@ import timm
 from framegate.media.json_files import read_json
 
 MAX_IMAGE_SIZE = 2048
-"""Pixels a side that a backbone may be built for; timm's largest model takes 1024."""
+"""Largest image size, in pixels a side, that a backbone is built for; timm's largest model takes 1024."""
 
 
 def _words(text: str) -> frozenset[str]:

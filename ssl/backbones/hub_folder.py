@@ -1,4 +1,4 @@
-"""Models of the Hugging Face hub as folders of this machine, so that a name and a folder are opened in one way."""
+"""Fetch models of the Hugging Face hub into local folders, so that names and folders are opened in the same way."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -10,7 +10,7 @@ _PICKLES = ("pytorch_model.bin", "pytorch_model.bin.index.json", "pytorch_model-
 
 
 def fetch_folder(name: str, files: Iterable[str], *, weights: bool = True) -> Path:
-    """Return the folder in the hub's cache that holds a model, fetched if need be; no other files are.
+    """Return the folder of a model in the hub's cache; download only those of the wanted files that are not there.
 
     Args:
         name: ``OWNER/NAME``, or ``OWNER/NAME@REVISION``.

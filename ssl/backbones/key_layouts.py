@@ -1,4 +1,4 @@
-"""Where other libraries keep the tensors that timm keeps under its own names."""
+"""Names that other libraries give to the tensors of timm's models."""
 
 import re
 from collections.abc import Callable
@@ -6,13 +6,13 @@ from collections.abc import Callable
 from torch import nn
 
 KeyLayout = Callable[[str], str]
-"""From timm's name of a tensor to another library's."""
+"""Maps timm's name of a tensor to another library's name."""
 
 
 def key_layouts(model: nn.Module) -> list[KeyLayout]:
-    """The layouts in which a state dict of timm's ``model`` may come, timm's own first.
+    """Return the layouts that a state dict of timm's ``model`` may have, timm's layout first.
 
-    They are: timm's, which is torchvision's for ResNets; a ``Sequential`` of the model's children, as lightly's
+    They are: timm's, which is also torchvision's for ResNets; a ``Sequential`` of the model's children, as lightly's
     examples build them (``backbone.4.0.conv1.weight`` for ``layer1.0.conv1.weight``); and torchvision's EfficientNet
     (the first version), ConvNeXt and ViT.
     """

@@ -1,4 +1,4 @@
-"""Networks that a file describes: how large they would be, before they take any memory, and no random start."""
+"""Build networks that a file describes: measure them before they take memory, without random initialisation."""
 
 import math
 from collections.abc import Callable, Iterator
@@ -24,17 +24,18 @@ _MAX_MODULES = 10_000
 
 
 class SizeError(FramegateError, ValueError):
-    """A network that is larger than its file of weights justifies."""
+    """Raised for a network that is much larger than its file of weights."""
 
 
 def build_on_meta(build: Callable[[], M], *, weights: int | None) -> M:
-    """Build a network without its memory: its tensors have shapes, and no values.
+    """Build a network without memory: its tensors have shapes, but no values.
 
-    The build stops as soon as it exceeds what ``weights`` justify, so a description of a million layers ends early.
+    The build stops as soon as the network is larger than ``weights`` allow, so a description of a million layers ends
+    early.
 
     Args:
-        build: makes the network; called with torch's default device ``meta``.
-        weights: how many numbers its file of weights holds; None: it will not be built with memory.
+        build: makes the network; called with ``meta`` as torch's default device.
+        weights: how many numbers the file of weights holds; None: no limit, for networks that get no memory later.
 
     Raises:
         SizeError: the network has more than twice as many numbers, and 32 million more; or more than 10,000 modules.
@@ -48,13 +49,17 @@ def build_on_meta(build: Callable[[], M], *, weights: int | None) -> M:
 
 
 def build_to_be_filled(build: Callable[[], M]) -> M:
-    """Build a network whose every tensor is going to be replaced: it gets no random start."""
+    """Build a network without random initialisation, since all of its tensors will be replaced."""
     with _NoRandomStart():
         return build()
 
 
 def count_numbers(model: nn.Module) -> int:
-    """Count the numbers in a network's parameters and buffers; what is shared counts once."""
+    """Count the numbers in a network's parameters and buffers; shared tensors count once.
+
+    >>> count_numbers(nn.Linear(3, 2))
+    8
+    """
     return sum(tensor.numel() for tensor in {id(t): t for t in (*model.parameters(), *model.buffers())}.values())
 
 

@@ -1,4 +1,4 @@
-"""Batch norm statistics of the pictures that a network will see, in place of those it was trained on."""
+"""Recompute batch norm statistics on the pictures that a network will be used on."""
 
 from collections.abc import Iterable
 
@@ -9,14 +9,14 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 @torch.no_grad()
 def recalibrate_batch_norm(backbone: nn.Module, batches: Iterable[Tensor]) -> None:
-    """Replace the running statistics of every batch norm by those of ``batches``, each row counting the same.
+    """Replace the running statistics of every batch norm by those of ``batches``, with equal weight for all rows.
 
-    After training on views of which parts were dropped or zoomed into, running statistics describe such views; a
-    network that is used on plain frames wants theirs. Nothing but the statistics changes.
+    After training on views with dropped or enlarged parts, running statistics describe such views, but the network is
+    used on plain frames. Nothing else changes.
 
-    Mean and variance are those of all rows together, summed in float64, however the rows are cut into batches. Only
-    what reaches a deeper norm depends on the cut: there, as in training, earlier norms have used each batch's own
-    statistics, so take large batches that mix sources.
+    Mean and variance are computed over all rows, in float64, and do not depend on the division into batches. Only the
+    inputs of deeper norms do, since earlier norms use the statistics of each batch, as in training; so take large
+    batches that mix sources.
 
     Args:
         backbone: changed in place, and left in the mode it was in.
@@ -44,8 +44,9 @@ def recalibrate_batch_norm(backbone: nn.Module, batches: Iterable[Tensor]) -> No
             module.training = training
     for norm, moments in sums.items():
         mean, variance = moments.result()
-        norm.running_mean.copy_(mean)  # type: ignore[union-attr]
-        norm.running_var.copy_(variance)  # type: ignore[union-attr]
+        for statistic, value in ((norm.running_mean, mean), (norm.running_var, variance)):
+            assert statistic is not None
+            statistic.copy_(value)
 
 
 class _Moments:

@@ -1,14 +1,15 @@
-"""Weights that somebody else wrote: read without running anything in them, and fitted to a model whatever their names.
+"""Read weights from untrusted files without running code, and fit them to a model whatever their names are.
 
 A state dict comes from framegate, timm, torchvision or lightly, alone or inside a training's checkpoint. The model's
-tensors are looked for in each library's key layout and under any prefix; what is of no use to the model is left out and
-named, and what is missing, of another shape or not understood is an error.
+tensors are looked for in each library's key layout and under any prefix. Tensors that the model does not need are left
+out and named; tensors that are missing, of another shape or not understood are an error.
 """
 
 import math
 import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 from safetensors import SafetensorError
 from safetensors.torch import save_file
@@ -23,11 +24,16 @@ __all__ = ["BackboneError", "fit_weights", "load_weights", "read_state_dict", "r
 
 
 class BackboneError(FramegateError, ValueError):
-    """A backbone that does not exist, or weights that do not fit it."""
+    """Raised for a backbone that does not exist, or weights that do not fit it."""
 
 
 def save_tensors(tensors: Mapping[str, Tensor], file: Path, *, metadata: Mapping[str, str] | None = None) -> None:
-    """Write a ``.safetensors`` file that whoever may read the user's other new files may read, too.
+    """Write a ``.safetensors`` file with the permissions of the user's other new files.
+
+    Args:
+        tensors: by name.
+        file: its path.
+        metadata: texts for the file's header.
 
     Raises:
         OSError: the file cannot be written.
@@ -48,10 +54,10 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
 
     Args:
         model: changed in place.
-        path: a folder with ``model.safetensors``, or a file; of a query and a key encoder the query encoder is taken.
+        path: a folder with ``model.safetensors``, or a file; of a query and a key encoder, the query encoder is taken.
 
     Returns:
-        The file's tensors that were left out: a classifier, and what stands outside of the network (projection heads,
+        Names of the tensors that were left out: of a classifier, and of parts outside of the network (projection heads,
         a queue, a key encoder).
 
     Raises:
@@ -62,7 +68,7 @@ def load_weights(model: nn.Module, path: Path) -> list[str]:
 
 
 def read_weights(path: Path) -> dict[str, Tensor]:
-    """The tensors of a backbone folder or a state-dict file; see :func:`read_state_dict`.
+    """Read the tensors of a backbone folder or a state-dict file; see :func:`read_state_dict`.
 
     Raises:
         BackboneError: the file is missing, unreadable or damaged.
@@ -114,7 +120,7 @@ _MAX_PREFIXES = 40
 
 
 def _best_reading(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn.Module) -> tuple[KeyLayout, str]:
-    """The layout and the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) that find the most of ``wanted``."""
+    """Return the layout and the prefix (``module.``, ``encoder_q.``, ``backbone.`` …) that find most of ``wanted``."""
     keys = [key for key in wanted if not _is_optional(key)]
     sizes = [wanted[key].numel() for key in keys]
     layouts = key_layouts(model)
@@ -134,28 +140,29 @@ def _best_reading(found: dict[str, Tensor], wanted: dict[str, Tensor], model: nn
     return best[1:]
 
 
-def _fit(tensor: Tensor, wanted: Tensor, key: str, model: nn.Module) -> Tensor:
+def _fit(tensor: Tensor, wanted: Tensor, key: str, model: Any) -> Tensor:
     """``tensor`` in the model's shape, where that is another way to write the same or a position grid's other size."""
     if key == "pos_embed" and tensor.ndim == wanted.ndim == 3 and tensor.shape[-1] == wanted.shape[-1]:
         beside_grid = 0 if getattr(model, "no_embed_class", False) else int(getattr(model, "num_prefix_tokens", 0))
         side = math.isqrt(tensor.shape[1] - beside_grid)
         if tensor.shape != wanted.shape and side * side == tensor.shape[1] - beside_grid:
-            size = list(model.patch_embed.grid_size)  # type: ignore[union-attr, arg-type]
-            return resample_abs_pos_embed(tensor, new_size=size, old_size=[side, side], num_prefix_tokens=beside_grid)
+            sizes = {"new_size": list(model.patch_embed.grid_size), "old_size": [side, side]}
+            resampled: Tensor = resample_abs_pos_embed(tensor, **sizes, num_prefix_tokens=beside_grid)
+            return resampled
     # torchvision writes ConvNeXt's layer scale as (C, 1, 1), timm as (C,).
     if tensor.ndim == 3 and tensor.shape == (*wanted.shape, 1, 1):
         return tensor.reshape(wanted.shape)
     return tensor
 
 
-def _classifiers(model: nn.Module, layout: KeyLayout) -> tuple[str, ...]:
-    """Where the classifier's tensors stand: prefixes of their names."""
-    names = model.pretrained_cfg.get("classifier") or ()  # type: ignore[union-attr, operator]
+def _classifiers(model: Any, layout: KeyLayout) -> tuple[str, ...]:
+    """Return the prefixes of the names of the classifier's tensors."""
+    names = model.pretrained_cfg.get("classifier") or ()
     return tuple(layout(f"{name}.") for name in ((names,) if isinstance(names, str) else names))
 
 
 def _surplus(unused: list[str], used: Iterable[str], prefix: str, classifiers: tuple[str, ...]) -> list[str]:
-    """Of the tensors without a use, those that belong to the network: it is a deeper or another one."""
+    """Return the unused tensors that belong to the network itself: then it is deeper, or another one."""
     parts = {name.removeprefix(prefix).split(".")[0] for name in used}
     inside = [name.removeprefix(prefix) for name in unused if name.startswith(prefix)]
     return [
@@ -173,6 +180,6 @@ def _is_optional(key: str) -> bool:
 
 
 def _is_beside(part: str) -> bool:
-    """Whether a name's first part is of a head, a queue or a key encoder."""
+    """Tell whether the first part of a name belongs to a head, a queue or a key encoder."""
     named = part.endswith("head") or part.startswith(("pred", "queue")) or any(name in part for name in _BESIDE_WITHIN)
     return part in _BESIDE or (named and _WORD.fullmatch(part) is not None)

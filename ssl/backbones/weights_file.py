@@ -1,4 +1,4 @@
-"""Files of tensors that somebody else wrote: nothing in them runs, and they take no more memory than they weigh."""
+"""Read files of tensors from untrusted sources: no code in them runs, and they take no more memory than their size."""
 
 import io
 import pickletools
@@ -22,14 +22,14 @@ _ZIP = b"PK\x03\x04"
 
 
 def read_state_dict(path: Path) -> dict[str, Tensor]:
-    """The tensors of a ``.safetensors`` or ``.pth`` file, or of the ``model.safetensors`` in a folder.
+    """Read the tensors of a ``.safetensors`` or ``.pth`` file, or of the ``model.safetensors`` in a folder.
 
     A checkpoint that nests its tensors under ``state_dict`` or ``model`` is unwrapped. Pickles are read with
     ``weights_only=True``: a file can name tensors, not code.
 
     Raises:
-        ValueError: the file is damaged, holds no tensors, or would take more memory or time than a file of its size
-            may: compressed, or with tensors that are larger than what is stored of them.
+        ValueError: the file is damaged or holds no tensors; or it would take too much memory or time for its size:
+            it is compressed, or its tensors are larger than the stored numbers.
         OSError: the file is missing or unreadable.
     """
     if path.is_dir():
@@ -83,7 +83,11 @@ def read_shapes(file: Path) -> dict[str, tuple[int, ...]]:
 
 
 def count_stored(tensors: Mapping[str, Tensor]) -> int:
-    """Count the numbers that a file really holds for its tensors, which may share them."""
+    """Count the numbers that are stored for tensors, which may share them.
+
+    >>> count_stored({"a": torch.zeros(1).expand(1000), "b": torch.zeros(2, 3)})
+    7
+    """
     stored = {
         tensor.untyped_storage().data_ptr(): tensor.untyped_storage().nbytes() // tensor.element_size()
         for tensor in tensors.values()
@@ -139,9 +143,9 @@ def _check_operations(pickle: IO[bytes]) -> None:
         if name == "MARK":
             marks.append(len(sizes))
         elif name in ("PUT", "BINPUT", "LONG_BINPUT", "MEMOIZE"):
-            memo[len(memo) if name == "MEMOIZE" else int(argument)] = sizes[-1]  # type: ignore[arg-type]
+            memo[len(memo) if argument is None else int(argument)] = sizes[-1]  # MEMOIZE has none
         elif name in ("GET", "BINGET", "LONG_BINGET"):
-            sizes.append(memo.get(int(argument), 1))  # type: ignore[arg-type]
+            sizes.append(memo.get(int(argument or 0), 1))
         else:
             before = operation.stack_before
             if pickletools.markobject in before:

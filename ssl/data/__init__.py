@@ -1,1 +1,1 @@
-"""Which frames come when, and their pairs of views."""
+"""The order of training frames, and their pairs of views."""

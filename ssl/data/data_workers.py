@@ -1,4 +1,4 @@
-"""Whether data workers can hand over what they read."""
+"""Check whether data workers can send their batches."""
 
 import os
 import sys
@@ -7,17 +7,17 @@ from multiprocessing.util import get_temp_dir
 from framegate.media.errors import MediaError
 
 _SOCKET_PATH = 107 if sys.platform == "linux" else 103
-"""Bytes that the path of a Unix socket may have: ``sun_path`` of unix(7), less the zero that ends it."""
+"""Longest path of a Unix socket, in bytes: ``sun_path`` of unix(7), without the final zero."""
 
 _SOCKET_NAME = len("/listener-12345678")
 """Bytes that multiprocessing adds to its temporary folder to name a socket."""
 
 
 def usable_workers(workers: int) -> int:
-    """``workers``, once it is known that batches of so many data workers arrive.
+    """Return ``workers`` if so many data workers can send batches.
 
-    They come by way of a socket in the temporary folder. If its path is too long, the workers cannot make it and the
-    one who waits for a batch waits for ever, without an error.
+    Batches come through a socket in the temporary folder. If its path is too long, the workers cannot create it, and
+    the training would wait for ever without an error.
 
     Raises:
         MediaError: the path of the temporary folder is too long for a socket in it.

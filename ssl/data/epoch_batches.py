@@ -1,4 +1,4 @@
-"""The batches of a whole training, one epoch's order after the other, from any step on."""
+"""Iterate over the batches of a whole training, epoch by epoch, from any step on."""
 
 from collections.abc import Callable, Iterator
 
@@ -8,14 +8,18 @@ import numpy as np
 def epoch_batches(
     order_of: Callable[[int], np.ndarray], *, batch_size: int, steps_per_epoch: int, epochs: int, first_step: int
 ) -> Iterator[tuple[int, np.ndarray]]:
-    """All batches from ``first_step`` to the end, each with its epoch.
+    """Yield (epoch, batch) from ``first_step`` to the end.
+
+    >>> batches = epoch_batches(lambda epoch: np.arange(5), batch_size=2, steps_per_epoch=2, epochs=2, first_step=3)
+    >>> [(epoch, batch.tolist()) for epoch, batch in batches]
+    [(1, [2, 3])]
 
     Args:
-        order_of: epoch → what comes in it, in order; asked once an epoch.
-        batch_size: of one optimizer update.
-        steps_per_epoch: full batches in an epoch; what is left over is not taken.
-        epochs: in all.
-        first_step: updates that are done already.
+        order_of: returns the items of an epoch in order; called once for each epoch.
+        batch_size: items of one optimizer update.
+        steps_per_epoch: full batches in an epoch; items beyond them are not taken.
+        epochs: number of epochs.
+        first_step: number of updates that are done already.
     """
     epoch, order = -1, np.empty(0, dtype=np.int64)
     for step in range(first_step, epochs * steps_per_epoch):

@@ -1,4 +1,4 @@
-"""Which frames come when: a function of (seed, epoch), so that neither workers nor processes change it."""
+"""The order of training frames: a function of (seed, epoch) that does not depend on workers or processes."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,18 +13,19 @@ from framegate.ssl.data.epoch_batches import epoch_batches
 class FrameOrder:
     """Batches of anchors for a whole training, from any step on.
 
-    Frames of one video are spread evenly over the epoch, so that a batch holds as many sources as it can; frames of
-    different sources that share a look are brought together, so that looks cannot tell a query from its negatives.
+    Frames of one video lie at even distances in the epoch, so that a batch holds as many sources as possible. Frames of
+    different sources with the same look are moved into the same batch, so that looks do not tell a query from its
+    negatives.
 
     Args:
         video_of: (frames,) int, the video of each anchor candidate.
         frames: (frames,) int64, the number of each candidate in the store.
-        batch_size: global, all processes' and accumulated micro-batches' anchors of one optimizer update.
+        batch_size: anchors of one optimizer update, over all processes and accumulated micro-batches.
         epochs: passes over the candidates.
-        frames_per_video: an epoch takes this many frames of each video, drawn anew; None: each frame once.
-        seed: with the epoch, decides everything.
-        looks: (videos,) int, equal for videos that share a look, -1 for none; None: nothing is brought together.
-        same_look: share of the frames with a look that stand beside others of it.
+        frames_per_video: an epoch takes this many random frames of each video; None: each frame once.
+        seed: with the epoch, decides the order.
+        looks: (videos,) int, equal for videos that share a look, −1 for none; None: no frames are moved.
+        same_look: share of the frames with a look that are moved beside others of it.
     """
 
     video_of: np.ndarray
@@ -38,16 +39,16 @@ class FrameOrder:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in an epoch; what is left over waits for the next epoch's order."""
+        """Number of full batches in one epoch (the last, short one is dropped)."""
         return self._anchors_per_epoch // self.batch_size
 
     @property
     def total_steps(self) -> int:
-        """Optimizer updates of the whole training."""
+        """Number of optimizer updates of the whole training."""
         return self.epochs * self.steps_per_epoch
 
     def batches(self, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
-        """All batches from ``first_step`` to the end, each epoch's order computed once."""
+        """Yield (epoch, numbers of frames (batch_size,)) from ``first_step`` to the end."""
         return epoch_batches(
             self._epoch,
             batch_size=self.batch_size,

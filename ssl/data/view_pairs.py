@@ -1,4 +1,4 @@
-"""The training data: pairs of views of frames in a store, as functions of (seed, epoch, frame)."""
+"""Training data: pairs of views of frames in a store, as functions of (seed, epoch, frame)."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -19,12 +19,15 @@ _NEIGHBOUR, _DONOR, _STEP = range(3)  # what a random stream is for; streams of 
 
 @dataclass(frozen=True)
 class ViewBatch:
-    """One process's share of a micro-batch.
+    """The part of a micro-batch on one process.
 
-    Shape: ``first`` and ``second`` (B, 3, S, S) uint8; ``source`` (B,) int64, equal for frames that are no negatives of
-    one another; ``programme`` (B,) int64, -1 where it is not known; where attention is to know, ``overlays``
-    (2, B, K, 4), the boxes of known overlays in each view as fractions of it, filled up with zeros, and ``shown``
-    (2, B), the share of its frame that each view shows.
+    Attributes:
+        first, second: (B, 3, S, S) uint8, the two views.
+        source: (B,) int64, equal for frames that are no negatives of each other.
+        programme: (B,) int64, −1 where it is not known.
+        overlays: (2, B, K, 4) boxes of known overlays in each view, in fractions of the view, padded with zeros; None
+            where there are none, or attention does not need them.
+        shown: (2, B) share of its frame that each view shows; None where ``overlays`` is None.
     """
 
     first: Tensor
@@ -35,7 +38,7 @@ class ViewBatch:
     shown: Tensor | None = None
 
     def to(self, device: torch.device, *, memory_format: torch.memory_format = torch.contiguous_format) -> "ViewBatch":
-        """The batch on another device."""
+        """Copy the batch to another device."""
 
         def moved(tensor: Tensor | None) -> Tensor | None:
             return None if tensor is None else tensor.to(device, non_blocking=True)
@@ -50,7 +53,7 @@ class ViewBatch:
         )
 
     def pin_memory(self) -> "ViewBatch":
-        """The batch in memory that a GPU can copy from while it computes; the loader calls this."""
+        """Copy the batch to memory that a GPU can read while it computes; the data loader calls this."""
         first, second, source, programme = (
             t.pin_memory() for t in (self.first, self.second, self.source, self.programme)
         )
@@ -59,7 +62,7 @@ class ViewBatch:
 
 
 class Pair(NamedTuple):
-    """The two views of a frame, and whose frame it is."""
+    """The two views of a frame, and the numbers of its source and programme."""
 
     first: View
     second: View
@@ -67,15 +70,15 @@ class Pair(NamedTuple):
     programme: int
 
 
-class ViewPairs(Dataset):
+class ViewPairs(Dataset[Pair]):
     """Frames of a store as pairs of views.
 
     Args:
         store: where frames come from.
         views: makes two views of a frame.
         positive_seconds: the second view shows a frame of the same shot at most this far away; 0: the same frame.
-        same: what makes two frames no negatives of each other: one source file, or only being the very same frame.
-        seed: decides neighbours and donors, together with epoch and frame.
+        same: which frames are no negatives of each other: those of one source file, or only the same frame.
+        seed: decides neighbours and donors, with the epoch and the frame.
     """
 
     def __init__(
@@ -97,7 +100,7 @@ class ViewPairs(Dataset):
         self._by_source = np.argsort(self.source_of, kind="stable")
 
     def __getitem__(self, item: tuple[int, int]) -> Pair:
-        """The two views of frame number ``item[1]`` in epoch ``item[0]``."""
+        """Return the two views of frame number ``item[1]`` in epoch ``item[0]``."""
         epoch, frame = item
         neighbour = self._neighbour(epoch, frame)
         first, second = self.views.described(
@@ -125,7 +128,7 @@ class ViewPairs(Dataset):
         return int(np.random.default_rng([self.seed, epoch, frame, _NEIGHBOUR]).choice(candidates))
 
     def _donor(self, epoch: int, frame: int) -> int:
-        """A frame of another source; in a store of a single source, any frame."""
+        """Draw a frame of another source; in a store with a single source, any frame."""
         rng = np.random.default_rng([self.seed, epoch, frame, _DONOR])
         source = self.source_of[frame]
         first, last = np.searchsorted(self.source_of, [source, source + 1], sorter=self._by_source)
@@ -136,21 +139,21 @@ class ViewPairs(Dataset):
         return int(self._by_source[place if place < first else place + last - first])
 
 
-class MicroBatches(Sampler):
-    """Which (epoch, frame) pairs this process takes, micro-batch by micro-batch, from a step on.
+class MicroBatches(Sampler[list[tuple[int, int]]]):
+    """Yields the (epoch, frame) pairs of this process, micro-batch by micro-batch, from a step on.
 
-    The global batch of a step is cut into ``accumulate`` parts, each into one piece a process: the union over processes
-    is the same whatever their number.
+    The global batch of a step is cut into ``accumulate`` parts, and each part into one piece for each process; so the
+    frames of a step do not depend on the number of processes.
 
     Args:
         order: the global batches.
-        first_step: the optimizer update to begin with.
+        first_step: the first optimizer update.
         accumulate: micro-batches in an update.
-        rank: this process.
-        processes: how many there are.
+        rank: number of this process.
+        processes: number of all processes.
 
     Raises:
-        ValueError: the batch cannot be cut evenly.
+        ValueError: the batch size is no multiple of ``accumulate`` × ``processes``.
     """
 
     def __init__(
@@ -201,27 +204,29 @@ def step_generator(*, seed: int, step: int, micro: int) -> torch.Generator:
 
 
 def source_numbers(store: FrameStore) -> np.ndarray:
-    """A number for the source of each frame, (frames,) int64: equal exactly where the source file is."""
+    """Return the number of the source of each frame, (frames,) int64, equal for frames of one source file."""
     return _numbers(store, "source")
 
 
 def programme_numbers(store: FrameStore) -> np.ndarray:
-    """A number for the programme of each frame, (frames,) int64, from 0 without gaps; -1 where it has none."""
+    """Return the number of the programme of each frame, (frames,) int64, from 0 without gaps; −1 for no programme."""
     names = store.videos["programme"].fill_null("").to_numpy(zero_copy_only=False)
     number_of_video = np.full(len(names), -1)
     _, number_of_video[names != ""] = np.unique(names[names != ""], return_inverse=True)
-    return number_of_video[store.video_of].astype(np.int64)
+    numbers: np.ndarray = number_of_video[store.video_of].astype(np.int64)
+    return numbers
 
 
 def video_looks(store: FrameStore) -> np.ndarray:
-    """The look of each video, (videos,) int64, -1 where no other source shares it; see `augment.look_numbers`."""
+    """Return the look of each video, (videos,) int64, −1 if no other source shares it; see `augment.look_numbers`."""
     videos = [store.video(row) for row in range(len(store.videos))]
     return look_numbers([v.programme for v in videos], [v.source for v in videos], [v.layout for v in videos])
 
 
 def _numbers(store: FrameStore, column: str) -> np.ndarray:
     _, number_of_video = np.unique(store.videos[column].to_numpy(zero_copy_only=False), return_inverse=True)
-    return number_of_video[store.video_of].astype(np.int64)
+    numbers: np.ndarray = number_of_video[store.video_of].astype(np.int64)
+    return numbers
 
 
 def _pictures(views: list[View]) -> Tensor:

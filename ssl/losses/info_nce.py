@@ -12,27 +12,32 @@ CHUNK = 4096  # keys whose similarities are in memory, and on a CPU in its cache
 
 
 class Rows(NamedTuple):
-    """Unit rows (N, dim) and the source (N,) int64 that each is of, -1 for empty slots of a queue."""
+    """Unit rows (N, dim) and the source (N,) int64 of each, −1 for empty slots of a queue."""
 
     vectors: Tensor
     sources: Tensor
 
 
 def info_nce(query: Rows, key: Tensor, batch: Rows, queue: Rows | None = None, *, temperature: float) -> Tensor:
-    """InfoNCE (van den Oord et al. 2018; He et al. 2020, eq. 1) with other sources' rows as negatives.
+    """Return the InfoNCE loss (van den Oord et al. 2018; He et al. 2020, eq. 1), with other sources' rows as negatives.
 
-    Rows of a query's own source are left out of its negatives: two frames of one video are positives in all but name,
-    and with 30 frames a video and a queue of 65,536 about six of a query's negatives would be of its own video.
+    Rows of the same source as a query are left out of its negatives, since two frames of one video are alike. With 30
+    frames a video and a queue of 65,536 keys, about six of a query's negatives would be of the same video.
+
+    >>> rows = Rows(torch.eye(3, 8), torch.tensor([0, 1, 2]))
+    >>> loss = info_nce(rows, rows.vectors, rows, temperature=1.0)  # log(e + 2) − 1: one positive, two negatives
+    >>> loss.shape, round(loss.item(), 4)
+    (torch.Size([]), 0.5514)
 
     Args:
-        query: B of them, with gradient.
+        query: B queries, with gradient.
         key: (B, dim) unit rows, the positive of each query.
-        batch: the batch's rows, of all processes; a gradient flows to them where they have one.
-        queue: further rows, without gradient. They are never joined with the batch's: that would copy the queue.
+        batch: (N, dim) rows of the batch, of all processes; with gradient, if they require it.
+        queue: (K, dim) further rows, without gradient; they are not copied.
         temperature: τ > 0.
 
     Returns:
-        The mean over the queries, a scalar. A query without any negative contributes zero.
+        The mean over the queries, a scalar. A query without negatives contributes zero.
     """
     with torch.autocast(query.vectors.device.type, enabled=False):  # half precision is too coarse to be divided by τ
         scaled = query.vectors / temperature
@@ -45,7 +50,10 @@ def info_nce(query: Rows, key: Tensor, batch: Rows, queue: Rows | None = None, *
 
 
 def same_source(negative_sources: Tensor, query_sources: Tensor) -> Tensor:
-    """Which negatives to leave out: those of the query's own source, and empty slots.
+    """Return which negatives to leave out: those of the same source as the query, and empty slots.
+
+    >>> same_source(torch.tensor([0, 1, -1]), torch.tensor([1])).tolist()
+    [[False], [True], [True]]
 
     Shape: (K,) and (B,) int64 → (K, B) bool.
     """
@@ -64,7 +72,7 @@ class _QueueLogSumExp(Function):
         highest = query.new_full((len(query),), torch.finfo(query.dtype).min)
         total = torch.zeros_like(highest)
         weighted = torch.zeros_like(query)
-        for chunk, chunk_sources in zip(keys.split(CHUNK), sources.split(CHUNK), strict=True):
+        for chunk, chunk_sources in zip(torch.split(keys, CHUNK), torch.split(sources, CHUNK), strict=True):
             similarity = chunk @ query.T  # (chunk, B); on a CPU its transpose takes twice as long
             similarity.masked_fill_(same_source(chunk_sources, query_sources), float("-inf"))
             higher = torch.maximum(highest, similarity.amax(dim=0))

@@ -1,4 +1,4 @@
-"""Margin softmax over a sample of the classes: what makes tens of thousands of classes affordable."""
+"""Margin softmax over a sample of the classes, for tens of thousands of classes."""
 
 import math
 from typing import Literal
@@ -13,17 +13,20 @@ UNLABELLED = -1
 
 
 def margin_softmax(cosines: Tensor, targets: Tensor, *, margin: float, kind: Margin, temperature: float) -> Tensor:
-    """Cross-entropy of cosines in which a row's own class has to win by a margin.
+    """Return the cross-entropy of cosines in which the target class has to win by a margin.
 
-    ``cosface``: cos θ − m of the own class (Wang et al. 2018, §3.1, eq. 4). ``arcface``: cos(θ + m) (Deng et al. 2019,
-    §2.1, eq. 3), carried on as a falling line beyond θ = π − m, where the cosine would rise again. Without a margin
-    both are the normalised softmax.
+    The target's cosine cos θ becomes cos θ − m for ``cosface`` (Wang et al. 2018, §3.1, eq. 4), and cos(θ + m) for
+    ``arcface`` (Deng et al. 2019, §2.1, eq. 3), continued as a falling line beyond θ = π − m, where the cosine would
+    rise again. With m = 0 both are the normalised softmax.
+
+    >>> margin_softmax(torch.eye(2), torch.tensor([0, 1]), margin=0.5, kind="cosface", temperature=1.0)
+    tensor([0.4741, 0.4741])
 
     Args:
         cosines: (N, K) between rows and class centres, in float32 or better.
-        targets: (N,) int64, the column of each row's own class.
+        targets: (N,) int64, the column of each row's class.
         margin: m ≥ 0; about 0.35 for ``cosface``, 0.5 for ``arcface``.
-        kind: where the margin is taken.
+        kind: whether the margin is subtracted from the cosine or added to the angle.
         temperature: τ > 0, the inverse of the papers' scale s. For C classes s should be above log(C) + 4 or so
             (Wang et al. 2018, §3.3): 0.03 suits 60,000.
 
@@ -36,18 +39,19 @@ def margin_softmax(cosines: Tensor, targets: Tensor, *, margin: float, kind: Mar
 
 
 def sample_classes(targets: Tensor, *, classes: int, size: int, generator: torch.Generator) -> Tensor:
-    """The classes that a step compares with: all of ``targets``, filled up with others drawn evenly.
+    """Choose the classes that a step compares with: all of ``targets``, and others at random.
 
-    PartialFC (An et al. 2022, §3.2). With the same targets and generator state every process draws the same.
+    This is PartialFC (An et al. 2022, §3.2). With the same targets and generator state, processes choose the same
+    classes.
 
     Args:
         targets: (M,) int64 of all processes, `UNLABELLED` where a row has no class.
-        classes: how many there are, C.
-        size: how many to take; where the targets could be of more classes, M are taken.
-        generator: on the CPU.
+        classes: number of all classes, C.
+        size: number of classes to choose; if M is larger, M are chosen.
+        generator: on the CPU; draws the other classes.
 
     Returns:
-        (min(C, max(size, M)),) int64, rising.
+        (min(C, max(size, M)),) int64, ascending.
     """
     taken = min(classes, max(size, len(targets)))
     if taken == classes:

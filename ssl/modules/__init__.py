@@ -1,1 +1,1 @@
-"""What methods are built of: queue, key encoder, batch norm, gathering."""
+"""Parts of methods: queue, key encoder, batch norm, gathering over processes."""

@@ -1,9 +1,9 @@
-"""Batch norm that cannot tell a query which key is its own.
+"""Batch norm whose statistics do not show which key belongs to which query.
 
-With plain batch norm on one device, query and key share the batch's statistics, and the pair can be recognised by them
-instead of by content (He et al. 2020, §3.3; four points of kNN accuracy on CIFAR-10). The published cure spreads the
-batch over GPUs and shuffles keys between them; `split` does the same on one device: statistics over groups of images,
-and the groups of the keys are drawn by another permutation than those of the queries.
+With plain batch norm on one device, query and key share the batch's statistics, and a network can match them by these
+instead of by content (He et al. 2020, §3.3; it costs four points of kNN accuracy on CIFAR-10). The published remedy
+divides the batch over GPUs and shuffles keys between them. `split` does the same on one device: statistics are computed
+over groups of images, and keys are grouped by another permutation than queries.
 """
 
 from typing import Any, Literal
@@ -22,12 +22,13 @@ LEAST = 8  # smaller groups' statistics are noise; two groups still hide the pai
 
 
 class _Split:
-    """Mixed in before a norm's own class: in training, statistics over consecutive groups of about `GROUP` rows."""
+    """Mixed in before the class of a norm: in training, statistics over consecutive groups of about `GROUP` rows."""
 
     def forward(self: Any, x: Tensor) -> Tensor:
         groups = max(len(x) // GROUP, min(2, len(x) // LEAST)) if self.training else 1
         if groups < 2:
-            return super().forward(x)  # type: ignore[misc]
+            out: Tensor = super().forward(x)  # type: ignore[misc]  # of the norm that this is mixed into
+            return out
         # Each group moves the running statistics by its share, so that together they move as far as one batch does.
         momentum = self.momentum / groups
         out = _GroupNormalise.apply(
@@ -37,9 +38,10 @@ class _Split:
         return self._activated(out) if isinstance(self, BatchNormAct2d) else out
 
     def _activated(self: Any, x: Tensor) -> Tensor:
-        """timm's activation after a norm; a SiLU in place would have autograd copy first what its gradient needs."""
+        """Apply timm's activation after a norm; a SiLU not in place, since autograd would copy its input first."""
         x = self.drop(x)
-        return F.silu(x) if isinstance(self.act, nn.SiLU) and torch.is_grad_enabled() else self.act(x)
+        active: Tensor = F.silu(x) if isinstance(self.act, nn.SiLU) and torch.is_grad_enabled() else self.act(x)
+        return active
 
 
 class _GroupNormalise(Function):
@@ -93,13 +95,18 @@ def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
 
     Args:
         module: changed in place, except for ``sync``, where the result is another module.
-        kind: ``split``: safe on one device; ``sync``: statistics over all processes, GPUs only; ``plain``: as it is.
+        kind: ``split``: statistics over groups, safe on one device; ``sync``: over all processes, GPUs only; ``plain``:
+            unchanged.
 
     Returns:
-        The module to use from here on.
+        The module to use from now on.
+
+    Raises:
+        ValueError: a norm cannot be split: it lacks weights, running statistics or a momentum.
     """
     if kind == "sync":
-        return convert_sync_batchnorm(module)  # timm's, for norms that hold their activation
+        synchronised: nn.Module = convert_sync_batchnorm(module)  # timm's, for norms that hold their activation
+        return synchronised
     if kind == "split":
         for norm in module.modules():
             if isinstance(norm, _BatchNorm) and not isinstance(norm, _Split):

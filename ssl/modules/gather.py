@@ -1,4 +1,4 @@
-"""The same rows on every process."""
+"""Gather rows of all processes."""
 
 from typing import Any
 
@@ -9,18 +9,18 @@ from torch.autograd import Function
 
 
 def processes() -> int:
-    """How many processes compute together; 1 where no process group was started."""
+    """Return the number of processes in the process group; 1 without a group."""
     return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
 
 
 def rank() -> int:
-    """The number of this process, from 0."""
+    """Return the rank of this process, from 0."""
     return dist.get_rank() if dist.is_available() and dist.is_initialized() else 0
 
 
 @torch.no_grad()
 def gather_rows(rows: Tensor) -> Tensor:
-    """All processes' rows in the order of their ranks, without gradient: (B, …) → (processes × B, …)."""
+    """Return the rows of all processes in the order of ranks, without gradient: (B, …) → (processes × B, …)."""
     if processes() == 1:
         return rows.detach()
     rows = rows.detach().contiguous()
@@ -30,16 +30,16 @@ def gather_rows(rows: Tensor) -> Tensor:
 
 
 def gather_rows_with_gradient(rows: Tensor) -> Tensor:
-    """As `gather_rows`, but a loss of any process reaches the rows of all.
+    """Return the rows of all processes as `gather_rows` does, with gradients from the losses of all processes.
 
-    The backward pass sums what all processes' losses want of a row. Without that sum, the gradient of a loss in which
-    each process contrasts with the others' rows is wrong (by 27% of its length with two processes, in one project).
+    The backward pass sums the gradients of a row over the losses of all processes. Without that sum, the gradient of a
+    loss that contrasts with rows of other processes is wrong (by 27% of its length with two processes, in one project).
     """
     return rows if processes() == 1 else _GatherWithGradient.apply(rows)
 
 
 def own_rows(rows_here: int) -> slice:
-    """Where this process's rows stand in what `gather_rows` returns."""
+    """Return the slice of this process's rows in the result of `gather_rows`."""
     return slice(rank() * rows_here, (rank() + 1) * rows_here)
 
 

@@ -1,7 +1,8 @@
-"""The key encoder: a slowly following copy of the query encoder."""
+"""The key encoder: an exponential moving average of the query encoder."""
 
 import copy
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from einops import rearrange
@@ -14,11 +15,11 @@ from framegate.ssl.modules.gather import gather_rows, processes, rank
 class KeyEncoder(nn.Module):
     """A copy of the query encoder that follows it as an exponential moving average (He et al. 2020, eq. 2).
 
-    It has no gradient. In training its batch norms use the batch's statistics and keep running ones of their own, which
-    are never averaged; dropout and stochastic depth stay off, for a key should say all that its picture holds.
+    It has no gradient. In training its batch norms use the batch's statistics and update the key encoder's running
+    statistics, which are not part of the average. Dropout and stochastic depth stay off.
 
     Args:
-        query_encoder: what to copy.
+        query_encoder: the module to copy.
     """
 
     def __init__(self, query_encoder: nn.Module):
@@ -26,7 +27,7 @@ class KeyEncoder(nn.Module):
         self.encoder = copy.deepcopy(query_encoder).requires_grad_(False)
 
     def train(self, mode: bool = True) -> "KeyEncoder":
-        """Batch norms as asked for, everything else as in evaluation."""
+        """Set the mode of the batch norms; everything else stays in evaluation mode."""
         super().train(False)
         for module in self.encoder.modules():
             if isinstance(module, _BatchNorm):
@@ -35,21 +36,23 @@ class KeyEncoder(nn.Module):
 
     @torch.no_grad()
     def forward(self, images: Tensor) -> Tensor:
-        """What the encoder makes of ``images``, without gradient."""
-        return self.encoder(images)
+        """Return the encoder's output for ``images`` (B, 3, S, S), without gradient."""
+        rows: Tensor = self.encoder(images)
+        return rows
 
     @torch.no_grad()
     def with_map(self, images: Tensor, *, least: int) -> tuple[Tensor, Tensor]:
-        """The same, and the backbone's feature map (B, C, h, w) on the way there, at least ``least`` cells a side."""
-        backbone, head = self.encoder.children()
-        features, feature_map = backbone.forward_with_map(images, least=least)  # type: ignore[operator]
+        """Return the output and the backbone's feature map (B, C, h, w), with at least ``least`` cells a side."""
+        parts: list[Any] = list(self.encoder.children())  # a Backbone and its head
+        backbone, head = parts
+        features, feature_map = backbone.forward_with_map(images, least=least)
         return head(features), feature_map
 
     @torch.no_grad()
     def follow(self, query_encoder: nn.Module, momentum: float) -> None:
-        """θ_k ← m θ_k + (1 − m) θ_q, once per optimizer update, on float32 parameters.
+        """Move towards the query encoder: θ_k ← m θ_k + (1 − m) θ_q, once per optimizer update.
 
-        In bfloat16 a momentum of 0.999 would round to no movement at all; under autocast parameters stay float32.
+        Parameters must be float32, as under autocast: in bfloat16 a step with m = 0.999 would be rounded away.
         """
         torch._foreach_lerp_(list(self.encoder.parameters()), list(query_encoder.parameters()), 1 - momentum)
 
@@ -58,22 +61,22 @@ class KeyEncoder(nn.Module):
 def encode_shuffled(
     encode: Callable[[Tensor], tuple[Tensor, ...]], views: Sequence[Tensor], generator: torch.Generator | None
 ) -> tuple[Tensor, ...]:
-    """Encode all processes' views in an order drawn anew, so that batch norm groups them otherwise than the queries.
+    """Encode the views of all processes in random order, so that batch norm does not group keys as it groups queries.
 
-    This is shuffled batch norm (He et al. 2020, §3.3) over the groups of `framegate.ssl.modules.batch_norm`, too: the
-    order is drawn over all views of all processes, each encodes its share of it, and the results are put back in
-    order. With it statistics say nothing of which key belongs to which query, whether they are of a process or of a
-    group in it.
+    This is shuffled batch norm (He et al. 2020, §3.3), which also works with the groups of
+    `framegate.ssl.modules.batch_norm`: a random order of all views of all processes is drawn, each process encodes its
+    share of it, and the results are put back in order. So batch statistics, of a process or of a group in it, do not
+    show which key belongs to which query.
 
     Args:
-        encode: images → some tensors with a row an image each.
+        encode: takes images; returns tensors with one row for each image.
         views: this process's share (B, 3, S, S) of each view.
         generator: draws the order; in the same state on every process. With None the order stays and each process
             encodes the images it has, which is right where statistics are those of all processes anyway.
 
     Returns:
-        For each tensor that ``encode`` gives, all processes' rows (len(views) × processes × B, …), the same on each
-        process: first the first view's, in the order of ranks.
+        For each tensor of ``encode``, the rows of all processes (len(views) × processes × B, …), the same everywhere:
+        first those of the first view, in the order of ranks.
     """
     count, everywhere = len(views), processes()
     images = len(views[0]) * count * everywhere

@@ -7,17 +7,22 @@ EMPTY = -1
 
 
 class KeyQueue(nn.Module):
-    """The newest keys, and the source each came from: MoCo's dictionary (He et al. 2020, §3.2).
+    """The newest keys and the source of each: MoCo's dictionary (He et al. 2020, §3.2).
 
-    Unlike the usual ring of random vectors, slots start empty and stay out of the loss until filled, and the source ids
-    let the loss leave out keys of the query's own source, which are positives in all but name.
+    Unlike in the usual ring of random vectors, slots start empty and stay out of the loss until filled; and by the
+    source ids the loss leaves out keys of the same source as the query, which would be false negatives.
+
+    >>> queue = KeyQueue(4, dim=2)
+    >>> queue.push(torch.eye(2), torch.tensor([7, 8]))
+    >>> queue.sources.tolist(), queue.position.item()
+    ([7, 8, -1, -1], 2)
 
     Args:
         size: capacity in keys; need not be a multiple of the batch.
         dim: length of a key.
 
     Shape: ``keys`` (size, dim) float, unit rows; ``sources`` (size,) int64, -1 where empty; ``position`` () int64, the
-    slot to be written next. All are persistent buffers: a run that resumes goes on with the queue it had.
+    slot to be written next. All are persistent buffers, so that a resumed run continues with the same queue.
     """
 
     keys: Tensor
@@ -37,7 +42,7 @@ class KeyQueue(nn.Module):
 
     @torch.no_grad()
     def push(self, keys: Tensor, sources: Tensor) -> None:
-        """Overwrite the oldest slots with ``keys`` (B, dim), alike on every rank; of more than ``size``, the last."""
+        """Overwrite the oldest slots with ``keys`` (B, dim), equal on all ranks; of more than ``size``, the last."""
         keys, sources = keys[-self.size :], sources[-self.size :]
         slots = (self.position + torch.arange(len(keys), device=self.position.device)) % self.size
         self.keys[slots] = keys.to(self.keys.dtype)

@@ -1,1 +1,1 @@
-"""What a backbone's features know: kNN, linear and fine-tuned probes."""
+"""Probes of a backbone's features: kNN, linear, few-shot and fine-tuned."""

@@ -1,7 +1,7 @@
-"""Features kept beside the frames they were made of, and reused while nothing they depend on has changed.
+"""Cache features in the store, and reuse them while nothing that they depend on has changed.
 
-A store may come from a stranger, and so may features that lie in it. They are used if this user's own framegate made
-them: see `kept_tensors`. Whatever else lies under ``STORE/features/`` is left alone.
+A store may come from an untrusted source, and so may the features in it. They are used only if this user's framegate
+made them: see `kept_tensors`. Other files under ``STORE/features/`` are left alone.
 """
 
 import hashlib
@@ -48,7 +48,9 @@ def cached_features(
     mask_overlays: bool = False,
     on_progress: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Like `frame_features` at the backbone's own image size, from ``STORE/features/NAME-DIGEST/`` if they are there.
+    """Return features as `frame_features` computes them, from ``STORE/features/NAME-DIGEST/`` if they are there.
+
+    They are computed at the image size of the backbone.
 
     The digest covers the weights, the pixel normalisation, the image size, the store's rows, ``frames`` and
     ``mask_overlays``.
@@ -86,21 +88,21 @@ def kept_tensors(
     shapes: Mapping[str, Shape],
     about: dict[str, Any],
 ) -> dict[str, Tensor]:
-    """What ``STORE/features/NAME-DIGEST/`` holds; where it is not there, what ``make`` gives, which is kept, or not.
+    """Return the tensors in ``STORE/features/NAME-DIGEST/``; without any, call ``make`` and keep its tensors there.
 
-    Tensors are taken from there if they bear the code of this user's key (`user_key`), have these shapes, and every
-    float of them is finite; else they are made anew, and a warning says why. Each user has folders of their own in a
-    store, since the folder's digest covers the key: nobody's features take the place of another's. The code is one of
-    the file's digest, so that a file without it is not even read; one with it is read once more than before, for its
-    digest, which takes about a second a gigabyte and no memory. Without a key, nothing on the disk is used or kept.
+    Tensors on the disk are used if they carry an authentication code by this user's key (`user_key`), have the given
+    shapes, and are finite; otherwise they are made anew, and a warning says why. The folder's digest covers the key, so
+    each user has separate folders in a store. The code covers the digest of the file: a file without a valid code is
+    not read, and a file with one is read once more to check its digest, which takes about a second a gigabyte and no
+    memory. Without a key, nothing on the disk is used or kept.
 
     Args:
         store: the frame store.
-        name: of what made them.
-        digest: of all that the tensors depend on.
-        make: makes them: ``features`` of float32, and others of int64.
-        shapes: of each of them, by name.
-        about: of what they are, for who looks into the folder; no paths.
+        name: of the model that makes the tensors.
+        digest: of everything that the tensors depend on.
+        make: computes the tensors: ``features`` in float32, all others in int64.
+        shapes: of the tensors, by name.
+        about: a description for people who look into the folder; without paths.
     """
     key = user_key()
     if key is None:
@@ -130,7 +132,7 @@ class _NotUsedError(FramegateError, ValueError):
 
 
 def _links(folder: Path) -> str | None:
-    """What is wrong with a folder of features that leads elsewhere."""
+    """Return an error message if a folder of features, or the folder above it, is a link; else None."""
     for path in (folder, folder.parent):
         if path.is_symlink():
             return f"{path} is a link"
@@ -183,7 +185,7 @@ def _keep(tensors: dict[str, Tensor], folder: Path, key: bytes, about: dict[str,
 
 
 def _code(key: bytes, message: bytes) -> str:
-    """The message's authentication code (HMAC-SHA256): who lacks the key can neither make nor guess it."""
+    """Return the message's authentication code (HMAC-SHA256), which cannot be made without the key."""
     return hmac.new(key, message, hashlib.sha256).hexdigest()
 
 
@@ -197,19 +199,19 @@ def _fits(found: list[int], wanted: Shape) -> bool:
 
 
 def _is_finite(tensor: Tensor) -> bool:
-    """Whether all numbers of a tensor are finite, without a second tensor of its size."""
+    """Tell whether all numbers of a tensor are finite, without a second tensor of its size."""
     return not tensor.numel() or all(bool(torch.isfinite(edge)) for edge in torch.aminmax(tensor))
 
 
 def store_digest(store: FrameStore, numbers: np.ndarray) -> "hashlib._Hash":
-    """Begins a digest with the store's rows, and with which frames or clips of it are meant."""
+    """Start a digest with the store's rows and the numbers (N,) of the frames or clips that are used."""
     digest = hashlib.sha256((store.path / "videos.arrow").read_bytes())
     digest.update(np.ascontiguousarray(numbers, dtype=np.int64).tobytes())
     return digest
 
 
 def add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, Tensor]) -> None:
-    """Adds names and contents."""
+    """Add the names and the contents of tensors to a digest."""
     for name, tensor in tensors.items():
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

@@ -1,4 +1,4 @@
-"""Features of a store's frames, from any backbone."""
+"""Compute a backbone's features of frames in a store."""
 
 from collections.abc import Callable, Sequence
 
@@ -13,10 +13,15 @@ from framegate.media import FrameStore, decode_jpeg
 from framegate.ssl.data.data_workers import usable_workers
 
 
-class PlainFrames(Dataset):
+class PlainFrames(Dataset[Tensor]):
     """Frames as a backbone sees them outside of training: resized, centre-cropped, raw pixels.
 
-    ``mask_overlays``: the overlays that extraction found are hidden first, see `mask_layout`.
+    Args:
+        store: where frames come from.
+        frames: numbers in the store.
+        image_size: pixels a side, S.
+        mask_overlays: hide the overlays that extraction found, see `mask_layout`.
+
     Shape of an item: (3, S, S) uint8.
     """
 
@@ -54,7 +59,7 @@ def frame_features(
     workers: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> Tensor:
-    """Pooled features (len(frames), dim) float32 on the CPU, in the order of ``frames``.
+    """Compute pooled features (len(frames), dim) float32 on the CPU, in the order of ``frames``.
 
     Args:
         backbone: (B, 3, S, S) uint8 → (B, dim); used in evaluation mode and left in the mode it was in.
@@ -72,7 +77,7 @@ def frame_features(
         PlainFrames(store, frames, image_size=image_size, mask_overlays=mask_overlays),
         batch_size=batch_size,
         num_workers=usable_workers(workers),
-        generator=torch.Generator(),  # a look in the middle of a training leaves its random state alone
+        generator=torch.Generator(),  # features computed during training leave its random state unchanged
     )
     features = []
     backbone.eval()

@@ -1,4 +1,4 @@
-"""Fine-tuning at a small budget: how good a start the weights are, when a user may change them a little."""
+"""Fine-tuning at a small budget: measures how good a start the weights are."""
 
 import copy
 import random
@@ -30,24 +30,24 @@ def fine_tune_probe(
     lr: float = 3e-4,
     seed: int = 0,
 ) -> list[ProbeRow]:
-    """Accuracy of the held-out split after some updates of the whole network with a linear head on it.
+    """Measure the accuracy on the held-out split after a few updates of the whole network with a linear head.
 
-    A copy is trained; the backbone stays as it is. AdamW, cosine to zero, crops of half the view and more, flips; every
-    class is drawn as often as any other, since the figure is balanced.
+    A copy is trained; the backbone does not change. AdamW, cosine schedule to zero, crops of at least half the view,
+    flips; all classes are drawn equally often, since the accuracy is balanced.
 
     Args:
         backbone: where training starts from.
         store: where frames come from.
         numbers: (N,) the number in the store of each of ``frames``.
-        frames: what is known of them.
+        frames: splits, programmes, sources and classes of the frames.
         steps: optimizer updates.
-        level: the taxonomy's level whose classes are learnt.
-        batch_size: frames an update.
-        lr: of the backbone, at the start; the head's is ten times that.
+        level: the level whose classes are learnt.
+        batch_size: frames in an update.
+        lr: learning rate of the backbone at the start; that of the head is ten times higher.
         seed: of the head's weights, the order and the views.
 
     Returns:
-        One row; none where the level cannot be measured.
+        One row; an empty list if the level cannot be measured.
     """
     splits = [split for split in level_splits(frames)[0] if split.level == level]
     if not splits:
@@ -68,7 +68,7 @@ def fine_tune_probe(
             chosen = np.random.default_rng([seed, step]).choice(train, batch_size, p=share / share.sum())
             images = _views(store, numbers[chosen], backbone.image_size, seed=f"{seed}:{step}").to(device)
             classes = torch.from_numpy(split.classes[chosen]).to(device)
-            F.cross_entropy(head(tuned(images)), classes).backward()
+            torch.autograd.backward(F.cross_entropy(head(tuned(images)), classes))
             optimizer.step()
             optimizer.zero_grad()
             schedule.step()

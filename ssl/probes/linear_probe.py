@@ -1,4 +1,4 @@
-"""Linear classification of features that stay as they are, by an optimiser without chance: L-BFGS."""
+"""Linear classification of frozen features, by a deterministic optimiser (L-BFGS)."""
 
 import warnings
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ GRID = (1e-4, 1e-3, 1e-2, 1e-1, 1.0, 10.0)
 
 
 def fit_linear(features: np.ndarray, classes: np.ndarray, *, c: float) -> Pipeline:
-    """Multinomial logistic regression on standardised features, every class weighing the same.
+    """Fit multinomial logistic regression on standardised features, with equal weight for all classes.
 
     Args:
         features: (N, dim) float.
@@ -23,7 +23,7 @@ def fit_linear(features: np.ndarray, classes: np.ndarray, *, c: float) -> Pipeli
         c: inverse strength of the L2 penalty, as in scikit-learn.
 
     Returns:
-        A model whose ``predict`` takes (M, dim) and gives (M,) classes.
+        A model whose ``predict`` takes (M, dim) features and returns (M,) classes.
     """
     regression = LogisticRegression(C=c, class_weight="balanced", max_iter=200, tol=1e-3)
     with warnings.catch_warnings():
@@ -39,7 +39,13 @@ def choose_c(
     *,
     grid: Sequence[float] = GRID,
 ) -> float:
-    """The C under which validation frames are classified best (balanced); of equals the strongest penalty."""
+    """Return the C with the best balanced accuracy on validation features; of equal ones the strongest penalty.
+
+    Args:
+        features, classes: (N, dim) and (N,), to fit on.
+        val_features, val_classes: (V, dim) and (V,), to measure on.
+        grid: values of C to try, ascending.
+    """
     accuracies = [
         recall_score(
             val_classes,
@@ -54,17 +60,32 @@ def choose_c(
 
 
 def nearest_mean(features: np.ndarray, classes: np.ndarray, queries: np.ndarray) -> np.ndarray:
-    """The class (M,) whose mean is nearest to each query: the few-shot classifier of Wang et al. 2019 (SimpleShot).
+    """Classify each query by the nearest class mean: the few-shot classifier SimpleShot (Wang et al. 2019).
 
-    ``features`` and ``queries`` should be centred and of length 1, as `centred_unit` makes them.
+    >>> nearest_mean(np.eye(2), np.array([3, 5]), np.array([[0.9, 0.1]])).tolist()
+    [3]
+
+    Args:
+        features: (N, dim), centred and of length 1, as from `centred_unit`.
+        classes: (N,) int.
+        queries: (M, dim), likewise.
+
+    Returns:
+        (M,) classes.
     """
     names = np.unique(classes)
     means = np.stack([features[classes == name].mean(axis=0) for name in names])
     distances = (means**2).sum(axis=1) - 2 * queries @ means.T  # less the query's own length, the same for all
-    return names[distances.argmin(axis=1)]
+    nearest: np.ndarray = names[distances.argmin(axis=1)]
+    return nearest
 
 
 def centred_unit(features: np.ndarray, mean: np.ndarray) -> np.ndarray:
-    """Rows less ``mean`` (dim,), scaled to length 1."""
+    """Subtract ``mean`` (dim,) from rows (N, dim), and scale them to length 1.
+
+    >>> centred_unit(np.array([[4.0, 1.0]]), np.array([1.0, 1.0])).tolist()
+    [[1.0, 0.0]]
+    """
     centred = features - mean
-    return centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    unit: np.ndarray = centred / np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-12)
+    return unit

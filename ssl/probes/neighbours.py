@@ -1,4 +1,4 @@
-"""The frames that a backbone finds most alike."""
+"""Find the frames with the most similar features."""
 
 import torch
 import torch.nn.functional as F
@@ -7,16 +7,21 @@ from torch import Tensor
 
 @torch.no_grad()
 def nearest_of_other_sources(features: Tensor, sources: Tensor, queries: Tensor, *, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` most similar rows of each query that are of other sources; its own video would only show itself.
+    """Return the ``k`` rows of other sources that are most similar to each query.
+
+    >>> rows, _ = nearest_of_other_sources(torch.eye(3), torch.tensor([0, 0, 1]), torch.tensor([0]), k=2)
+    >>> rows.tolist()
+    [[2, -1]]
 
     Args:
         features: (N, dim), any scale.
         sources: (N,) int64.
-        queries: (Q,) int64, rows of ``features``.
-        k: neighbours; no more than rows there are.
+        queries: (Q,) int64, numbers of rows of ``features``.
+        k: number of neighbours, at most N.
 
     Returns:
-        Rows (Q, k) int64, the most similar first, -1 where there are no more of other sources; and cosines (Q, k).
+        Numbers of rows (Q, k) int64, the most similar first, −1 where no other row of another source is left; and
+        cosines (Q, k), −inf there.
     """
     features = F.normalize(features.float(), dim=1)
     similarity = features[queries] @ features.T

@@ -1,8 +1,8 @@
-"""Probes: what a frozen backbone's features know of classes it was never told."""
+"""Probes: measure how well a frozen backbone's features tell classes apart."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,15 +21,17 @@ Protocol = Literal["knn", "linear", "few_shot", "fine_tune"]
 
 @dataclass(frozen=True, kw_only=True)
 class ProbeRow:
-    """One figure and all it depends on. Accuracies are 0–1; ``low`` to ``high`` is the balanced one's 95% interval.
+    """One measured accuracy and its settings.
+
+    Accuracies are 0–1; ``low`` and ``high`` bound the 95% interval of ``balanced_accuracy``.
 
     Args:
         protocol: how the frames were classified.
         level: of the taxonomy.
-        classes: how many there were to choose from.
-        k, tau: of kNN.
-        shots, draws: of few-shot: clips a class, and over how many draws of them the figure is a mean.
-        c: of the linear probe: the inverse penalty that did best on validation.
+        classes: number of classes.
+        k, tau: of kNN: neighbours and temperature.
+        shots, draws: of few-shot: clips a class, and random choices of them over which the accuracy is a mean.
+        c: of the linear probe: the C that was best on validation.
         steps: of fine-tuning: optimizer updates.
     """
 
@@ -51,14 +53,14 @@ class ProbeRow:
 def knn_probe(
     features: Tensor, frames: ProbeFrames, *, k: int = 20, tau: float = 0.1, queries: Literal["val", "test"] = "test"
 ) -> list[ProbeRow]:
-    """kNN accuracy at each level: held-out frames classified by their neighbours among training frames.
+    """Measure kNN accuracy at each level: held-out frames are classified by their neighbours among training frames.
 
     Args:
-        features: (N, dim), row by row those of ``frames``.
-        frames: what is known of them.
-        k: neighbours that vote.
+        features: (N, dim), of ``frames``, row by row.
+        frames: splits, programmes, sources and classes of the frames.
+        k: number of neighbours that vote.
         tau: temperature of their weights.
-        queries: the held-out split; ``val`` where the figure will decide something.
+        queries: the held-out split; ``val`` where the result decides about the training.
 
     Raises:
         ProbeError: no level has labelled frames in both the training and the held-out split.
@@ -75,11 +77,14 @@ def knn_probe(
 
 
 def linear_probe(features: Tensor, frames: ProbeFrames, *, max_frames: int = 20_000) -> list[ProbeRow]:
-    """Accuracy of a linear classifier at each level, its penalty chosen on the validation split.
+    """Measure the accuracy of a linear classifier at each level, with a penalty chosen on the validation split.
 
     Args:
         features, frames: as for `knn_probe`.
-        max_frames: training frames at most, evenly chosen; the optimiser sees all of them in every iteration.
+        max_frames: number of training frames; of more, this many at even distances are taken.
+
+    Raises:
+        ProbeError: as for `knn_probe`.
     """
     array, rows = features.numpy(), []
     for split in level_splits(frames)[0]:
@@ -96,16 +101,19 @@ def linear_probe(features: Tensor, frames: ProbeFrames, *, max_frames: int = 20_
 def few_shot_probe(
     features: Tensor, frames: ProbeFrames, *, shots: Sequence[int] = (1, 5, 20), draws: int = 10, seed: int = 0
 ) -> list[ProbeRow]:
-    """Accuracy at each level after a few clips a class, a frame of each; a mean over draws.
+    """Measure accuracy at each level with one frame of each of a few clips a class.
 
-    Features are centred on the mean of all training frames, which takes no labels. A class of fewer clips gives all it
-    has.
+    The accuracy is a mean over random choices of clips. Features are centred on the mean of all training frames, which
+    needs no labels. Of a class with fewer clips, all are taken.
 
     Args:
         features, frames: as for `knn_probe`.
-        shots: clips of each class.
-        draws: of these clips.
-        seed: of the draws.
+        shots: numbers of clips of each class.
+        draws: random choices of clips for each of ``shots``.
+        seed: of these choices.
+
+    Raises:
+        ProbeError: as for `knn_probe`.
     """
     array, rows = features.numpy(), []
     unit = centred_unit(array, array[frames.split == "train"].mean(axis=0))
@@ -121,9 +129,9 @@ def few_shot_probe(
 
 
 def probe_row(
-    protocol: Protocol, split: LevelSplit, frames: ProbeFrames, *predicted: np.ndarray, **settings: float | None
+    protocol: Protocol, split: LevelSplit, frames: ProbeFrames, *predicted: np.ndarray, **settings: Any
 ) -> ProbeRow:
-    """The row of one or several predictions (tests,) of the split's test frames; of several the mean."""
+    """Return the row of one or several predictions (test frames,) of the split's test frames; of several, the mean."""
     times = len(predicted)
     accuracy = grouped_accuracy(
         np.concatenate(predicted),
@@ -138,19 +146,20 @@ def probe_row(
         balanced_accuracy=accuracy.balanced,
         low=accuracy.low,
         high=accuracy.high,
-        **settings,  # type: ignore[arg-type]
+        **settings,
     )
 
 
 def _memory(split: LevelSplit, frames: ProbeFrames) -> np.ndarray:
-    """What needs no validation learns from all training frames, those too that the linear probe sets aside."""
-    return split.train | (split.val & (frames.split == "train"))
+    """Return all training frames, with those that the linear probe takes for validation."""
+    memory: np.ndarray = split.train | (split.val & (frames.split == "train"))
+    return memory
 
 
 def _draw_clips(
     classes: np.ndarray, video: np.ndarray, memory: np.ndarray, count: int, *, rng: Sequence[int]
 ) -> np.ndarray:
-    """A random frame of each of ``count`` random clips of each class."""
+    """Draw a random frame of each of ``count`` random clips of each class."""
     random = np.random.default_rng(rng)
     shuffled = random.permutation(np.flatnonzero(memory))
     _, first = np.unique(video[shuffled], return_index=True)  # of each clip the frame that came first

@@ -1,4 +1,4 @@
-"""Which frames a probe may learn from and which it is measured on, so that neither video nor programme is in both."""
+"""Divide a probe's frames into training and test, so that no source and no programme is in both."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -12,7 +12,7 @@ UNKNOWN = -1
 
 
 class ProbeError(FramegateError, ValueError):
-    """Labels or splits from which nothing can be measured."""
+    """Raised when labels or splits do not allow a probe: too few labelled clips, or one class only."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,13 +49,18 @@ class LevelSplit:
 def level_splits(
     frames: ProbeFrames, *, queries: Literal["val", "test"] = "test"
 ) -> tuple[list[LevelSplit], tuple[str, ...]]:
-    """Every level that can be measured, and in plain words what had to be left out.
+    """Return the splits of every level that can be measured, and sentences about what was left out.
 
-    Held-out frames stay; training frames of a programme or source that is held out leave, and then validation frames of
-    one that is trained on. Where no validation is left, a fifth of the training programmes becomes it.
+    Training and validation frames of a programme or source that is also held out are left out, and so are training
+    frames of one that is also in the validation split. If no validation frames are left, a fifth of the training
+    programmes becomes the validation split.
+
+    Args:
+        frames: all frames, with labels at each level.
+        queries: the held-out split.
 
     Raises:
-        ProbeError: no level has labelled frames on both sides.
+        ProbeError: no level has labelled frames of two classes in both splits.
     """
     frames, notes = without_shared(frames, queries=queries)
     splits = []
@@ -90,7 +95,11 @@ def level_splits(
 
 
 def without_shared(frames: ProbeFrames, *, queries: Literal["val", "test"]) -> tuple[ProbeFrames, list[str]]:
-    """The frames with the split of those cleared that share a programme or source with a split they may not know."""
+    """Clear the split of frames that share a programme or source with a split that they must be disjoint from.
+
+    Returns:
+        The frames with the new splits, and sentences about what was left out.
+    """
     split, notes = frames.split.astype(object).copy(), []
     for held_out, leaves in ((queries, "train"), (queries, "val"), ("train", "val")):
         if held_out == leaves:

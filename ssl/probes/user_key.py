@@ -1,4 +1,4 @@
-"""A secret key of this user, by which framegate knows its own files again."""
+"""A secret key of this user, which proves that files were written by this user's framegate."""
 
 import os
 import secrets
@@ -13,11 +13,11 @@ _BYTES = 32
 
 
 def user_key() -> bytes | None:
-    """Return the key of this user, which is made where there is none; None where it can be kept nowhere.
+    """Return the key of this user, 32 bytes; create it if there is none; return None if it cannot be stored.
 
-    It lies in ``$XDG_CACHE_HOME/framegate/key`` (``~/.cache/…``), or where that cannot be written, in a folder of this
-    user alone among the temporary files, so that processes of one machine still agree. Nobody else may read it. Of
-    processes that make it at the same time all get the same.
+    It lies in ``$XDG_CACHE_HOME/framegate/key`` (``~/.cache/…``). If that cannot be written, it lies in a private
+    folder of this user among the temporary files, so that processes of one machine still share it. No other user may
+    read it. Processes that create it at the same time all get the same key.
     """
     cache = os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache")  # noqa: PTH111  # fails for no user
     for folder in (Path(cache) / "framegate", Path(tempfile.gettempdir()) / f"framegate-{os.getuid()}"):
@@ -27,7 +27,7 @@ def user_key() -> bytes | None:
 
 
 def _key_in(folder: Path) -> bytes:
-    """The key that a folder holds or gets.
+    """Return the key in a folder; create it if there is none.
 
     Raises:
         OSError: it cannot be kept there, or others could have put or read it there.

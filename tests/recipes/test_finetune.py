@@ -227,7 +227,7 @@ def test_calibration_takes_some_clips_of_large_trees(store: Path, run: Path, mon
     calibrate(model, clips)
     every = sum(answered)
     answered.clear()
-    monkeypatch.setattr(validation, "_MOST_VALUES", len(model.hierarchy) * every // 2)
+    monkeypatch.setattr(validation, "_MAX_VALUES", len(model.hierarchy) * every // 2)
     calibrate(model, clips)
     assert 0 < sum(answered) <= (every + 1) // 2
     assert torch.isfinite(model.temperature).all()

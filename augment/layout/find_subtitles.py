@@ -69,7 +69,8 @@ def _upright_edges(frame: np.ndarray) -> np.ndarray:
     step = cv2.absdiff(frame[:, 2:], frame[:, :-2])
     up_to = np.bincount(step[::3, ::3].ravel(), minlength=256).cumsum()
     usual = int(np.searchsorted(up_to, (1 - _FEW) * up_to[-1]))
-    edges: np.ndarray = cv2.compare(step, min(max(usual, _STEP), _STRONGEST_STEP), cv2.CMP_GT)
+    limit = min(max(usual, _STEP), _STRONGEST_STEP)
+    edges: np.ndarray = cv2.compare(step, limit, cv2.CMP_GT)  # type: ignore[call-overload]  # a number is taken, too
     return edges
 
 
@@ -89,7 +90,8 @@ def _blocks(upright: np.ndarray) -> list[_Block]:
     edges = cv2.resize(upright, (upright.shape[1] // half, upright.shape[0] // half), interpolation=cv2.INTER_AREA)
     rows, columns = edges.shape  # each the share of its pixels that are edges, times 255
     reach = max(rows // 30, 4 // half)
-    dense = cv2.compare(cv2.blur(edges, (3 * reach, reach)), round(_DENSE * 255), cv2.CMP_GT)
+    blurred = cv2.blur(edges, (3 * reach, reach))
+    dense = cv2.compare(blurred, round(_DENSE * 255), cv2.CMP_GT)  # type: ignore[call-overload]  # a number is taken, too
     outlines, _ = cv2.findContours(dense, cv2.RETR_EXTERNAL, cv2.CHAIN_APPROX_SIMPLE)
     blocks = []
     for x, y, w, h in map(cv2.boundingRect, outlines):

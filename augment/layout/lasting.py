@@ -85,7 +85,8 @@ def _edges(frames: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     across, down = cv2.sepFilter2D(across, -1, _ONE, _SMOOTH), cv2.sepFilter2D(down, -1, _SMOOTH, _ONE)
     length = cv2.magnitude(across, down) / (2 * _GAIN * count)
     power = cv2.blur(squares, (3, 3)) / (count * (2 * _GAIN) ** 2)
-    error = cv2.sqrt(cv2.max(power - length * length, 0) / (2 * count))
+    variance = cv2.max(power - length * length, 0)  # type: ignore[call-overload]  # a number is taken, too
+    error = cv2.sqrt(variance / (2 * count))
     return _strongest(length - _STANDARD_ERRORS * error), cv2.sqrt(_strongest(power))
 
 

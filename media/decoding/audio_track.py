@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from itertools import pairwise
+from typing import cast
 
 import av
 import numpy as np
@@ -80,7 +81,7 @@ class AudioReader:
         after = start
         while (packet := self._source.read()).size:
             try:
-                frames = packet.decode()
+                frames = cast(list[av.AudioFrame], packet.decode())
             except av.FFmpegError as error:
                 self.damage.append(error.strerror or str(error))
                 continue

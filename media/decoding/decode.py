@@ -21,7 +21,7 @@ from itertools import chain, pairwise
 import av
 
 from framegate.media.decoding.clock import FrameStamps, StreamClock
-from framegate.media.decoding.packets import Deadline, PacketQueue, PacketSource
+from framegate.media.decoding.packets import Deadline, Packet, PacketQueue, PacketSource
 
 
 @dataclass(frozen=True, slots=True)
@@ -158,7 +158,7 @@ class ExactReader(StreamReader):
             self._empty_decoder()
         return shown or self._decode_until(target, None, None)
 
-    def _decode_packet(self, wanted_from: int | None) -> av.Packet:
+    def _decode_packet(self, wanted_from: int | None) -> Packet:
         """Decode one more packet; of frames before ``wanted_from`` only those that others refer to."""
         packet = self._packets.next()
         self._ended = packet.size == 0
@@ -173,7 +173,7 @@ class ExactReader(StreamReader):
         self._context.flush_buffers()
         self._emptied = True
 
-    def _decode(self, packet: av.Packet | None) -> None:
+    def _decode(self, packet: Packet | None) -> None:
         try:
             frames = self._context.decode(packet)
         except av.FFmpegError as error:

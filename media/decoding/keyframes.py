@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 import av
 
 from framegate.media.decoding.decode import StreamReader, TimedFrame
-from framegate.media.decoding.packets import stamp_of
+from framegate.media.decoding.packets import Packet, stamp_of
 
 _STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one's timestamp cannot be right
 
@@ -18,9 +18,9 @@ class KeyframeReader(StreamReader):
 
         Times after the end of the last frame are left out. A keyframe that does not decode is left out.
         """
-        before: av.Packet | None = None
+        before: Packet | None = None
         after = self._next_keyframe(None)
-        decoded: av.Packet | None = None
+        decoded: Packet | None = None
         still = 0
         for time in times:
             target = self._clock.stamp(time)
@@ -42,11 +42,11 @@ class KeyframeReader(StreamReader):
             if (frame := self._decode(nearest)) is not None:
                 yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
 
-    def _over_at(self, last: av.Packet) -> int:
+    def _over_at(self, last: Packet) -> int:
         """When the stream, read to its end, shows nothing any more."""
         return max(self._source.end_stamp or 0, _stamp(last) + self._clock.frame_ticks)
 
-    def _next_keyframe(self, target: int | None) -> av.Packet | None:
+    def _next_keyframe(self, target: int | None) -> Packet | None:
         if target is not None:
             self._source.jump(target)
         while (packet := self._source.read()).size:
@@ -54,7 +54,7 @@ class KeyframeReader(StreamReader):
                 return packet
         return None
 
-    def _decode(self, packet: av.Packet) -> av.VideoFrame | None:
+    def _decode(self, packet: Packet) -> av.VideoFrame | None:
         """Decode one keyframe by itself: push it through, and leave the decoder as new."""
         try:
             frames = [*packet.decode(), *self._context.decode(None)]
@@ -68,5 +68,5 @@ class KeyframeReader(StreamReader):
         return frames[0] if frames else None
 
 
-def _stamp(packet: av.Packet) -> int:
+def _stamp(packet: Packet) -> int:
     return stamp_of(packet) or 0

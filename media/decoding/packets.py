@@ -3,12 +3,18 @@
 import time
 from collections import deque
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.index import IndexEntry
 from av.stream import Discard
 
 from framegate.media.errors import MediaError
+
+if TYPE_CHECKING:
+    Packet = av.Packet[Any]  # generic for type checkers alone
+else:
+    Packet = av.Packet
 
 _JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
 _DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back
@@ -56,7 +62,7 @@ class PacketSource:
         self._stream = stream
         self._deadline = deadline
         self._demuxed = container.demux(stream)
-        self._landed: av.Packet | None = None  # read already, to see where a seek led
+        self._landed: Packet | None = None  # read already, to see where a seek led
         self._first: tuple[int | None, ...] | None = None  # what tells the stream's first packet, where it was read
         self._moved = False
         self._position = 0
@@ -70,7 +76,7 @@ class PacketSource:
         """When the last packet's frame ends, once the end has been reached."""
         return self._latest if self._ended else None
 
-    def read(self) -> av.Packet:
+    def read(self) -> Packet:
         """Return the next packet; one without data marks the end.
 
         Raises:
@@ -160,13 +166,13 @@ class PacketSource:
         return entry
 
 
-def stamp_of(packet: av.Packet) -> int | None:
+def stamp_of(packet: Packet) -> int | None:
     """Return a packet's presentation time in ticks, or failing that its decoding time; None if it has neither."""
     stamp: int | None = packet.pts if packet.pts is not None else packet.dts
     return stamp
 
 
-def _marks(packet: av.Packet) -> tuple[int | None, ...]:
+def _marks(packet: Packet) -> tuple[int | None, ...]:
     return packet.pts, packet.dts, packet.pos, packet.size
 
 
@@ -180,13 +186,13 @@ class PacketQueue:
     def __init__(self, source: PacketSource) -> None:
         self.gap = False
         self._source = source
-        self._queue: deque[av.Packet] = deque()
+        self._queue: deque[Packet] = deque()
         self._stamps: list[int] = []  # of packets read, from the one shown last on
         self._read_to: int | None = None  # nothing that comes is shown before this
         self._bytes = 0
         self._ended = False
 
-    def next(self) -> av.Packet:
+    def next(self) -> Packet:
         """Take the next packet."""
         if not self._queue:
             self._read()
@@ -241,7 +247,7 @@ class PacketQueue:
                 self.next()
             self.gap = True
 
-    def _read(self) -> av.Packet:
+    def _read(self) -> Packet:
         packet = self._source.read()
         self._queue.append(packet)
         self._bytes += packet.size

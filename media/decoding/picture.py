@@ -1,6 +1,7 @@
 """Decoded frames as they are meant to be seen: square pixels, upright, no combs, RGB."""
 
 import math
+from typing import Any, cast
 
 import av
 import cv2
@@ -78,7 +79,7 @@ def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
     data = frame.side_data.get("DISPLAYMATRIX")
     if data is None:
         return 1, 0, 0, 1
-    a, b, _, c, d = np.frombuffer(bytes(data), np.int32)[:5].tolist()
+    a, b, _, c, d = np.frombuffer(cast(Any, data), np.int32)[:5].tolist()
     return a, b, c, d
 
 

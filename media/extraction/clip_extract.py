@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import inf
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import av
 import numpy as np
@@ -110,9 +110,9 @@ class _ClipExtraction:
             self._read_frames(reader, end, self._painter(stream), inside=self._options.mode == "keyframe" and cut)
             if not self._part.frames and self._options.mode == "keyframe":  # none lies within so short a clip
                 with self._open(video) as again:
-                    stream = again.streams[stream.index]
-                    reader = ExactReader(again, stream, deadline=self._deadline)
-                    self._read_frames(reader, end, self._painter(stream))
+                    same = cast(av.VideoStream, again.streams[stream.index])
+                    reader = ExactReader(again, same, deadline=self._deadline)
+                    self._read_frames(reader, end, self._painter(same))
             if reader.end is not None:
                 self._expect_end(stated, reader.end)
                 end = min(end, reader.end)

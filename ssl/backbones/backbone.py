@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import timm
 import torch
@@ -249,7 +249,8 @@ def _pretrained_cfg(name: str) -> dict[str, Any]:
     folder = Path(name.removeprefix(_FOLDER))
     with _config_errors(folder):
         check_config(folder)
-        return dict(build_on_meta(lambda: timm.create_model(name, pretrained=False), weights=None).pretrained_cfg)
+        model = build_on_meta(lambda: timm.create_model(name, pretrained=False), weights=None)
+        return dict(cast(dict[str, Any], model.pretrained_cfg))
 
 
 def _per_channel(values: tuple[float, ...], channels: int) -> Tensor:

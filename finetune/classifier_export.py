@@ -18,7 +18,7 @@ import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
@@ -59,8 +59,8 @@ def export_onnx(model: GatedFusionClassifier, folder: Path) -> None:
     files: dict[str, Any] = {}
     with torch.no_grad(), _traceable():
         for name, content in example.content.items():
-            stream = model.streams[name]
-            module = _ExportedSet(stream) if isinstance(stream, SetStream) else _ExportedText(stream)  # type: ignore[arg-type]
+            stream = cast(SetStream | TextStream, model.streams[name])
+            module = _ExportedSet(stream) if isinstance(stream, SetStream) else _ExportedText(stream)
             _translate(
                 module,
                 {_INPUT[name]: content.values, "mask": example.masks[name]},
@@ -223,7 +223,7 @@ def _clips(model: GatedFusionClassifier, *, count: int, length: int) -> ClipBatc
         windows = torch.randn(count * length, round(prepare.window_seconds * prepare.rate), generator=generator) * 0.1
         if prepare.extractor is not None:
             windows = window_features(prepare.extractor, windows, prepare.rate)
-        content["audio"] = Raw(windows.unflatten(0, (count, length)))
+        content["audio"] = Raw(torch.unflatten(windows, 0, (count, length)))
     if prepare.tokenizer is not None:
         content["text"] = Raw(torch.randint(len(prepare.tokenizer), (count, length), generator=generator))
     return ClipBatch(labels=torch.full((count, 1), -1), content=content, masks=dict.fromkeys(content, mask))

@@ -1,4 +1,4 @@
-"""What the classifier says of a batch, and of a clip."""
+"""The classifier's output: tensors for a batch, and a prediction for each clip."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy
 
 @dataclass(frozen=True, kw_only=True)
 class ClassifierOutput:
-    """The classifier's answer for B clips over N nodes; the 3 are frames, audio, text.
+    """The classifier's output for B clips over N nodes; the 3 are frames, audio, text.
 
     Attributes:
         log_probs: log p(node) (B, N); the prior for a clip with nothing present.
@@ -24,9 +24,9 @@ class ClassifierOutput:
         stream_log_probs: each stream's own log p(node), (B, 3, N); means nothing where absent.
         present: (B, 3) bool: present, and a stream of this model.
         embedding: the fused vector (B, W).
-        questions: of a multi-label head, what it says to the question of each node (``multilabel.py``), (B, N); means
-            nothing for a clip with nothing present. None of other heads, whose ``log_probs`` are a distribution.
-        part: the part of the tree, of n nodes in place of N, that both log-probabilities are of; None: the whole.
+        questions: log q(node) and log(1 − q(node)) of a multi-label head (``multilabel.py``), (B, N); meaningless for a
+            clip with nothing present. None for other heads, whose ``log_probs`` are a distribution.
+        part: the part of the tree, of n nodes in place of N, that the log-probabilities cover; None: the whole.
         trust: the probability that each modality is the clip's own, (B, 3); None from fusions that know none.
         verdict: log p(node) by the streams' own predictions alone, each as far as it is trusted, (B, N); None likewise.
     """
@@ -67,12 +67,12 @@ class Prediction:
     attention: tuple[float, ...] = ()
 
     def best_frames(self, count: int = 3) -> list[int]:
-        """The places of the frames that most attention went to, the best first."""
+        """Return the indices of the ``count`` frames with the highest attention, highest first."""
         order = np.argsort(-np.array(self.attention), kind="stable")
         return [int(place) for place in order[:count]]
 
     def as_json(self, *, embedding: bool = False) -> dict[str, Any]:
-        """The fields of a line of predictions, but for the clip's ``id``."""
+        """Return the fields of a line of predictions, without the clip's ``id``."""
         line: dict[str, Any] = {
             "path": list(self.path),
             "path_ids": list(self.path_ids),

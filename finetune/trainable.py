@@ -1,6 +1,6 @@
 """Which parameters of a model learn, and how fast."""
 
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 from timm.models import group_parameters
 from torch import nn
@@ -39,7 +39,7 @@ def layers(encoder: nn.Module, *, coarse: bool = False) -> list[list[nn.Paramete
     network: nn.Module = getattr(encoder, "model", encoder)
     parameters = dict(network.named_parameters())
     if hasattr(network, "group_matcher"):
-        found: dict[int, list[str]] = group_parameters(network, network.group_matcher(coarse=coarse))  # type: ignore[operator]
+        found: dict[int, list[str]] = group_parameters(network, cast(Any, network).group_matcher(coarse=coarse))
         return [[parameters[name] for name in found[key] if name in parameters] for key in sorted(found)]
     lists = [module for module in network.modules() if isinstance(module, nn.ModuleList)]
     largest = max(lists, key=_size, default=nn.ModuleList())

@@ -77,7 +77,7 @@ class ClipBatch:
 
     def keep(self, kept: Tensor) -> Self:
         """Return the batch with only the modalities that are True in ``kept`` (B, 3)."""
-        columns = dict(zip(MODALITIES, kept.split(1, dim=1), strict=True))  # type: ignore[no-untyped-call]
+        columns = dict(zip(MODALITIES, kept.unsqueeze(-1).unbind(dim=1), strict=True))  # (B, 1) each
         return replace(self, masks={modality: mask & columns[modality] for modality, mask in self.masks.items()})
 
     def with_content(self, modality: Modality, content: Content) -> Self:

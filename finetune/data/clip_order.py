@@ -31,7 +31,7 @@ class BalancedOrder:
 
     @property
     def steps_per_epoch(self) -> int:
-        """Full batches in an epoch."""
+        """Number of full batches in one epoch (the last, short one is dropped)."""
         return len(self.rows) // self.batch_size
 
     @property

@@ -118,7 +118,8 @@ class HubTextEncoder(HubEncoder):
 
     def forward(self, tokens: Tensor, mask: Tensor) -> Tensor:
         """The encoder's last hidden state."""
-        return self.model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        encoded: Tensor = self.model(input_ids=tokens, attention_mask=mask.long()).last_hidden_state
+        return encoded
 
 
 class HubAudioEncoder(HubEncoder):
@@ -136,14 +137,17 @@ class HubAudioEncoder(HubEncoder):
         return samples // math.prod(strides) if strides else 0
 
     def forward(self, windows: Tensor) -> Tensor:
-        """A vector for each window."""
+        """Return a vector for each window."""
         output = self.model(windows)
         pooled: Tensor | None = output.get("pooler_output")
-        return output.last_hidden_state.mean(dim=1) if pooled is None else pooled
+        if pooled is not None:
+            return pooled
+        hidden: Tensor = output.last_hidden_state
+        return hidden.mean(dim=1)
 
 
 def load_extractor(reference: str, *, rate: int) -> FeatureExtractionMixin:
-    """The feature extractor that a audio encoder was trained behind, of a local folder or a hub name.
+    """The feature extractor that an audio encoder was trained behind, of a local folder or a hub name.
 
     Raises:
         EncoderError: there is none, or it wants audio at another ``rate``, in Hz.
@@ -160,6 +164,7 @@ def load_extractor(reference: str, *, rate: int) -> FeatureExtractionMixin:
 def window_features(extractor: FeatureExtractionMixin, windows: Tensor, rate: int) -> Tensor:
     """Windows (W, samples) float32 as the extractor's model wants them: (W, samples) or (W, steps, mels)."""
     waves = [window.numpy() for window in windows]
+    features: Tensor
     (features, *_) = extractor(waves, sampling_rate=rate, return_tensors="pt").values()
     return features.to(torch.float32)
 

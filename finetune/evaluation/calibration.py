@@ -35,18 +35,18 @@ def fit_temperature(
     log_probs = log_probs.detach().double()
     exact = None if questions is None else Questions(questions.yes.detach().double(), questions.no.detach().double())
     log_temperature = torch.zeros(hierarchy.depth, dtype=torch.double, device=log_probs.device, requires_grad=True)
-    optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
+    optimizer: torch.optim.Optimizer = torch.optim.LBFGS([log_temperature], max_iter=100, line_search_fn="strong_wolfe")
 
     def of(temperature: Tensor) -> Tensor:
         if exact is not None:
             return multilabel_loss(exact.calibrated(temperature, hierarchy), labels, hierarchy, LossConfig())
         return path_terms(calibrated(log_probs, temperature, hierarchy), labels, hierarchy)
 
-    def closure() -> Tensor:
+    def closure() -> float:
         optimizer.zero_grad()
         loss = of(log_temperature.exp()).sum() / max(1, len(labels))
-        loss.backward()
-        return loss
+        torch.autograd.backward(loss)
+        return float(loss)
 
     optimizer.step(closure)
     # A handful of clips that are all right would have the sharpest answer there is.

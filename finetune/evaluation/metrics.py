@@ -52,7 +52,7 @@ class Metrics:
     n: int
 
     def as_json(self) -> dict[str, Any]:
-        """Plain dictionaries."""
+        """Return the figures as plain dictionaries, for JSON."""
         return asdict(self)
 
 
@@ -64,7 +64,7 @@ def evaluate(
     all_labels: Sequence[Sequence[int]] | None = None,
     counts: np.ndarray | None = None,
 ) -> Metrics:
-    """All figures for n clips.
+    """Evaluate the predictions for n clips.
 
     Args:
         probs: p(node), (n, N), as of ``ClassifierOutput.log_probs.exp()``.
@@ -106,9 +106,9 @@ def evaluate(
 
 
 def nearest_labels(probs: np.ndarray, all_labels: Sequence[Sequence[int]], taxonomy: Taxonomy) -> np.ndarray:
-    """The label by which each clip counts (n,): of several the nearest to its best leaf, the first of equals.
+    """Choose the label that each clip is judged by (n,): the nearest to its best leaf, the first of equally near ones.
 
-    A label above another of the clip's says nothing that the other does not, and is left out.
+    A label that is an ancestor of another label of the clip is ignored.
     """
     chosen = np.array([labels[0] for labels in all_labels], dtype=np.int64)
     several = [row for row, labels in enumerate(all_labels) if len(labels) > 1]
@@ -150,13 +150,23 @@ def level_metrics(probs: np.ndarray, truth: np.ndarray, nodes: np.ndarray, *, ev
 
 
 def mean_average_precision(scores: np.ndarray, target: np.ndarray) -> float:
-    """Mean over the classes in ``target`` (n, K), padded with -1, of the average precision of ``scores`` (n, C)."""
+    """Average over the classes in ``target`` (n, K), padded with -1, the average precision of ``scores`` (n, C).
+
+    >>> mean_average_precision(np.array([[0.9, 0.1], [0.2, 0.8]]), np.array([[0], [1]]))
+    1.0
+    """
     present = np.unique(target[target >= 0])
     return float(np.mean([average_precision_score((target == c).any(axis=1), scores[:, c]) for c in present]))
 
 
 def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 15) -> float:
-    """Expected calibration error: mean |confidence − accuracy| over equal-width bins, weighted by their clips."""
+    """Compute the expected calibration error: mean |confidence − accuracy| over equal-width bins, weighted by clips.
+
+    ``confidence`` (n,) in 0..1, ``right`` (n,) bool.
+
+    >>> calibration_error(np.array([1.0, 1.0]), np.array([True, False]))
+    0.5
+    """
     found = binary_calibration_error(
         torch.from_numpy(np.clip(confidence, 0, 1)), torch.from_numpy(np.asarray(right, np.int64)), n_bins=bins
     )
@@ -166,9 +176,9 @@ def calibration_error(confidence: np.ndarray, right: np.ndarray, *, bins: int = 
 def global_average_precision(
     probs: np.ndarray, labels: Sequence[Sequence[int]], leaves: np.ndarray, *, k: int = 20
 ) -> float:
-    """GAP@k, YouTube-8M's: the average precision of all clips' k best leaves pooled, by their probability.
+    """Compute GAP@k (YouTube-8M): the average precision of the k best leaves of all clips, pooled by probability.
 
-    What is not among a clip's best k counts as missed; NaN where no clip has a leaf for a label.
+    A label that is not among its clip's best k counts as missed. NaN where no clip is labelled with a leaf.
     """
     among = set(leaves.tolist())
     wanted = [among.intersection(nodes) for nodes in labels]
@@ -187,7 +197,7 @@ def global_average_precision(
 def frequency_bins(
     probs: np.ndarray, truth: np.ndarray, leaves: np.ndarray, counts: np.ndarray
 ) -> dict[str, BinMetrics]:
-    """Leaf accuracy by training clips a leaf, cut as ImageNet-LT is: ``head`` > 100, ``medium`` 20–100, ``few`` < 20.
+    """Compute accuracy by training clips per leaf, as for ImageNet-LT: ``head`` > 100, ``medium`` 20–100, ``few`` < 20.
 
     Bins without test clips are left out. ``truth`` (n,) are leaves, -1 unknown; ``counts`` (N,).
     """
@@ -203,7 +213,7 @@ def frequency_bins(
 
 
 def tree_metrics(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[float, float]:
-    """Hierarchical F1 (Kiritchenko et al. 2005) of the best leaves, and their mean distance to the labels in edges.
+    """Compute hierarchical F1 (Kiritchenko et al. 2005) of the best leaves, and their mean distance to labels in edges.
 
     See :func:`shared_nodes`, whose counts are pooled over the clips.
     """
@@ -213,18 +223,18 @@ def tree_metrics(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> t
 
 
 def path_counts(probs: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """:func:`shared_nodes` of the best leaves of ``probs`` (n, N) and the labels (n,)."""
+    """Return :func:`shared_nodes` of the best leaves of ``probs`` (n, N) and the labels (n,)."""
     return shared_nodes(best_leaves(probs, taxonomy), labels, taxonomy)
 
 
 def best_leaves(probs: np.ndarray, taxonomy: Taxonomy) -> np.ndarray:
-    """The most probable leaf of each clip, (n,)."""
+    """Return the most probable leaf of each clip, (n,)."""
     leaves: np.ndarray = taxonomy.leaves[probs[:, taxonomy.leaves].argmax(axis=1)]
     return leaves
 
 
 def shared_nodes(best: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """How many nodes the paths of a predicted leaf and a label share, and how many each has: three times (n,).
+    """Count the nodes that the paths of each predicted leaf and its label share, and the nodes of each: three (n,).
 
     Paths are sets of ancestors, the nodes themselves included. A label that is an inner node is compared with the
     prediction's ancestor at its level: below it nothing is known.
@@ -238,7 +248,12 @@ def shared_nodes(best: np.ndarray, labels: np.ndarray, taxonomy: Taxonomy) -> tu
 
 
 def ancestor_table(taxonomy: Taxonomy) -> np.ndarray:
-    """(N, depth) int64: each node's path from its root, padded with -1."""
+    """Return each node's path from its root, (N, depth) int64, padded with -1.
+
+    >>> from framegate.finetune.taxonomy.taxonomy import Node
+    >>> ancestor_table(Taxonomy((Node("a"), Node("a1", "a")))).tolist()
+    [[0, -1], [0, 1]]
+    """
     table = np.full((len(taxonomy), taxonomy.depth), -1, dtype=np.int64)
     for node in range(len(taxonomy)):
         path = taxonomy.path(node)

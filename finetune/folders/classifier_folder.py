@@ -151,10 +151,10 @@ class Description(Generic[C]):
 
 
 def need(path: Path) -> Path:
-    """``path``, which a whole classifier folder has.
+    """Return ``path``; raise if the classifier folder lacks it.
 
     Raises:
-        FolderError: it is not there.
+        FolderError: it does not exist.
     """
     if not path.exists():
         raise FolderError(f"{path.parent}: no {path.name} in it; a classifier folder is what fine-tuning writes")
@@ -255,7 +255,7 @@ def read_config(folder: Path, kind: type[C]) -> Description[C]:
     path = need(folder / "config.json")
     try:
         content = read_json(path)
-        return TypeAdapter(Description[kind]).validate_python(content)  # type: ignore[valid-type]
+        return TypeAdapter(Description[kind]).validate_python(content)  # type: ignore[valid-type]  # known at run time
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"])[:100]

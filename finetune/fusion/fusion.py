@@ -48,7 +48,7 @@ class FusionConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class StreamStates:
-    """What M streams say of B clips.
+    """Outputs of M streams for a batch of B clips.
 
     Attributes:
         hidden: (B, M, W), 0 where absent.
@@ -67,7 +67,7 @@ class StreamStates:
 
 @dataclass(frozen=True, kw_only=True)
 class Fused:
-    """What the streams are together.
+    """The fused streams of B clips.
 
     Attributes:
         vector: (B, W).
@@ -85,7 +85,7 @@ class Fused:
 
 
 class Fusion(Protocol):
-    """Any of the modules below."""
+    """A fusion module: stream states in, fused vector and reliabilities out."""
 
     def __call__(self, states: StreamStates) -> Fused:
         """Fuse the streams of each clip."""
@@ -114,7 +114,7 @@ class ReliabilityFusion(nn.Module):
     What trust rests on carries no gradient: a stream is to learn its subject, not to look trustworthy. Half of h_m is
     dropped where s_m learns from it: noise shows in many places at once, one training clip in a few. Nor does trust
     in ``out``: it answers whether a modality is the clip's own, not what would suit the head. Its root shuts out what
-    is surely broken and takes little from what is merely doubted, which most often is sound: streams agree less on new
+    is surely broken and takes little from what is merely doubted, which is mostly intact: streams agree less on new
     clips than on those they learnt from. The verdict is there to learn trust from (see ``criterion.py``); as an answer
     it is worse than the head's on ``out``.
     """

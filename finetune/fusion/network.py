@@ -45,7 +45,7 @@ class FusionNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.hierarchy, self.fusion_config, self.head_config = hierarchy, fusion, head
-        self.streams = nn.ModuleDict(streams)
+        self.streams = nn.ModuleDict({str(name): stream for name, stream in streams.items()})
         self.stream_heads = nn.ModuleDict({name: PathHead(fusion.width, hierarchy, rank=head.rank) for name in streams})
         self.fusion = make_fusion(fusion, len(MODALITIES), hierarchy)
         answers = fusion.name != "mean"  # whose streams answer for themselves

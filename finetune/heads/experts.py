@@ -57,7 +57,7 @@ class PathExperts(nn.Module):
     def expert_log_probs(self, x: Tensor, part: Part | None = None) -> Tensor:
         """log p_m(node) of each expert, (B, M, N) or (B, M, n)."""
         if self.project is None:
-            scores = node_scores(self.scores, x, part, experts=self.experts).unflatten(1, (self.experts, -1))
+            scores = torch.unflatten(node_scores(self.scores, x, part, experts=self.experts), 1, (self.experts, -1))
         else:
             scores = node_scores(self.scores, self.project(x).tanh().unflatten(1, (self.experts, -1)), part)
         return _log_probs(scores, self.hierarchy, part)

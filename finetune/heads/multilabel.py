@@ -72,14 +72,14 @@ class MultiLabelExperts(nn.Module):
 
     def _of_experts(self, layer: nn.Linear, x: Tensor, part: Part | None) -> Tensor:
         if self.project is None:
-            return node_scores(layer, x, part, experts=self.experts).unflatten(1, (self.experts, -1))
+            return torch.unflatten(node_scores(layer, x, part, experts=self.experts), 1, (self.experts, -1))
         return node_scores(layer, self.project(x).tanh().unflatten(1, (self.experts, -1)), part)
 
     @torch.no_grad()
     def learn_prior(self, labels: Tensor) -> None:
         """Set ``prior``, log p(node) (N,) of a clip that shows nothing, from the training labels (n, K)."""
         yes, asked = torch.zeros_like(self.prior), torch.zeros_like(self.prior)
-        for rows in labels.to(self.prior.device).split(256):
+        for rows in torch.split(labels.to(self.prior.device), 256):
             holds, known = known_answers(rows, self.hierarchy)
             yes += holds.sum(dim=0)
             asked += known.sum(dim=0)

@@ -98,7 +98,7 @@ def laziness(streams: Tensor) -> Tensor:
 def _trust_loss(
     output: ClassifierOutput, intact: Tensor, loss_of: Callable[[Tensor, None], Tensor], labelled: Tensor
 ) -> Tensor:
-    """What teaches whom to trust.
+    """Compute the loss that teaches which modalities to trust.
 
     A modality that was corrupted here is to be distrusted: −log(1 − trust). One that was not may still be broken, so
     nobody is told to trust it; trust is what makes the verdict right, and the label tells that. A fusion without

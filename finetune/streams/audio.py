@@ -64,8 +64,9 @@ class LogMel(nn.Module):
         self.decibel = torchaudio.transforms.AmplitudeToDB("power", top_db=None)
 
     def forward(self, windows: Tensor) -> Tensor:
-        """The pictures of the windows."""
-        return self.decibel(self.mel(windows)) / 50 + 1
+        """Return the pictures of the windows."""
+        decibels: Tensor = self.decibel(self.mel(windows))
+        return decibels / 50 + 1
 
 
 class AudioEncoder(nn.Module):

@@ -65,7 +65,8 @@ class NeXtVLAD(nn.Module):
         some = mask.any(dim=1)
         descriptor = self.descriptor_norm(self.describe(x, mask), some)
         hidden = self.hidden_norm(self.hidden(self.dropout(descriptor)), some)
-        return self.gate(hidden, some) * some.unsqueeze(-1)
+        gated: Tensor = self.gate(hidden, some)
+        return gated * some.unsqueeze(-1)
 
     def attention(self, x: Tensor, mask: Tensor) -> Tensor:
         """How much of each frame goes into the descriptor: the mean over groups of α_g, (B, M) in 0..1."""
@@ -79,4 +80,5 @@ class NeXtVLAD(nn.Module):
         weight = scores.softmax(dim=-1) * rearrange(attention, "b m g -> b (m g) 1")  # α_g α_gk
         parts = rearrange(wide, "b m (g d) -> b (m g) d", g=self.groups)  # x̃^g
         residual = weight.transpose(1, 2) @ parts - weight.sum(dim=1).unsqueeze(-1) * self.centres
-        return rearrange(F.normalize(residual, dim=-1), "b k d -> b (k d)")
+        descriptor: Tensor = rearrange(F.normalize(residual, dim=-1), "b k d -> b (k d)")
+        return descriptor

@@ -1,4 +1,4 @@
-"""From decoded media to what the model eats: pictures of one size, audio windows, token ids."""
+"""From decoded media to the model's inputs: pictures of one size, audio windows, token ids."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -62,7 +62,7 @@ class Preparation:
         )
 
     def pictures(self, frames: Iterable[np.ndarray], layout: Layout | None = None) -> Tensor | None:
-        """(T, 3, S, S) uint8: the largest centred square of each frame; with a layout, one frame is held at a time.
+        """Cut the largest centred square of each frame, (T, 3, S, S) uint8; with a layout, one frame is held at a time.
 
         ``layout``: of the clip's overlays, where a store knows it; None: found in these frames, if it is wanted.
         """
@@ -77,7 +77,7 @@ class Preparation:
         return torch.from_numpy(np.stack(squares)).permute(0, 3, 1, 2).contiguous() if squares else None
 
     def windows(self, audio: np.ndarray, rate: int) -> Tensor | None:
-        """(W, samples) float32 at the model's rate, or what its extractor makes of them."""
+        """Cut audio into windows (W, samples) float32 at the model's rate, or what its extractor makes of them."""
         if self.rate is None:
             return None
         wave = torch.from_numpy(np.ascontiguousarray(audio, dtype=np.float32))
@@ -87,7 +87,7 @@ class Preparation:
         return window_features(self.extractor, windows, self.rate)
 
     def tokens(self, text: str) -> Tensor | None:
-        """(L,) int64."""
+        """Return the token ids of ``text``, (L,) int64; None for a text of white space."""
         return None if self.tokenizer is None else encode(self.tokenizer, text, max_tokens=self.max_tokens)
 
 

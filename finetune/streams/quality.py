@@ -1,4 +1,4 @@
-"""What a stream's raw features tell of their own soundness, before anything is learnt from the labels."""
+"""Signs of a broken input in a stream's features, which need no labels to be computed."""
 
 import torch
 from torch import Tensor
@@ -8,7 +8,7 @@ _SMALL = 1e-3  # keeps the logarithms of sets without any variation finite
 
 
 def quality(z: Tensor, mask: Tensor) -> Tensor:
-    """Three figures of a set of standardised features: how many, how unlike the training set, how varied.
+    """Compute three figures of a set of standardised features: how many, how unlike the training set, how varied.
 
         count        log(1 + number of real elements)
         strangeness  log(mean z²): 0 for features like those seen in training, far from it for noise or silence

@@ -1,4 +1,4 @@
-"""The three streams: what a clip shows, sounds like and says, each as one vector of the common width.
+"""The three streams: a clip's frames, audio and text, each as one vector of the common width.
 
     elements → encoder → standardise → aggregate → context gate
 
@@ -6,7 +6,7 @@ with an encoder that may be frozen, fine-tuned in its last stage, or trained who
 """
 
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Protocol, Self
+from typing import Annotated, Any, ClassVar, Self, cast
 
 import torch
 from pydantic import Field, PositiveFloat
@@ -127,12 +127,6 @@ class StreamsConfig:
             raise ValueError("a classifier needs at least one of the streams frames, audio and text")
 
 
-class ElementEncoder(Protocol):
-    """A module (n, …) -> (n, dim)."""
-
-    dim: int
-
-
 @dataclass(frozen=True, kw_only=True)
 class StreamState:
     """``hidden`` (B, W), 0 where absent; ``quality`` (B, 3), see ``quality.py``."""
@@ -149,7 +143,7 @@ class SetStream(nn.Module):
 
     def __init__(self, encoder: nn.Module, width: int, *, aggregation: Aggregation, train: Trained) -> None:
         super().__init__()
-        dim = int(encoder.dim)  # type: ignore[arg-type]
+        dim = cast(int, encoder.dim)
         self.encoder, self.trained, self.dim = encoder, train, dim
         set_trained(encoder, train)
         self.norm = MaskedBatchNorm(dim, affine=False)
@@ -223,7 +217,7 @@ class TextStream(nn.Module):
 
     def __init__(self, encoder: nn.Module, config: TextConfig, width: int) -> None:
         super().__init__()
-        dim = int(encoder.dim)  # type: ignore[arg-type]
+        dim = cast(int, encoder.dim)
         self.encoder, self.trained, self.dim = encoder, config.train, dim
         set_trained(encoder, config.train)
         self.norm = MaskedBatchNorm(dim, affine=False)

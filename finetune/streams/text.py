@@ -27,7 +27,8 @@ class SmallTextEncoder(nn.Module):
         """A vector for each token in its context; those of padding mean nothing."""
         x = self.words(tokens) + self.positions.weight[: tokens.shape[1]]
         nothing = ~mask.any(dim=1, keepdim=True)  # a row to attend to nothing would be NaN
-        return self.blocks(x, src_key_padding_mask=~(mask | nothing))
+        encoded: Tensor = self.blocks(x, src_key_padding_mask=~(mask | nothing))
+        return encoded
 
 
 def masked_mean(x: Tensor, mask: Tensor) -> Tensor:

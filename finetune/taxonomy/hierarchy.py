@@ -50,7 +50,7 @@ class Hierarchy(nn.Module):
         self.register_buffer("leaves", leaves, persistent=False)
 
     def part(self, labels: Tensor) -> "Part":
-        """The families along the paths of ``labels`` (B, K), padded with -1, and all roots.
+        """Cut out the families along the paths of ``labels`` (B, K), padded with -1, and all roots.
 
         It holds every sibling and every ancestor of each of its nodes, so its probabilities equal the whole tree's.
         """
@@ -83,7 +83,12 @@ class Hierarchy(nn.Module):
         return len(self.parent)
 
     def nodes_at(self, level: int) -> Tensor:
-        """The nodes of ``level`` (from 1), in file order."""
+        """Return the nodes of ``level`` (from 1), in file order.
+
+        >>> from framegate.finetune.taxonomy.taxonomy import Node
+        >>> Hierarchy(Taxonomy((Node("a"), Node("a1", "a"), Node("b")))).nodes_at(1).tolist()
+        [0, 2]
+        """
         return (self.level == level).nonzero().squeeze(1)
 
     def _below_the_roots(self) -> Iterator[tuple[Tensor, Tensor]]:
@@ -92,7 +97,7 @@ class Hierarchy(nn.Module):
             yield nodes, self.parent[nodes]
 
     def sibling_log_softmax(self, logits: Tensor) -> Tensor:
-        """log p(node | parent) from logits (..., N): a log-softmax within each family."""
+        """Return log p(node | parent) of logits (..., N): a log-softmax within each family."""
         family = self.family.expand_as(logits)
         shape = (*logits.shape[:-1], self.families)
         peak = logits.new_full(shape, float("-inf")).scatter_reduce(-1, family, logits.detach(), "amax")
@@ -101,33 +106,39 @@ class Hierarchy(nn.Module):
         return shifted - total.log().gather(-1, family)
 
     def sibling_mean(self, values: Tensor) -> Tensor:
-        """The mean of ``values`` (..., N) over each node's family, at each node."""
+        """Return at each node the mean of ``values`` (..., N) over its family."""
         family = self.family.expand_as(values)
         shape = (*values.shape[:-1], self.families)
         total = values.new_zeros(shape).scatter_add(-1, family, values)
         return (total / torch.bincount(self.family)).gather(-1, family)
 
     def along_paths(self, conditional: Tensor) -> Tensor:
-        """log p(node) (..., N) from log p(node | parent) (..., N): the sum over the node's path."""
+        """Return log p(node) (..., N) from log p(node | parent) (..., N): the sum over the node's path."""
         total = conditional
         for nodes, parents in self._below_the_roots():
             total = total.index_add(-1, nodes, total.index_select(-1, parents))
         return total
 
     def log_probs(self, logits: Tensor) -> Tensor:
-        """log p(node) (..., N) from logits (..., N)."""
+        """Return log p(node) (..., N) of logits (..., N).
+
+        >>> from framegate.finetune.taxonomy.taxonomy import Node
+        >>> tree = Hierarchy(Taxonomy((Node("a"), Node("b"), Node("a1", "a"), Node("a2", "a"))))
+        >>> tree.log_probs(torch.zeros(4)).exp().tolist()
+        [0.5, 0.5, 0.25, 0.25]
+        """
         return self.along_paths(self.sibling_log_softmax(logits))
 
     def conditional(self, log_probs: Tensor) -> Tensor:
-        """log p(node | parent) (..., N) from log p(node) (..., N), of a single path model or of a mixture of them."""
+        """Return log p(node | parent) (..., N) from log p(node) (..., N), of one path model or of a mixture of them."""
         roots = self.parent < 0
         above = log_probs.index_select(-1, self.parent.clamp(min=0)).masked_fill(roots, 0.0)
         return log_probs - above
 
     def from_leaves(self, logits: Tensor) -> Tensor:
-        """log p(node) (..., N) of one softmax over the leaves from ``logits`` (..., N); a node's is its leaves' sum.
+        """Return log p(node) (..., N) of one softmax over the leaves; an inner node's is the sum of its leaves'.
 
-        The logits of inner nodes are not looked at.
+        ``logits`` (..., N): those of inner nodes are ignored.
         """
         leaves = logits.index_select(-1, self.leaves).log_softmax(dim=-1)
         total = torch.full_like(logits, float("-inf")).index_copy(-1, self.leaves, leaves)
@@ -142,7 +153,13 @@ class Hierarchy(nn.Module):
         return total
 
     def totals(self, leaf_values: Tensor) -> Tensor:
-        """Sums over each node's leaves (..., N) from values at the nodes (..., N), such as counts of labelled clips."""
+        """Sum values at the nodes (..., N) over each node and all below it, such as counts of labelled clips.
+
+        >>> from framegate.finetune.taxonomy.taxonomy import Node
+        >>> tree = Hierarchy(Taxonomy((Node("a"), Node("a1", "a"), Node("a2", "a"))))
+        >>> tree.totals(torch.tensor([1.0, 2.0, 3.0])).tolist()
+        [6.0, 2.0, 3.0]
+        """
         total = leaf_values
         for nodes, parents in reversed(list(self._below_the_roots())):
             total = total.index_add(-1, parents, total.index_select(-1, nodes))
@@ -165,12 +182,12 @@ class Part:
 
 
 def best_leaf(log_probs: Tensor, hierarchy: Hierarchy) -> Tensor:
-    """The most probable leaf (...,) of log p(node) (..., N)."""
+    """Return the most probable leaf (...,) of log p(node) (..., N)."""
     return hierarchy.leaves[log_probs[..., hierarchy.leaves].argmax(dim=-1)]
 
 
 def most_specific(log_probs: Tensor, hierarchy: Hierarchy, *, threshold: float) -> Tensor:
-    """The deepest node with p > ``threshold``, the more probable one among equals (...,); -1 where there is none.
+    """Return the deepest node with p > ``threshold`` (...,), the more probable of equally deep ones; -1 if none.
 
     With ``threshold`` >= 0.5 such nodes of a distribution lie on one path: the answer contradicts no shallower one.
     """
@@ -183,9 +200,9 @@ def most_specific(log_probs: Tensor, hierarchy: Hierarchy, *, threshold: float) 
 
 
 def top_leaves(log_probs: Tensor, hierarchy: Hierarchy, k: int) -> tuple[Tensor, Tensor]:
-    """The ``k`` most probable leaves, best first: probabilities and nodes, each (..., min(k, L)).
+    """Return the ``k`` most probable leaves, best first: probabilities and nodes, each (..., min(k, L)).
 
-    Of equals the tree's first stands first, as for :func:`best_leaf`; ``topk`` would leave their order open.
+    Equally probable leaves stand in the tree's order, as for :func:`best_leaf`; ``topk`` leaves their order open.
     """
     scores, places = log_probs[..., hierarchy.leaves].sort(dim=-1, descending=True, stable=True)
     return scores[..., :k].exp(), hierarchy.leaves[places[..., :k]]

@@ -115,14 +115,23 @@ class Taxonomy:
         return np.setdiff1d(np.arange(len(self)), self.parents)
 
     def path(self, node: int) -> list[int]:
-        """The nodes from the root to ``node``, both included."""
+        """Return the nodes from the root to ``node``, both included.
+
+        >>> tree = Taxonomy((Node("sport"), Node("ball", "sport"), Node("tennis", "ball")))
+        >>> tree.path(2)
+        [0, 1, 2]
+        """
         path = [int(node)]
         while (parent := int(self.parents[path[-1]])) >= 0:
             path.append(parent)
         return path[::-1]
 
     def name_path(self, node: int) -> str:
-        """The names from the root to ``node``: ``a/b/c``."""
+        """Return the names from the root to ``node``, joined by slashes.
+
+        >>> Taxonomy((Node("s", name="sport"), Node("b", "s", "ball games"))).name_path(1)
+        'sport/ball games'
+        """
         return "/".join(self.names[i] for i in self.path(node))
 
     @cached_property
@@ -143,19 +152,23 @@ class Taxonomy:
         return Nearest(self._by_label)
 
     def resolve(self, label: str) -> int:
-        """The index of the node that ``label`` names: an id, or a path ``a/b/c`` of names or of ids from a root.
+        """Return the index of the node that ``label`` names: an id, or a path ``a/b/c`` of names or of ids from a root.
 
         Raises:
-            UnknownLabelError: no node is called so.
+            UnknownLabelError: no node has this id or path.
+
+        >>> tree = Taxonomy((Node("s", name="sport"), Node("b", "s", "ball games")))
+        >>> tree.resolve("b"), tree.resolve("sport/ball games"), tree.resolve("s/b")
+        (1, 1, 1)
         """
         if (problem := self.check(label)) is not None:
             raise UnknownLabelError(problem)
         return self._by_label[label]
 
     def check(self, label: str) -> str | None:
-        """What is wrong with ``label``, in words, with the nearest valid one; None where nothing is.
+        """Return None if ``label`` names a node, else one line that says so and suggests the nearest valid label.
 
-        The nearest one is looked for of the first 200 different wrong labels.
+        A suggestion is searched for the first 200 different wrong labels only.
         """
         if label in self._by_label:
             return None

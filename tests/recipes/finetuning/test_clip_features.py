@@ -24,11 +24,11 @@ from framegate.recipes.finetuning.measure import evaluation, labelled_rows
 SAMPLING = Sampling(frames=3, audio_seconds=3.0)
 
 
-def make_model(store: FrameStore, *, window_seconds: float = 1.28) -> GatedFusionClassifier:
+def make_model(store: FrameStore) -> GatedFusionClassifier:
     torch.manual_seed(0)
     streams = StreamsConfig(
         frames=FramesConfig(backbone="test_resnet"),
-        audio=AudioConfig(train="frozen", window_seconds=window_seconds),
+        audio=AudioConfig(train="frozen"),
         text=TextConfig(train="frozen", width=32, vocabulary=300),
     )
     config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
@@ -88,21 +88,6 @@ def test_labelled_clips_alone_are_encoded(store: Path) -> None:
     with pytest.raises(KeyError, match="no features of the clip at row 0"):
         features["audio"].of(0)
     assert frozen_features(model, frames, SAMPLING, labels=[()] * len(labels)) == {}
-
-
-def test_windows_as_long_as_their_features_are_told_from_them(store: Path) -> None:
-    frames = FrameStore(store)
-    model = make_model(frames, window_seconds=96 / 16_000)  # test_resnet's features are 96 long
-    labels = label_nodes(frames, model.taxonomy)
-    features = frozen_features(model, frames, SAMPLING, labels=labels)
-    row = next(row for row in features["audio"].rows.tolist() if features["audio"].of(row) is not None)
-    raw, cached = (
-        collate([StoreClips(frames, model.prepare, SAMPLING, labels=labels, features=given)[row]])
-        for given in (None, features)
-    )
-    assert raw.content["audio"].values.shape == cached.content["audio"].values.shape
-    with torch.no_grad():
-        torch.testing.assert_close(model(cached).log_probs, model(raw).log_probs, rtol=1e-4, atol=1e-5)
 
 
 def test_noise_is_noise_to_the_encoders(store: Path) -> None:

@@ -9,7 +9,7 @@ from typing import ClassVar, Self
 
 import torch
 from torch import nn
-from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, SequenceFeatureExtractor
 
 from framegate.finetune.data.batch import ClipBatch, Features, Modality, collate
 from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line
@@ -89,7 +89,7 @@ class GatedFusionClassifier(FusionNetwork):
         tokenizer: PreTrainedTokenizerBase | None = None,
         text_encoder: HubTextEncoder | None = None,
         audio_encoder: HubAudioEncoder | None = None,
-        extractor: FeatureExtractionMixin | None = None,
+        extractor: SequenceFeatureExtractor | None = None,
         sampling: Sampling | None = None,
     ) -> None:
         streams = dict(_streams(config, backbone, tokenizer, text_encoder, audio_encoder))
@@ -172,7 +172,7 @@ class GatedFusionClassifier(FusionNetwork):
         taxonomy: Taxonomy,
         *,
         tokenizer: PreTrainedTokenizerBase | None,
-        extractor: FeatureExtractionMixin | None,
+        extractor: SequenceFeatureExtractor | None,
         sampling: Sampling,
     ) -> Self:
         """The network that a folder describes, with random weights."""
@@ -303,7 +303,7 @@ def _preparation(
     streams: StreamsConfig,
     backbone: Backbone | None,
     tokenizer: PreTrainedTokenizerBase | None,
-    extractor: FeatureExtractionMixin | None,
+    extractor: SequenceFeatureExtractor | None,
 ) -> Preparation:
     audio, text = streams.audio, streams.text
     return Preparation(

@@ -6,15 +6,15 @@ from typing import Any
 
 from transformers import (
     ASTFeatureExtractor,
-    FeatureExtractionMixin,
     SeamlessM4TFeatureExtractor,
+    SequenceFeatureExtractor,
     Wav2Vec2FeatureExtractor,
     WhisperFeatureExtractor,
 )
 
 from framegate.finetune.encoders.encoder_trust import EncoderError, in_a_line, read_object, refuse_foreign
 
-_EXTRACTORS: dict[str, type[FeatureExtractionMixin]] = {
+_EXTRACTORS: dict[str, type[SequenceFeatureExtractor]] = {
     extractor.__name__: extractor
     for extractor in (
         ASTFeatureExtractor,
@@ -45,7 +45,7 @@ _NUMBERS: dict[str, tuple[float, float]] = {
 _MAX_STEPS = 10_000  # of a spectrogram of one window
 
 
-def make_extractor(folder: Path) -> FeatureExtractionMixin:
+def make_extractor(folder: Path) -> SequenceFeatureExtractor:
     """Make the feature extractor that a folder describes.
 
     Raises:
@@ -88,7 +88,7 @@ def _extractor_file(folder: Path) -> tuple[Path, dict[str, Any]]:
     return file, read_object(file)
 
 
-def _extractor_keys(extractor: type[FeatureExtractionMixin]) -> set[str]:
+def _extractor_keys(extractor: type[SequenceFeatureExtractor]) -> set[str]:
     declared = set(inspect.signature(extractor).parameters)
     return (declared | {"padding_side", "return_attention_mask"}) - {"args", "kwargs"}
 

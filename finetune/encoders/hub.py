@@ -5,11 +5,11 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from torch import Tensor, nn
-from transformers import FeatureExtractionMixin, PreTrainedConfig, PreTrainedModel
+from transformers import PreTrainedConfig, PreTrainedModel, SequenceFeatureExtractor
 from transformers.models.auto.modeling_auto import MODEL_MAPPING
 
 from framegate.finetune.encoders.encoder_trust import (
@@ -67,7 +67,7 @@ class HubEncoder(nn.Module):
         folder = encoder_folder(reference)
         file = folder / "config.json"
         config = make_config(read_object(file), kind=cls.kind, where=str(file))
-        model_class = MODEL_MAPPING[type(config)]
+        model_class = _model_class(config)
         try:
             tensors = _read_weights(folder)
             with encoder_errors(str(folder)):
@@ -146,7 +146,7 @@ class HubAudioEncoder(HubEncoder):
         return hidden.mean(dim=1)
 
 
-def load_extractor(reference: str, *, rate: int) -> FeatureExtractionMixin:
+def load_extractor(reference: str, *, rate: int) -> SequenceFeatureExtractor:
     """The feature extractor that an audio encoder was trained behind, of a local folder or a hub name.
 
     Raises:
@@ -161,11 +161,11 @@ def load_extractor(reference: str, *, rate: int) -> FeatureExtractionMixin:
     return extractor
 
 
-def window_features(extractor: FeatureExtractionMixin, windows: Tensor, rate: int) -> Tensor:
+def window_features(extractor: SequenceFeatureExtractor, windows: Tensor, rate: int) -> Tensor:
     """Windows (W, samples) float32 as the extractor's model wants them: (W, samples) or (W, steps, mels)."""
     waves = [window.numpy() for window in windows]
     features: Tensor
-    (features, *_) = extractor(waves, sampling_rate=rate, return_tensors="pt").values()
+    (features, *_) = cast(Any, extractor)(waves, sampling_rate=rate, return_tensors="pt").values()
     return features.to(torch.float32)
 
 
@@ -228,4 +228,11 @@ def _shards(index: Path) -> list[Path]:
 
 
 def _from_config(config: PreTrainedConfig) -> PreTrainedModel:
-    return MODEL_MAPPING[type(config)]._from_config(config)  # what AutoModel.from_config does, less the code of others
+    model: PreTrainedModel = _model_class(config)._from_config(
+        config
+    )  # what AutoModel.from_config does, less the code of others
+    return model
+
+
+def _model_class(config: PreTrainedConfig) -> type[PreTrainedModel]:
+    return cast(type[PreTrainedModel], MODEL_MAPPING[type(config)])

@@ -1,6 +1,7 @@
 """Audio as windows of log-mel pictures, and a CNN over them."""
 
 import math
+from typing import cast
 
 import timm
 import torch
@@ -84,7 +85,7 @@ class AudioEncoder(nn.Module):
             raise ValueError(f"streams.audio.backbone: timm has no model '{backbone[:100]}'")
         self.log_mel = LogMel(rate=rate, mels=mels)
         self.model = timm.create_model(backbone, in_chans=1, num_classes=0, pretrained=pretrained)
-        self.dim: int = self.model.num_features
+        self.dim = int(cast(int, self.model.num_features))
 
     def forward(self, windows: Tensor) -> Tensor:
         """Return a vector for each window."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 from torch import Tensor
-from transformers import FeatureExtractionMixin, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase, SequenceFeatureExtractor
 
 from framegate.augment import find_layout, mask_layout
 from framegate.augment.crops import centre_square
@@ -48,7 +48,7 @@ class Preparation:
     window_seconds: float
     tokenizer: PreTrainedTokenizerBase | None
     max_tokens: int
-    extractor: FeatureExtractionMixin | None = None
+    extractor: SequenceFeatureExtractor | None = None
 
     def __call__(self, clip: ClipInput, *, labels: tuple[int, ...] = ()) -> ClipSample:
         """Return the sample of a clip; ``labels`` are nodes of the taxonomy."""

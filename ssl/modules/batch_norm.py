@@ -35,7 +35,8 @@ class _Split:
             x, self.weight, self.bias, self.running_mean, self.running_var, momentum, self.eps, groups
         )
         self.num_batches_tracked += 1
-        return self._activated(out) if isinstance(self, BatchNormAct2d) else out
+        activated: Tensor = _Split._activated(self, out) if isinstance(self, BatchNormAct2d) else out
+        return activated
 
     def _activated(self: Any, x: Tensor) -> Tensor:
         """Apply timm's activation after a norm; a SiLU not in place, since autograd would copy its input first."""

@@ -5,6 +5,7 @@ import platform
 import shutil
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from typing import Any
 
 from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.reports.results import Result, table
@@ -26,26 +27,28 @@ def examine(path: Path) -> Result:
     versions = {name: _version(name) for name in PACKAGES}
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     free = shutil.disk_usage(path).free
-    values = {
+    problems = [f"{name} is not installed" for name, found in versions.items() if found is None]
+    free_gib = round(free / 2**30, 1)
+    if free < _LITTLE_SPACE:
+        problems.append(f"only {free_gib} GiB are free at {path.resolve()}")
+    values: dict[str, Any] = {
         "python": platform.python_version(),
         "packages": versions,
         "ffmpeg": av.ffmpeg_version_info,
         "cores": usable_cores(),
         "gpus": gpus,
         "wandb": os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline"),
-        "free_gib": round(free / 2**30, 1),
-        "problems": [f"{name} is not installed" for name, found in versions.items() if found is None],
+        "free_gib": free_gib,
+        "problems": problems,
     }
-    if free < _LITTLE_SPACE:
-        values["problems"].append(f"only {values['free_gib']} GiB are free at {path.resolve()}")
     rows = [["python", values["python"]], *([name, found or "missing"] for name, found in versions.items())]
     rows += [
         ["FFmpeg (in PyAV)", values["ffmpeg"]],
         ["cores", str(values["cores"])],
         ["GPUs", ", ".join(gpus) or "none"],
     ]
-    rows += [["W&B", values["wandb"]], ["free space", f"{values['free_gib']} GiB"]]
-    verdict = "\n".join(f"! {problem}" for problem in values["problems"]) or "Nothing is in the way."
+    rows += [["W&B", values["wandb"]], ["free space", f"{free_gib} GiB"]]
+    verdict = "\n".join(f"! {problem}" for problem in problems) or "Nothing is in the way."
     return Result(values, f"{table(['what', 'found'], rows)}\n{verdict}")
 
 

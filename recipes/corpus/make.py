@@ -4,6 +4,7 @@ import csv
 import io
 import multiprocessing
 import os
+import shutil
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
@@ -15,7 +16,6 @@ import cv2
 import numpy as np
 
 from framegate.media.errors import FramegateError
-from framegate.media.files import folder_aside
 from framegate.recipes.corpus.audio import RATE, synthesise_audio
 from framegate.recipes.corpus.leaves import TAXONOMY, Node
 from framegate.recipes.corpus.pictures import FRAME_RATE, clip_pictures
@@ -86,12 +86,16 @@ def make_corpus(
             )
         return _summary(out, plans, seconds=0.0)
 
-    with folder_aside(out) as aside:  # an interrupt, too, leaves nothing behind
-        (aside / "videos").mkdir()
+    aside = out.with_name(f".{out.name}.unfinished-{os.getpid()}")
+    (aside / "videos").mkdir(parents=True)
+    try:
         (aside / "manifest.csv").write_text(_manifest(plans), encoding="utf-8", newline="")
         (aside / "taxonomy.csv").write_text(_taxonomy(), encoding="utf-8", newline="")
         _render_all(plans, aside / "videos", seed=seed, workers=workers, on_progress=on_progress)
-        aside.replace(out)  # fails where something has appeared in ``out`` meanwhile
+        aside.replace(out)
+    except BaseException:  # an interrupt, too, leaves nothing behind
+        shutil.rmtree(aside)
+        raise
     return _summary(out, plans, seconds=time.perf_counter() - began)
 
 

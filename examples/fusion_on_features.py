@@ -11,7 +11,7 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from framegate.finetune import ClipSample, LossConfig, Taxonomy, alter, collate, training_loss
+from framegate.finetune import ClipSample, Features, LossConfig, Taxonomy, collate, corrupt, training_loss
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.fusion.network import FusionNetwork
 from framegate.finetune.heads.heads import HeadConfig
@@ -33,8 +33,8 @@ hierarchy = Hierarchy(taxonomy)
 # %% [markdown]
 # ## Features: for each clip some frames, some windows of sound, some words
 #
-# A `ClipSample` holds them as (elements, dim); what is None is absent. In these, no modality tells all four leaves
-# apart: frames tell sport from news, sound tells the leaves of sport, text those of news.
+# A `ClipSample` holds them by modality, each (elements, dim); what is left out is absent. In these, no modality
+# tells all four leaves apart: frames tell sport from news, sound tells the leaves of sport, text those of news.
 
 # %%
 DIMS = {"frames": 32, "audio": 16, "text": 24}
@@ -46,14 +46,12 @@ SEEN_AS = {"frames": [0, 0, 2, 2], "audio": [0, 1, 2, 2], "text": [0, 0, 2, 3]}
 def make_clip(leaf: int, *, broken: str = "") -> ClipSample:
     """Features of a clip of the ``leaf``-th leaf; the ``broken`` modality is another leaf's."""
 
-    def features(name: str, count: int) -> torch.Tensor:
+    def features(name: str, count: int) -> Features:
         shown = (leaf + 2) % 4 if name == broken else leaf
-        return PROTOTYPES[name][SEEN_AS[name][shown]] + torch.randn(count, DIMS[name], generator=generator)
+        return Features(PROTOTYPES[name][SEEN_AS[name][shown]] + torch.randn(count, DIMS[name], generator=generator))
 
-    node = int(taxonomy.leaves[leaf])
-    return ClipSample(
-        frames=features("frames", 6), audio=features("audio", 4), tokens=features("text", 5), labels=(node,)
-    )
+    content = {"frames": features("frames", 6), "audio": features("audio", 4), "text": features("text", 5)}
+    return ClipSample(content=content, labels=(int(taxonomy.leaves[leaf]),))
 
 
 # %% [markdown]
@@ -63,7 +61,7 @@ def make_clip(leaf: int, *, broken: str = "") -> ClipSample:
 
 
 # %%
-class Features(nn.Identity):
+class MadeElsewhere(nn.Identity):
     """Stands for the encoder that has made the features."""
 
     def __init__(self, dim: int) -> None:
@@ -73,8 +71,7 @@ class Features(nn.Identity):
 
 WIDTH = 32
 streams = {
-    name: SetStream(Features(dim), WIDTH, aggregation=Aggregation(), train="frozen", encoded_dims=3)
-    for name, dim in DIMS.items()
+    name: SetStream(MadeElsewhere(dim), WIDTH, aggregation=Aggregation(), train="frozen") for name, dim in DIMS.items()
 }
 model = FusionNetwork(
     streams, hierarchy, fusion=FusionConfig(name="reliability", width=WIDTH), head=HeadConfig(experts=2)
@@ -83,7 +80,7 @@ model = FusionNetwork(
 # %% [markdown]
 # ## Training
 #
-# `alter` drops, replaces and swaps modalities of some training clips. That is what trust is learnt from.
+# `corrupt` drops, replaces and swaps modalities of some training clips. That is what trust is learnt from.
 
 # %%
 clips = [make_clip(index % 4) for index in range(256)]
@@ -92,8 +89,8 @@ optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3, weight_decay=0.01)
 for epoch in range(12):
     model.train()
     for start in range(0, len(clips), 32):
-        batch, own = alter(collate(clips[start : start + 32]), model.alterations, generator)
-        loss = training_loss(model(batch), batch.labels, own, hierarchy, LossConfig()).total
+        batch, intact = corrupt(collate(clips[start : start + 32]), model.corruptions, generator)
+        loss = training_loss(model(batch), batch.labels, intact, hierarchy, LossConfig()).total
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -14,7 +14,7 @@ from framegate.augment import Anchor, TwoViews, ViewPolicy
 from framegate.media import FrameStore
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.frame_order import FrameOrder
-from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, step_draws
+from framegate.ssl.data.view_pairs import MicroBatches, ViewPairs, collate, step_generator
 from framegate.ssl.methods.moco import MoCo
 
 SIZE = 32  # pixels a side
@@ -64,7 +64,7 @@ order = FrameOrder(
 loader = DataLoader(ViewPairs(store, views), batch_sampler=MicroBatches(order), collate_fn=collate)
 optimizer = torch.optim.AdamW(moco.parameters(), lr=1e-3)
 for step, batch in enumerate(loader):
-    output = moco(batch, step_draws(seed=0, step=step, micro=0))
+    output = moco(batch, step_generator(seed=0, step=step, micro=0))
     optimizer.zero_grad()
     output.loss.backward()
     optimizer.step()

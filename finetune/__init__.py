@@ -7,7 +7,7 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy, TaxonomyError, Unknow
 
 if TYPE_CHECKING:
     from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
-    from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, collate
+    from framegate.finetune.data.batch import MODALITIES, ClipBatch, ClipSample, Features, Raw, collate
     from framegate.finetune.data.corruption import SwapRates, corrupt
     from framegate.finetune.evaluation.metrics import evaluate
     from framegate.finetune.losses.criterion import training_loss
@@ -24,9 +24,11 @@ _HOMES = {
     "ClipBatch": "framegate.finetune.data.batch",
     "ClipInput": "framegate.finetune.streams.prepare",
     "ClipSample": "framegate.finetune.data.batch",
+    "Features": "framegate.finetune.data.batch",
     "GatedFusionClassifier": "framegate.finetune.classifier",
     "LossConfig": "framegate.finetune.losses.path_losses",
     "Prediction": "framegate.finetune.output",
+    "Raw": "framegate.finetune.data.batch",
     "SwapRates": "framegate.finetune.data.corruption",
     "corrupt": "framegate.finetune.data.corruption",
     "collate": "framegate.finetune.data.batch",
@@ -42,9 +44,11 @@ __all__ = [
     "ClipBatch",
     "ClipInput",
     "ClipSample",
+    "Features",
     "GatedFusionClassifier",
     "LossConfig",
     "Prediction",
+    "Raw",
     "SwapRates",
     "Taxonomy",
     "TaxonomyError",

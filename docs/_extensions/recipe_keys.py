@@ -21,6 +21,8 @@ from pydantic.fields import FieldInfo
 from sphinx.application import Sphinx
 from sphinx.util.docutils import SphinxDirective
 
+from framegate.ssl.methods import MethodSettings
+
 _PLAIN = {int: "whole number", float: "number", bool: "true or false", str: "text", "Path": "path"}
 _COLUMNS = ("key", "values", "default", "meaning")
 _REQUIRED = "required"
@@ -84,7 +86,12 @@ def keys_of(model: type) -> Iterator[Key]:
 
 def key(name: str, annotation: Any, field: FieldInfo | dataclasses.Field, meaning: str) -> Key:
     """One key, of a pydantic field or a dataclass's."""
-    sections = tuple(member for member in members(annotation) if is_section(member))
+    sections = tuple(
+        variant
+        for member in members(annotation)
+        if is_section(member)
+        for variant in (member.variants() if issubclass(member, MethodSettings) else (member,))
+    )
     limits = limits_of(getattr(field, "metadata", ()))
     words = dict.fromkeys(value_words(member) for member in members(annotation) if member is not types.NoneType)
     values = " or ".join(words) + limits + (" or null" if types.NoneType in members(annotation) else "")

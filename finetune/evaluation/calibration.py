@@ -46,7 +46,7 @@ def fit_temperature(
         optimizer.zero_grad()
         loss = of(log_temperature.exp()).sum() / max(1, len(labels))
         torch.autograd.backward(loss)
-        return float(loss)
+        return float(loss.detach())
 
     optimizer.step(closure)
     # A handful of clips that are all right would have the sharpest answer there is.

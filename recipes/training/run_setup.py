@@ -42,13 +42,14 @@ def open_run(
         RunError: the folder holds a run that may not be continued like this.
         TrainingError: fewer processes started than were asked for.
 
-    Example:
-        >>> with open_run(config, resume=resume) as setup:
-        ...     wrapped, optimizer = setup.accelerator.prepare(model, optimizer)
-        ...     restored = setup.restore(modules={"model": model}, optimizer=optimizer, data=digest)
-        ...     run = TrainingRun(restored, total_steps=1000)
-        ...     for step in range(run.first_step, 1000):
-        ...         ...
+    A training is then::
+
+        with open_run(config, resume=resume) as setup:
+            wrapped, optimizer = setup.accelerator.prepare(model, optimizer)
+            restored = setup.restore(modules={"model": model}, optimizer=optimizer, data=digest)
+            run = TrainingRun(restored, total_steps=1000)
+            for step in range(run.first_step, 1000):
+                ...
     """
     processes = start_processes(config, find_unused_parameters=find_unused_parameters)
     with ExitStack() as opened:

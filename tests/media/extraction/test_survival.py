@@ -118,7 +118,8 @@ BIG = np.zeros((4096, 4096, 3), np.uint8)
 KILLED_RUN = """
 import sys
 from pathlib import Path
-from framegate.media import ExtractOptions, extract, read_manifest, store_writer
+import framegate.media.store.store_writer as store_writer
+from framegate.media import ExtractOptions, extract, read_manifest
 store_writer.SHARD_BYTES = 60_000
 if __name__ == "__main__":
     options = ExtractOptions(mode="exact", every=0.2, size=64)

@@ -4,18 +4,9 @@ import numpy as np
 import pytest
 import torch
 from transformers import (
-    ASTConfig,
-    ASTFeatureExtractor,
-    ASTModel,
     AutoModel,
     BertConfig,
     BertModel,
-    Wav2Vec2Config,
-    Wav2Vec2FeatureExtractor,
-    Wav2Vec2Model,
-    WhisperConfig,
-    WhisperFeatureExtractor,
-    WhisperModel,
 )
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
@@ -29,34 +20,9 @@ from framegate.finetune.streams.streams import AudioConfig, FramesConfig, Stream
 from framegate.finetune.streams.tokenizer import train_tokenizer
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.ssl.backbones.backbone import BackboneError
+from tests.finetune.encoders.small_encoders import SMALL, save_ast, save_bert, save_wav2vec2, save_whisper
 
 TAXONOMY = Taxonomy((Node("a"), Node("b"), Node("c")))
-SMALL = {"hidden_size": 16, "num_hidden_layers": 1, "num_attention_heads": 2, "intermediate_size": 16}
-
-
-def save_ast(folder):
-    ASTModel(ASTConfig(**SMALL, max_length=64, num_mel_bins=32)).save_pretrained(folder)
-    ASTFeatureExtractor(max_length=64, num_mel_bins=32).save_pretrained(folder)
-
-
-def save_wav2vec2(folder):
-    layers = {"conv_dim": (8, 8), "conv_stride": (5, 4), "conv_kernel": (10, 8)}
-    positions = {"num_conv_pos_embeddings": 4, "num_conv_pos_embedding_groups": 2}
-    Wav2Vec2Model(Wav2Vec2Config(**SMALL, **layers, **positions)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor().save_pretrained(folder)
-
-
-def save_whisper(folder):
-    heads = {"encoder_attention_heads": 2, "decoder_attention_heads": 2, "encoder_ffn_dim": 16, "decoder_ffn_dim": 16}
-    config = WhisperConfig(d_model=16, encoder_layers=1, decoder_layers=1, **heads, max_source_positions=50)
-    WhisperModel(config).save_pretrained(folder)
-    WhisperFeatureExtractor(chunk_length=1).save_pretrained(folder)
-
-
-def save_bert(folder):
-    tokenizer = train_tokenizer(["погода", "weather"], vocabulary=300)
-    BertModel(BertConfig(**SMALL, vocab_size=len(tokenizer))).save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
 
 
 def create(*, frames=None, audio=None, text=None):

@@ -13,7 +13,6 @@ from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.folders.classifier_folder import FolderError
 from framegate.finetune.streams.audio import split_windows
 from tests.finetune.small_classifier import make_model
-from tests.no_network import no_network  # noqa: F401
 
 
 @pytest.fixture(scope="module")
@@ -44,14 +43,14 @@ def edit(folder: Path, place: str, value: object) -> None:
     "name", ["hf-hub:timm/resnet18.a1_in1k", "local-dir:/tmp", "../resnet18", "resnet18.none", "x"]
 )
 @pytest.mark.parametrize("place", ["backbone.architecture", "config.streams.audio.backbone"])
-def test_an_encoder_that_stands_elsewhere_is_refused_without_a_connection(name, place, folder, no_network):  # noqa: F811
+def test_an_encoder_that_stands_elsewhere_is_refused_without_a_connection(name, place, folder, no_network):
     edit(folder, place, name)
     with pytest.raises(FolderError, match=rf"classifier.*(backbone|audio).*timm has no model '{name}'"):
         GatedFusionClassifier.from_pretrained(folder)
     assert not no_network
 
 
-def test_the_name_of_a_hub_that_the_weights_once_came_from_is_not_looked_up(folder, no_network):  # noqa: F811
+def test_the_name_of_a_hub_that_the_weights_once_came_from_is_not_looked_up(folder, no_network):
     edit(folder, "config.streams.frames.backbone", "hf-hub:someone/frames")
     edit(folder, "config.streams.audio.pretrained", True)
     GatedFusionClassifier.from_pretrained(folder)

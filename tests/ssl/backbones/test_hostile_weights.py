@@ -17,7 +17,6 @@ from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backb
 from framegate.ssl.backbones.backbone_export import export_backbone
 from framegate.ssl.backbones.meter import SizeError, build_on_meta
 from framegate.ssl.backbones.weights_file import read_state_dict
-from tests.no_network import no_network  # noqa: F401
 
 NAME = "test_resnet"
 
@@ -175,7 +174,7 @@ def edit(folder: Path, part: str | None, **changes: object) -> None:
         ("pretrained_cfg_overlay", {"url": "x"}),
     ],
 )
-def test_a_backbone_folder_that_points_elsewhere_is_refused(part, key, value, folder, no_network):  # noqa: F811
+def test_a_backbone_folder_that_points_elsewhere_is_refused(part, key, value, folder, no_network):
     edit(folder, part, **{key: value})
     with pytest.raises(BackboneError, match=rf"config\.json: timm builds no model from it .*{key} names"):
         load_backbone(str(folder))

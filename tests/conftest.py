@@ -1,4 +1,4 @@
-"""A machine without a network, and the wish for one noticed."""
+"""What tests of every room may ask for."""
 
 import socket
 
@@ -7,7 +7,7 @@ import pytest
 
 @pytest.fixture
 def no_network(monkeypatch: pytest.MonkeyPatch) -> list[object]:
-    """Refuse every look-up and connection, and list where to."""
+    """Refuse every look-up and connection, as a machine without a network does, and list where to they were meant."""
     asked: list[object] = []
 
     def refuse(*where: object, **options: object) -> None:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Literal, TypeVar, get_args
@@ -15,7 +17,7 @@ if TYPE_CHECKING:  # a recipe is read without torch
 KeyPath = tuple[str, ...]
 
 
-class MethodSettings(BaseModel):
+class MethodSettings(BaseModel, ABC):
     """What a recipe says of a method in its section ``method``; `build` makes the method of it.
 
     Each method has a subclass with a ``name`` of its own, and fields for its keys; `register` makes it known. Unknown
@@ -29,6 +31,7 @@ class MethodSettings(BaseModel):
     positive_seconds: float = Field(default=0.0, ge=0)
     """the second view may show a frame of the same shot at most this far away; 0: the same frame"""
 
+    @abstractmethod
     def build(self, backbone: Backbone, *, programmes: int) -> Method:
         """Make the method, with fresh weights around ``backbone``.
 
@@ -39,7 +42,6 @@ class MethodSettings(BaseModel):
         Raises:
             MediaError: the store has nothing that this method can learn from.
         """
-        raise NotImplementedError(f"{type(self).__name__} has no build")
 
     @property
     def same(self) -> Literal["source", "frame"]:
@@ -80,7 +82,7 @@ def register(settings: Settings) -> Settings:
     `framegate.recipes.pretrain.pretrain` or `framegate.recipes.cli.main`. A recipe names methods, and runs no code.
 
     Raises:
-        ValueError: the settings have no ``name: Literal["…"] = "…"``, or another method has that name.
+        ValueError: the settings have no ``name: Literal["…"] = "…"`` or no ``build``, or another method has that name.
 
     Example:
         >>> from typing import Literal
@@ -99,6 +101,8 @@ def register(settings: Settings) -> Settings:
     known = _REGISTERED.get(field.default)
     if known is not None and _origin(known) != _origin(settings):
         raise ValueError(f"a method {field.default!r} is registered already: {'.'.join(_origin(known))}")
+    if inspect.isabstract(settings):
+        raise ValueError(f"{settings.__name__} lacks {', '.join(sorted(settings.__abstractmethods__))}")
     _REGISTERED[field.default] = settings  # the same class again: its module was reloaded, as in a notebook
     return settings
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import (
@@ -114,9 +115,9 @@ class ContrastiveSettings(HeadSettings):
         )
         return WithProgramme(method, loss, weight=self.programme.weight)
 
+    @abstractmethod
     def build_alone(self, backbone: Backbone) -> Method:
         """Make the method itself."""
-        raise NotImplementedError(f"{type(self).__name__} has no build_alone")
 
     @property
     def same(self) -> Literal["source", "frame"]:

@@ -17,18 +17,24 @@ def test_framegates_own_methods_are_registered_under_the_names_that_recipes_say(
         assert issubclass(settings, BaseModel)
 
 
-def test_a_method_needs_a_name_of_its_own() -> None:
+def test_a_method_needs_a_name_of_its_own_and_a_way_to_be_built() -> None:
     class Nameless(MethodSettings):
         pass
 
     class Twice(MethodSettings):
         name: Literal["moco_v2"] = "moco_v2"
 
+    class Unbuilt(MethodSettings):
+        name: Literal["unbuilt"] = "unbuilt"
+
     with pytest.raises(ValueError, match="Nameless needs a name of its own: name: Literal"):
         register(Nameless)
     with pytest.raises(ValueError, match=r"a method 'moco_v2' is registered already: .*MoCoV2Settings"):
         register(Twice)
+    with pytest.raises(ValueError, match="Unbuilt lacks build"):
+        register(Unbuilt)
     assert registered()["moco_v2"] is MoCoV2Settings
+    assert "unbuilt" not in registered()
 
 
 def test_a_reloaded_module_may_register_its_method_again() -> None:

@@ -6,7 +6,7 @@ Heavy packages load inside the verb that needs them. A verb's docstring is its h
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 
@@ -16,20 +16,16 @@ from framegate.recipes.arguments import (
     BackboneName,
     Classifier,
     Debug,
-    Force,
     ImageSize,
     JsonFile,
     MaxPixels,
     MemoryMb,
-    Overrides,
-    Processes,
-    Recipe,
-    Resume,
     Store,
     TaxonomyFile,
     Timeout,
     Workers,
 )
+from framegate.recipes.program import training_command
 from framegate.recipes.terminal import run_app
 
 app = typer.Typer(
@@ -158,35 +154,22 @@ def extract(
         raise typer.Exit(1)
 
 
-@app.command(epilog="Example: framegate pretrain moco_small data.store=store name=first optim.epochs=50")
-def pretrain(
-    recipe: Recipe,
-    overrides: Overrides = None,
-    resume: Resume = False,
-    force: Force = False,
-    processes: Processes = 1,
-    json_file: JsonFile = None,
-) -> None:
-    """Pretrain a backbone on a store's frames, without labels."""
+def _pretrain_config() -> type[Any]:
     from framegate.recipes.config.pretrain_config import PretrainConfig
-    from framegate.recipes.program import train
 
-    def run(config: PretrainConfig, *, resume: bool, force: bool) -> None:
-        from framegate.recipes.pretrain import pretrain as run_recipe
+    return PretrainConfig
 
-        run_recipe(config, resume=resume, force=force)
 
-    train(
-        "pretrain",
-        PretrainConfig,
-        run,
-        recipe=recipe,
-        overrides=overrides or [],
-        resume=resume,
-        force=force,
-        processes=processes,
-        json_file=json_file,
-    )
+def _pretrain(config: Any, *, resume: bool, force: bool) -> None:
+    from framegate.recipes.pretrain import pretrain
+
+    pretrain(config, resume=resume, force=force)
+
+
+app.command(
+    help="Pretrain a backbone on a store's frames, without labels.",
+    epilog="Example: framegate pretrain moco_small data.store=store name=first optim.epochs=50",
+)(training_command("pretrain", _pretrain_config, _pretrain))
 
 
 @app.command(epilog="Example: framegate probe runs/first/backbone store")
@@ -272,35 +255,22 @@ def export(
         give(write(run, out, format=format or "timm", checkpoint=checkpoint), json_file)
 
 
-@app.command(epilog="Example: framegate finetune fusion_small data.store=store streams.frames.backbone=backbone")
-def finetune(
-    recipe: Recipe,
-    overrides: Overrides = None,
-    resume: Resume = False,
-    force: Force = False,
-    processes: Processes = 1,
-    json_file: JsonFile = None,
-) -> None:
-    """Train the gated-fusion classifier on a store's labelled clips."""
+def _finetune_config() -> type[Any]:
     from framegate.recipes.config.finetune_config import FinetuneConfig
-    from framegate.recipes.program import train
 
-    def run(config: FinetuneConfig, *, resume: bool, force: bool) -> None:
-        from framegate.recipes.finetune import finetune as run_recipe
+    return FinetuneConfig
 
-        run_recipe(config, resume=resume, force=force)
 
-    train(
-        "finetune",
-        FinetuneConfig,
-        run,
-        recipe=recipe,
-        overrides=overrides or [],
-        resume=resume,
-        force=force,
-        processes=processes,
-        json_file=json_file,
-    )
+def _finetune(config: Any, *, resume: bool, force: bool) -> None:
+    from framegate.recipes.finetune import finetune
+
+    finetune(config, resume=resume, force=force)
+
+
+app.command(
+    help="Train the gated-fusion classifier on a store's labelled clips.",
+    epilog="Example: framegate finetune fusion_small data.store=store streams.frames.backbone=backbone",
+)(training_command("finetune", _finetune_config, _finetune))
 
 
 @app.command(epilog="Example: framegate evaluate runs/fusion/classifier store --json evaluation.json")

@@ -43,6 +43,7 @@ from framegate.recipes.training.run_setup import RunSetup, open_run
 from framegate.recipes.training.training_run import TrainingRun
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.data_workers import usable_workers
+from framegate.ssl.data.epoch_order import EpochOrder
 from framegate.ssl.data.frame_order import FrameOrder
 from framegate.ssl.data.view_pairs import MicroBatches
 from framegate.ssl.schedule import CosineSchedule
@@ -188,9 +189,7 @@ def _training_rows(config: FinetuneConfig, store: FrameStore, labels: list[tuple
     return rows
 
 
-def _order(
-    config: FinetuneConfig, rows: np.ndarray, labels: list[tuple[int, ...]], processes: int
-) -> FrameOrder | BalancedOrder:
+def _order(config: FinetuneConfig, rows: np.ndarray, labels: list[tuple[int, ...]], processes: int) -> EpochOrder:
     """Which clips in which order; of fewer than a batch, as many as the processes can share evenly are one."""
     parts = processes * config.optim.accumulate
     if len(rows) < parts:
@@ -259,13 +258,11 @@ def _generator(seed: int, step: int, micro: int, rank: int) -> torch.Generator:
     return torch.Generator().manual_seed(int(state >> np.uint64(1)))
 
 
-def _loader(
-    config: FinetuneConfig, clips: StoreClips, order: FrameOrder | BalancedOrder, setup: RunSetup
-) -> DataLoader[ClipSample]:
+def _loader(config: FinetuneConfig, clips: StoreClips, order: EpochOrder, setup: RunSetup) -> DataLoader[ClipSample]:
     return DataLoader(
         clips,
         batch_sampler=MicroBatches(
-            order,  # type: ignore[arg-type]  # all that it takes of an order is its batches and their size
+            order,
             first_step=setup.first_step,
             accumulate=config.optim.accumulate,
             rank=setup.rank,

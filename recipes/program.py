@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Literal
 
 import typer
@@ -13,49 +12,17 @@ from framegate.recipes.terminal import run_app
 Verb = Literal["pretrain", "finetune"]
 
 
-def train(
-    verb: Verb,
-    config_type: type[Any],
-    run: Callable[..., object],
-    *,
-    recipe: str,
-    overrides: list[str],
-    resume: bool,
-    force: bool,
-    processes: int,
-    json_file: Path | None,
-) -> None:
-    """Read a recipe, train in this process or in several, and print the result.
+def training_command(
+    verb: Verb, config_type: Callable[[], type[Any]], run: Callable[..., object]
+) -> Callable[..., None]:
+    """Return a function for typer: it reads a recipe, trains in this process or in several, and prints the result.
 
     Args:
-        verb: which training.
-        config_type: the model that the recipe is checked against.
-        run: called with the config, ``resume`` and ``force``.
-        recipe: a YAML file, or the name of a recipe that comes with framegate.
-        overrides: ``key=value``, each replaces a value of the recipe.
-        resume: go on with the run in its folder.
-        force: go on although something has changed.
-        processes: of this machine.
-        json_file: also write there what is printed.
+        verb: what the command is called.
+        config_type: returns the model that the recipe is checked against; called when the command is.
+        run: trains; called with the config, ``resume`` and ``force``.
     """
-    from framegate.recipes.config.recipe import read_recipe
-    from framegate.recipes.reports.results import give, run_result
-    from framegate.recipes.training.launch import launch
 
-    config = read_recipe(config_type, recipe, overrides, warn=processes == 1)  # else the first process warns
-    if processes > 1:
-        launch(verb, recipe, overrides, processes=processes, resume=resume, force=force)
-    else:
-        run(config, resume=resume, force=force)
-    product = "backbone" if verb == "pretrain" else "classifier"
-    give(run_result(config.run_dir / config.name, product), json_file)
-
-
-def run_program(verb: Verb, config_type: type[Any], run: Callable[..., object]) -> None:
-    """Run a training as a program of its own, which `accelerate launch -m` and `torchrun -m` start on each process."""
-    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
-
-    @app.command(help=f"The same as framegate {verb}, for launchers that start a module.")
     def command(
         recipe: Recipe,
         overrides: Overrides = None,
@@ -65,16 +32,27 @@ def run_program(verb: Verb, config_type: type[Any], run: Callable[..., object]) 
         json_file: JsonFile = None,
         debug: Debug = False,
     ) -> None:
-        train(
-            verb,
-            config_type,
-            run,
-            recipe=recipe,
-            overrides=overrides or [],
-            resume=resume,
-            force=force,
-            processes=processes,
-            json_file=json_file,
-        )
+        from framegate.recipes.config.recipe import read_recipe
+        from framegate.recipes.reports.results import give, run_result
+        from framegate.recipes.training.launch import launch
 
+        config = read_recipe(
+            config_type(), recipe, overrides or [], warn=processes == 1
+        )  # else the first process warns
+        if processes > 1:
+            launch(verb, recipe, overrides or [], processes=processes, resume=resume, force=force)
+        else:
+            run(config, resume=resume, force=force)
+        product = "backbone" if verb == "pretrain" else "classifier"
+        give(run_result(config.run_dir / config.name, product), json_file)
+
+    command.__name__ = verb
+    return command
+
+
+def run_program(verb: Verb, config_type: type[Any], run: Callable[..., object]) -> None:
+    """Run a training as a program of its own, which `accelerate launch -m` and `torchrun -m` start on each process."""
+    app = typer.Typer(add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None)
+    help_text = f"The same as framegate {verb}, for launchers that start a module."
+    app.command(help=help_text)(training_command(verb, lambda: config_type, run))
     run_app(app, sys.argv[1:], name=f"python -m framegate.recipes.{verb}")

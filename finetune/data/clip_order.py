@@ -1,55 +1,34 @@
 """Which clips come when, with rare classes as often as common ones: a function of (seed, epoch)."""
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from framegate.ssl.data.epoch_batches import epoch_batches
+from framegate.ssl.data.epoch_order import EpochOrder
 
 
 @dataclass(frozen=True, kw_only=True)
-class BalancedOrder:
+class BalancedOrder(EpochOrder):
     """Batches of a whole training in which every class is drawn equally often, as one epoch after the other.
 
     An epoch is as long as one of all clips would be; a rare class's clips come several times in it, a common class's
     not all. A class's clips come in turns, so none is drawn again before all have been.
 
-    Args:
+    Args (besides those of `EpochOrder`):
         rows: (n,) int64, the clips.
         classes: (n,) int, of each.
-        batch_size: global, of one optimizer update.
-        epochs: in all.
-        seed: with the epoch, decides everything.
     """
 
     rows: np.ndarray
     classes: np.ndarray
-    batch_size: int
-    epochs: int
-    seed: int
 
     @property
-    def steps_per_epoch(self) -> int:
-        """Number of full batches in one epoch (the last, short one is dropped)."""
-        return len(self.rows) // self.batch_size
+    def items_per_epoch(self) -> int:
+        """Number of clips in an epoch."""
+        return len(self.rows)
 
-    @property
-    def total_steps(self) -> int:
-        """Optimizer updates of the whole training."""
-        return self.epochs * self.steps_per_epoch
-
-    def batches(self, first_step: int) -> Iterator[tuple[int, np.ndarray]]:
-        """All batches from ``first_step`` to the end, each with its epoch."""
-        return epoch_batches(
-            self._epoch,
-            batch_size=self.batch_size,
-            steps_per_epoch=self.steps_per_epoch,
-            epochs=self.epochs,
-            first_step=first_step,
-        )
-
-    def _epoch(self, epoch: int) -> np.ndarray:
+    def epoch_items(self, epoch: int) -> np.ndarray:
+        """Return the clips of an epoch in order."""
         rng = np.random.default_rng([self.seed, epoch])
         classes = np.unique(self.classes)
         share = -(-len(self.rows) // len(classes))

@@ -11,7 +11,7 @@ from torch.utils.data import Dataset, Sampler
 
 from framegate.augment import Anchor, TwoViews, View, look_numbers
 from framegate.media import FrameStore
-from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.data.epoch_order import EpochOrder
 
 Identity = Literal["source", "frame"]
 _NEIGHBOUR, _DONOR, _STEP = range(3)  # what a random stream is for; streams of different use never coincide
@@ -157,7 +157,7 @@ class MicroBatches(Sampler[list[tuple[int, int]]]):
     """
 
     def __init__(
-        self, order: FrameOrder, *, first_step: int = 0, accumulate: int = 1, rank: int = 0, processes: int = 1
+        self, order: EpochOrder, *, first_step: int = 0, accumulate: int = 1, rank: int = 0, processes: int = 1
     ):
         if order.batch_size % (accumulate * processes):
             raise ValueError(

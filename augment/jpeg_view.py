@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from framegate.augment.crops import cut, largest_square, whole_pixels
-from framegate.media.decoding.jpeg import decode_jpeg, jpeg_size
+from framegate.media.pictures.jpeg import decode_jpeg, jpeg_size
 
 Reduction = Literal[1, 2, 4, 8]
 

@@ -22,7 +22,7 @@ from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkSt
 from framegate.augment.pairs import overlay_places
 from framegate.augment.views import Anchor, TwoViews, ViewPolicy
 from framegate.media.clip_layout import Layout
-from framegate.media.decoding.jpeg import decode_jpeg
+from framegate.media.pictures.jpeg import decode_jpeg
 
 Attention = Callable[[np.ndarray], np.ndarray]  # views (N, S, S, 3) uint8 → activation maps (N, h, w) in [0, 1]
 Draw = Callable[[np.ndarray, Anchor, int, random.Random], np.ndarray]  # frame, and its column → picture of any size

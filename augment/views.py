@@ -27,7 +27,7 @@ from framegate.augment.overlays.masks import cover, replace
 from framegate.augment.overlays.plates import on_canvas
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
 from framegate.media.clip_layout import Layout
-from framegate.media.decoding.jpeg import decode_jpeg, jpeg_size
+from framegate.media.pictures.jpeg import decode_jpeg, jpeg_size
 
 if TYPE_CHECKING:  # it takes seconds to import, and few need it
     from albumentations import BaseCompose

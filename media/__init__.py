@@ -1,13 +1,13 @@
 """Frames, audio and rows of media files: manifests, extraction and the frame store."""
 
 from framegate.media.clip_layout import Layout
-from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.decoding.reading import read_frames
 from framegate.media.errors import FramegateError, MediaError
 from framegate.media.extraction.extract import extract
 from framegate.media.manifest.manifest import Clip, clips_from_files, read_manifest, split_labels
 from framegate.media.manifest.manifest_rows import ManifestError
 from framegate.media.options import ExtractOptions, Limits, Progress, Summary
+from framegate.media.pictures.jpeg import decode_jpeg
 from framegate.media.store.frame_store import AudioWindow, Frame, FrameStore, Video, clip_audio, clip_frames
 
 __all__ = [

@@ -38,9 +38,9 @@ def read_frames(
     import av
 
     from framegate.media.decoding.packets import Deadline
-    from framegate.media.decoding.picture import FramePainter
     from framegate.media.decoding.readers import READERS
     from framegate.media.decoding.source import open_media, require_decoder
+    from framegate.media.pictures.picture import FramePainter
 
     painter, deadline = FramePainter(), Deadline(timeout)
     try:

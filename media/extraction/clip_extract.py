@@ -11,12 +11,11 @@ import numpy as np
 from av.stream import Disposition
 
 from framegate.media.clip_layout import Layout, LayoutFinder
-from framegate.media.decoding.audio_track import RATE, AudioReader, windows
+from framegate.media.decoding.audio.audio_track import RATE, AudioReader, windows
 from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
 from framegate.media.decoding.packets import Deadline
-from framegate.media.decoding.picture import FramePainter, encode_jpeg
 from framegate.media.decoding.picture_folder import FolderReader
 from framegate.media.decoding.readers import READERS
 from framegate.media.decoding.sampling import EvenSample, grid
@@ -25,6 +24,7 @@ from framegate.media.decoding.source import ffmpeg_words, open_media, require_de
 from framegate.media.errors import MediaError
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
+from framegate.media.pictures.picture import FramePainter, encode_jpeg
 from framegate.media.store.part import PartWriter
 
 _StreamReader = ExactReader | KeyframeReader

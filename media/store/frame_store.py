@@ -11,10 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from framegate.media.clip_layout import Layout
-from framegate.media.decoding.jpeg import decode_jpeg
 from framegate.media.errors import MediaError
 from framegate.media.json_files import read_json_object
 from framegate.media.options import ExtractOptions
+from framegate.media.pictures.jpeg import decode_jpeg
 from framegate.media.store.arrow_tables import map_file, read_table
 from framegate.media.store.frame_index import Index, audio_index, frame_index
 from framegate.media.store.schema import VIDEOS

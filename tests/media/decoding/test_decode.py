@@ -8,8 +8,8 @@ import pytest
 
 from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.keyframes import KeyframeReader
-from framegate.media.decoding.picture import FramePainter, upright
 from framegate.media.decoding.source import open_media
+from framegate.media.pictures.picture import FramePainter, upright
 
 
 def numbers(path: Path, times, reader=ExactReader) -> list[int]:

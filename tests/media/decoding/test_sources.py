@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_frames, extract, read_frames
-from framegate.media.decoding.audio_track import windows
+from framegate.media.decoding.audio.audio_track import windows
 from framegate.media.decoding.sampling import EvenSample, grid
 from framegate.media.decoding.shots import Deduper, ShotCounter
 from framegate.media.decoding.source import FORMATS

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 from av.video.reformatter import VideoReformatter
 
-from framegate.media.decoding.jpeg import MAX_STORED_PIXELS
 from framegate.media.errors import MediaError
+from framegate.media.pictures.jpeg import MAX_STORED_PIXELS
 
 _LEVEL = 1.0  # degrees of slant that nobody sees
 

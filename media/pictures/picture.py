@@ -6,10 +6,14 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, VideoReformatter
 
 from framegate.media.errors import MediaError
+from framegate.media.pictures.colour_coding import UNTAGGED, ColourTags, pixel_kind, to_full_range, yuv_matrix
+from framegate.media.pictures.display_map import DisplayMap, display_map
+from framegate.media.pictures.dolby_vision import refuse_dolby_vision_5
 from framegate.media.pictures.jpeg import MAX_STORED_PIXELS
+from framegate.media.pictures.transparency import over_background
 
 _LEVEL = 1.0  # degrees of slant that nobody sees
 
@@ -20,18 +24,24 @@ class FramePainter:
     Args:
         aspect: width of a pixel over its height; None or 0 where the file does not say.
         size: short side in pixels of what comes out; smaller frames stay as they are. None: the frame as it is coded.
+        tags: how the container says colours are coded, for frames that do not say.
 
     Raises:
-        MediaError: on painting, a frame that would have more than `MAX_STORED_PIXELS` pixels.
+        MediaError: on painting, a frame that would have more than `MAX_STORED_PIXELS` pixels, or colours in a coding
+            that is not supported.
     """
 
-    def __init__(self, *, aspect: float | None = None, size: int | None = None) -> None:
+    def __init__(self, *, aspect: float | None = None, size: int | None = None, tags: ColourTags = UNTAGGED) -> None:
         self._aspect = aspect or 1.0
         self._size = size
+        self._tags = tags
         self._scaler = VideoReformatter()  # keeps its tables from frame to frame
 
     def paint(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return the frame as (H, W, 3) RGB uint8, rotated and mirrored as its display matrix says."""
+        """Return the frame as (H, W, 3) RGB uint8, rotated and mirrored as its display matrix says.
+
+        Colours are sRGB: HDR and wide gamuts are mapped to it, and what is transparent lies over `BACKGROUND`.
+        """
         if self._size is None:
             return self._shown(self._rgb(frame, frame.width, frame.height), frame)
         width, height = _fit(frame.width * self._aspect, frame.height, self._size)
@@ -49,8 +59,36 @@ class FramePainter:
         return turned(upright(picture, display_matrix(frame)), slant(frame))
 
     def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+        refuse_dolby_vision_5(frame)
+        pixels, tags = pixel_kind(frame.format.name), ColourTags.of(frame).or_else(self._tags)
+        to_screen = display_map(tags)
+        if pixels.has_alpha and (blended := self._blended(frame, tags, to_screen)) is not None:
+            frame, pixels, to_screen = blended, pixel_kind("rgb24"), None
+        deep = to_screen is not None
+        scaled = self._scaled(frame, tags if pixels.is_yuv else None, width, height, "rgb48le" if deep else "rgb24")
+        if pixels.is_grey and frame.color_range == ColorRange.MPEG:
+            scaled = to_full_range(scaled)  # FFmpeg takes all greys for full-range ones
+        return scaled if to_screen is None else to_screen(scaled)
+
+    def _blended(self, frame: av.VideoFrame, tags: ColourTags, to_screen: DisplayMap | None) -> av.VideoFrame | None:
+        """Return the frame over the background, in RGB, before scaling mixes in colours of what is invisible."""
+        yuv_tags = tags if pixel_kind(frame.format.name).is_yuv else None
+        layer = self._scaled(frame, yuv_tags, frame.width, frame.height, "rgba")
+        alpha = layer[..., 3]
+        if alpha.min() == 255:
+            return None
+        if to_screen is None:
+            rgb = layer[..., :3]
+        else:
+            rgb = to_screen(self._scaled(frame, yuv_tags, frame.width, frame.height, "rgb48le"))
+        return av.VideoFrame.from_ndarray(over_background(rgb, alpha), format="rgb24")
+
+    def _scaled(
+        self, frame: av.VideoFrame, yuv_tags: ColourTags | None, width: int, height: int, form: str
+    ) -> np.ndarray:
+        matrix = None if yuv_tags is None else yuv_matrix(yuv_tags, frame.width, frame.height)
         scaled = self._scaler.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation="AREA", threads=1
+            frame, width=width, height=height, format=form, src_colorspace=matrix, interpolation="AREA", threads=1
         )
         return scaled.to_ndarray()
 

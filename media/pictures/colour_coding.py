@@ -1,11 +1,11 @@
-"""How the numbers of a decoded frame stand for colours: matrix, transfer and primaries, guessed where no tag says.
+"""How the numbers of decoded frames stand for colours: matrix, primaries and transfer, guessed where no tag says.
 
 The numbers are those of ITU-T H.273, which FFmpeg, containers and bitstreams share.
 """
 
-from dataclasses import dataclass
 from enum import IntEnum
 from functools import cache
+from typing import NamedTuple
 
 import av
 import numpy as np
@@ -15,7 +15,7 @@ from framegate.media.errors import MediaError
 
 
 class Transfer(IntEnum):
-    """Transfers of which a picture must be mapped to be seen; others are shown as they are coded."""
+    """Transfers of which a picture must be mapped to be seen, and those that only come with BT.2020."""
 
     LINEAR = 8
     BT2020_10 = 14
@@ -44,21 +44,13 @@ _MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,  # constant luminance: read as the usual kind, which is near
 }
-_UNREADABLE = {
-    8: "YCgCo",
-    11: "Y'D'zD'x (SMPTE ST 2085)",
-    14: "ICtCp",
-    15: "IPT (Dolby Vision)",
-    16: "YCgCo-R",
-    17: "YCgCo-R",
-}
+_UNREADABLE = {8: "YCgCo", 11: "Y'D'zD'x", 14: "ICtCp", 15: "IPT", 16: "YCgCo-R", 17: "YCgCo-R"}
 _BT2020_MATRICES = frozenset([9, 10])
 _BT2020_TRANSFERS = frozenset([Transfer.PQ, Transfer.HLG, Transfer.BT2020_10, Transfer.BT2020_12])
 _PAL_HEIGHT, _HD_WIDTH = 576, 1280
 
 
-@dataclass(frozen=True, slots=True)
-class ColourTags:
+class ColourTags(NamedTuple):
     """Tags of a stream or a frame, as numbers of H.273; `UNKNOWN` where it does not say."""
 
     matrix: int = UNKNOWN
@@ -66,9 +58,13 @@ class ColourTags:
     transfer: int = UNKNOWN
 
     @classmethod
-    def of(cls, tagged: av.VideoFrame | av.VideoCodecContext) -> "ColourTags":
+    def of(cls, tagged: "av.VideoFrame | av.VideoCodecContext") -> "ColourTags":
         """Return the tags of a frame, or those of a stream's container, before its first frame is decoded."""
-        return cls(int(tagged.colorspace), int(tagged.color_primaries), int(tagged.color_trc))
+        return cls(tagged.colorspace, tagged.color_primaries, tagged.color_trc)
+
+    def or_else(self, other: "ColourTags") -> "ColourTags":
+        """Return these tags, and those of ``other`` where these do not say."""
+        return ColourTags(*(theirs if own == UNKNOWN else own for own, theirs in zip(self, other, strict=True)))
 
     @property
     def likely_primaries(self) -> int:
@@ -78,21 +74,10 @@ class ColourTags:
         is_2020 = self.matrix in _BT2020_MATRICES or self.transfer in _BT2020_TRANSFERS
         return Primaries.BT2020 if is_2020 else Primaries.BT709
 
-    def or_else(self, other: "ColourTags") -> "ColourTags":
-        """Return these tags, and those of ``other`` where these do not say."""
-        if UNKNOWN not in (self.matrix, self.primaries, self.transfer):
-            return self
-        return ColourTags(
-            other.matrix if self.matrix == UNKNOWN else self.matrix,
-            other.primaries if self.primaries == UNKNOWN else self.primaries,
-            other.transfer if self.transfer == UNKNOWN else self.transfer,
-        )
-
 
 UNTAGGED = ColourTags()
 
 
-@cache
 def yuv_matrix(tags: ColourTags, width: int, height: int) -> Colorspace:
     """Return the matrix by which Y'CbCr of a picture of ``width`` × ``height`` pixels becomes RGB.
 
@@ -111,31 +96,8 @@ def yuv_matrix(tags: ColourTags, width: int, height: int) -> Colorspace:
     return Colorspace.ITU709 if width >= _HD_WIDTH or height > _PAL_HEIGHT else Colorspace.ITU601
 
 
-@dataclass(frozen=True, slots=True)
-class PixelKind:
-    """What matters of a pixel format: whether it is Y'CbCr or grey, and whether it may be transparent."""
-
-    is_yuv: bool
-    is_grey: bool
-    has_alpha: bool
-
-
-@cache
-def pixel_kind(name: str) -> PixelKind:
-    """Return the `PixelKind` of FFmpeg's pixel format ``name``."""
-    pixels = av.VideoFormat(name)
-    parts = pixels.components
-    colours = [part for part in parts if not part.is_alpha]
-    is_rgb = pixels.is_rgb or pixels.has_palette or name.startswith("xyz")
-    return PixelKind(
-        is_yuv=not is_rgb and len(colours) == 3,
-        is_grey=not is_rgb and len(colours) == 1 and not name.startswith("mono"),
-        has_alpha=len(colours) < len(parts) or pixels.has_palette,
-    )
-
-
 def to_full_range(picture: np.ndarray) -> np.ndarray:
-    """Return a picture (uint8 or uint16) with black at 16/255 and white at 235/255 with black at 0 and white at 1."""
+    """Return ``picture`` (uint8 or uint16) with its black, 16/255, at 0, and its white, 235/255, at the highest."""
     return _full_range_table(picture.dtype)[picture]
 
 

@@ -6,16 +6,17 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import ColorRange, VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from framegate.media.errors import MediaError
-from framegate.media.pictures.colour_coding import UNTAGGED, ColourTags, pixel_kind, to_full_range, yuv_matrix
-from framegate.media.pictures.display_map import DisplayMap, display_map
+from framegate.media.pictures.colour_coding import UNTAGGED, ColourTags, to_full_range
+from framegate.media.pictures.conversion import Conversion, conversion
 from framegate.media.pictures.dolby_vision import refuse_dolby_vision_5
 from framegate.media.pictures.jpeg import MAX_STORED_PIXELS
 from framegate.media.pictures.transparency import over_background
 
 _LEVEL = 1.0  # degrees of slant that nobody sees
+_OPAQUE = 255
 
 
 class FramePainter:
@@ -59,34 +60,38 @@ class FramePainter:
         return turned(upright(picture, display_matrix(frame)), slant(frame))
 
     def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
-        refuse_dolby_vision_5(frame)
-        pixels, tags = pixel_kind(frame.format.name), ColourTags.of(frame).or_else(self._tags)
-        to_screen = display_map(tags)
-        if pixels.has_alpha and (blended := self._blended(frame, tags, to_screen)) is not None:
-            frame, pixels, to_screen = blended, pixel_kind("rgb24"), None
-        deep = to_screen is not None
-        scaled = self._scaled(frame, tags if pixels.is_yuv else None, width, height, "rgb48le" if deep else "rgb24")
-        if pixels.is_grey and frame.color_range == ColorRange.MPEG:
-            scaled = to_full_range(scaled)  # FFmpeg takes all greys for full-range ones
-        return scaled if to_screen is None else to_screen(scaled)
+        how = conversion(frame.format.name, frame.width, frame.height, ColourTags.of(frame), self._tags)
+        if how.is_deep:
+            refuse_dolby_vision_5(frame)
+        if how.has_alpha and (blended := self._blended(frame, how)) is not None:
+            return self._scaled(blended, width, height, "rgb24")
+        if how.to_screen is not None:
+            return how.to_screen(self._read(frame, how, width, height, "rgb48le"))
+        return self._read(frame, how, width, height, "rgb24")
 
-    def _blended(self, frame: av.VideoFrame, tags: ColourTags, to_screen: DisplayMap | None) -> av.VideoFrame | None:
-        """Return the frame over the background, in RGB, before scaling mixes in colours of what is invisible."""
-        yuv_tags = tags if pixel_kind(frame.format.name).is_yuv else None
-        layer = self._scaled(frame, yuv_tags, frame.width, frame.height, "rgba")
+    def _blended(self, frame: av.VideoFrame, how: Conversion) -> av.VideoFrame | None:
+        """Return the frame over the background, before scaling mixes in colours of what is invisible.
+
+        None where all of it is opaque.
+        """
+        layer = self._read(frame, how, frame.width, frame.height, "rgba")
         alpha = layer[..., 3]
-        if alpha.min() == 255:
+        if alpha.min() == _OPAQUE:
             return None
-        if to_screen is None:
-            rgb = layer[..., :3]
-        else:
-            rgb = to_screen(self._scaled(frame, yuv_tags, frame.width, frame.height, "rgb48le"))
+        rgb = layer[..., :3]
+        if how.to_screen is not None:
+            rgb = how.to_screen(self._read(frame, how, frame.width, frame.height, "rgb48le"))
         return av.VideoFrame.from_ndarray(over_background(rgb, alpha), format="rgb24")
 
+    def _read(self, frame: av.VideoFrame, how: Conversion, width: int, height: int, form: str) -> np.ndarray:
+        picture = self._scaled(frame, width, height, form, matrix=how.matrix)
+        if how.is_grey and frame.color_range == ColorRange.MPEG:
+            return to_full_range(picture)  # FFmpeg takes all greys for full-range ones
+        return picture
+
     def _scaled(
-        self, frame: av.VideoFrame, yuv_tags: ColourTags | None, width: int, height: int, form: str
+        self, frame: av.VideoFrame, width: int, height: int, form: str, *, matrix: Colorspace | None = None
     ) -> np.ndarray:
-        matrix = None if yuv_tags is None else yuv_matrix(yuv_tags, frame.width, frame.height)
         scaled = self._scaler.reformat(
             frame, width=width, height=height, format=form, src_colorspace=matrix, interpolation="AREA", threads=1
         )

@@ -40,7 +40,6 @@ def read_frames(
     from framegate.media.decoding.packets import Deadline
     from framegate.media.decoding.readers import READERS
     from framegate.media.decoding.source import open_media, require_decoder
-    from framegate.media.pictures.colour_coding import ColourTags
     from framegate.media.pictures.picture import FramePainter
 
     deadline = Deadline(timeout)
@@ -50,7 +49,7 @@ def read_frames(
                 raise MediaError(f"{path}: no video in it")
             stream = container.streams.video[0]
             require_decoder(stream)
-            painter = FramePainter(tags=ColourTags.of(stream.codec_context))
+            painter = FramePainter.of_stream(stream)
             reader = READERS[mode](container, stream, deadline=deadline)
             frames = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
             if reader.damage and not frames:

@@ -24,7 +24,6 @@ from framegate.media.decoding.source import ffmpeg_words, open_media, require_de
 from framegate.media.errors import MediaError
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
-from framegate.media.pictures.colour_coding import ColourTags
 from framegate.media.pictures.picture import FramePainter, encode_jpeg
 from framegate.media.store.part import PartWriter
 
@@ -120,11 +119,7 @@ class _ClipExtraction:
             self._duration = max(0.0, (end if end < inf else stated or 0.0) - self._start)
 
     def _painter(self, stream: av.VideoStream) -> FramePainter:
-        return FramePainter(
-            aspect=float(stream.sample_aspect_ratio or 1),
-            size=self._options.size,
-            tags=ColourTags.of(stream.codec_context),
-        )
+        return FramePainter.of_stream(stream, size=self._options.size)
 
     def _measured_end(self, path: Path, stream: av.VideoStream | av.AudioStream) -> float:
         return measured_end(path, stream.index, self._deadline, max_pixels=self._options.max_pixels)

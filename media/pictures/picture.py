@@ -26,17 +26,36 @@ class FramePainter:
         aspect: width of a pixel over its height; None or 0 where the file does not say.
         size: short side in pixels of what comes out; smaller frames stay as they are. None: the frame as it is coded.
         tags: how the container says colours are coded, for frames that do not say.
+        spare_alpha: take an alpha of zeros alone for an unused byte, and the frame for opaque.
 
     Raises:
         MediaError: on painting, a frame that would have more than `MAX_STORED_PIXELS` pixels, or colours in a coding
             that is not supported.
     """
 
-    def __init__(self, *, aspect: float | None = None, size: int | None = None, tags: ColourTags = UNTAGGED) -> None:
+    def __init__(
+        self,
+        *,
+        aspect: float | None = None,
+        size: int | None = None,
+        tags: ColourTags = UNTAGGED,
+        spare_alpha: bool = False,
+    ) -> None:
         self._aspect = aspect or 1.0
         self._size = size
         self._tags = tags
+        self._spare_alpha = spare_alpha
         self._scaler = VideoReformatter()  # keeps its tables from frame to frame
+
+    @classmethod
+    def of_stream(cls, stream: av.VideoStream, *, size: int | None = None) -> "FramePainter":
+        """Return the painter for a stream, made before its first frame is decoded, by what the container says."""
+        return cls(
+            aspect=float(stream.sample_aspect_ratio or 1),
+            size=size,
+            tags=ColourTags.of(stream.codec_context),
+            spare_alpha=stream.container.format.name == "avi",  # its 32-bit RGB has a byte that many leave at 0
+        )
 
     def paint(self, frame: av.VideoFrame) -> np.ndarray:
         """Return the frame as (H, W, 3) RGB uint8, rotated and mirrored as its display matrix says.
@@ -76,7 +95,7 @@ class FramePainter:
         """
         layer = self._read(frame, how, frame.width, frame.height, "rgba")
         alpha = layer[..., 3]
-        if alpha.min() == _OPAQUE:
+        if alpha.min() == _OPAQUE or (self._spare_alpha and not alpha.any()):
             return None
         rgb = layer[..., :3]
         if how.to_screen is not None:

@@ -8,9 +8,9 @@ import av
 import numpy as np
 import pytest
 
-from framegate.media import read_frames
 from framegate.media.errors import MediaError
 from framegate.media.pictures.picture import FramePainter
+from tests.media.pictures.coded_video import UNSAID, first_picture, write_frame
 
 FFmpeg = Callable[..., bytes]
 
@@ -28,7 +28,8 @@ PATCHES = np.array(
 )
 WIDTH, HEIGHT = 32, 64  # of a patch
 
-LUMA = {"bt709": (0.2126, 0.0722), "smpte170m": (0.299, 0.114), "bt2020nc": (0.2627, 0.0593)}  # of red and blue
+LUMA = {"bt709": (0.2126, 0.0722), "bt601": (0.299, 0.114), "bt2020": (0.2627, 0.0593)}  # of red and blue
+MATRIX = {"bt709": 1, "bt601": 6, "bt2020": 9}
 
 
 def coded(rgb: np.ndarray, matrix: str, *, bits: int, full: bool) -> np.ndarray:
@@ -44,40 +45,30 @@ def coded(rgb: np.ndarray, matrix: str, *, bits: int, full: bool) -> np.ndarray:
     return np.clip(np.round(values), 0, top).astype("<u2" if bits > 8 else np.uint8)
 
 
-def in_patches(values: np.ndarray, *, width: int = WIDTH, height: int = HEIGHT) -> np.ndarray:
-    return np.repeat(np.repeat(values[None], width, axis=1), height, axis=0)
-
-
-def write(ffmpeg: FFmpeg, path: Path, raw: bytes, size: tuple[int, int], pixels: str, *words: str) -> Path:
-    source = path.with_suffix(".raw")
-    source.write_bytes(raw)
-    layout = ("-f", "rawvideo", "-pix_fmt", pixels, "-s", f"{size[0]}x{size[1]}", "-r", "5", "-i", source)
-    ffmpeg("-y", *layout, *words, path)
-    return path
+def in_patches(values: np.ndarray, *, height: int = HEIGHT) -> np.ndarray:
+    return np.repeat(np.repeat(values[None], WIDTH, axis=1), height, axis=0)
 
 
 def write_yuv(
-    ffmpeg: FFmpeg, path: Path, rgb: np.ndarray, matrix: str, pixels: str, *words: str, full: bool = False, **size: int
+    path: Path,
+    rgb: np.ndarray,
+    matrix: str,
+    pixels: str,
+    *,
+    tags: tuple[int, int, int],
+    height: int = HEIGHT,
+    full: bool | None = False,
 ) -> Path:
     bits = int(digits) if (digits := pixels.partition("p")[2].removesuffix("le")) else 8
-    planes = [in_patches(plane, **size) for plane in coded(rgb, matrix, bits=bits, full=full)]
-    steps = {"yuv420": (2, 2), "yuv422": (1, 2), "yuv444": (1, 1)}[pixels[:6]]
-    raw = planes[0].tobytes() + b"".join(plane[:: steps[0], :: steps[1]].tobytes() for plane in planes[1:])
-    return write(ffmpeg, path, raw, planes[0].shape[::-1], pixels, "-c:v", "ffv1", *words)
-
-
-def first(path: Path, size: int | None = None) -> np.ndarray:
-    if size is None:
-        return read_frames(path, [0.0])[0][1]
-    with av.open(str(path)) as container:
-        stream = container.streams.video[0]
-        painter = FramePainter.of_stream(stream, size=size)
-        return painter.paint(next(container.decode(stream)))
+    planes = [in_patches(plane, height=height) for plane in coded(rgb, matrix, bits=bits, full=bool(full))]
+    down, across = {"yuv420": (2, 2), "yuv422": (1, 2), "yuv444": (1, 1)}[pixels[:6]]
+    planes[1:] = [np.ascontiguousarray(plane[::down, ::across]) for plane in planes[1:]]
+    return write_frame(path, planes, pixels, tags=tags, full=full)
 
 
 def seen(path: Path, size: int | None = None) -> np.ndarray:
     """The colours in the middle of the eight patches."""
-    picture = first(path, size)
+    picture = first_picture(path, size)
     width = picture.shape[1] / len(PATCHES)
     return picture[picture.shape[0] // 2, [int((number + 0.5) * width) for number in range(len(PATCHES))]].astype(int)
 
@@ -106,56 +97,50 @@ def hlg(scene: np.ndarray) -> np.ndarray:
         ("bt709", False, "yuv420p"),
         ("bt709", True, "yuv444p"),
         ("bt709", False, "yuv422p10le"),
-        ("smpte170m", False, "yuv420p"),
-        ("smpte170m", True, "yuv420p"),
-        ("smpte170m", False, "yuv444p12le"),
-        ("bt2020nc", False, "yuv420p10le"),
-        ("bt2020nc", True, "yuv420p"),
+        ("bt601", False, "yuv420p"),
+        ("bt601", True, "yuv420p"),
+        ("bt601", False, "yuv444p12le"),
+        ("bt2020", False, "yuv420p10le"),
+        ("bt2020", True, "yuv420p"),
     ],
 )
 def test_colours_come_back_for_each_matrix_range_and_depth(
-    ffmpeg: FFmpeg, tmp_path: Path, matrix: str, full: bool, pixels: str
+    tmp_path: Path, matrix: str, full: bool, pixels: str
 ) -> None:
-    tags = ("-colorspace", matrix, "-color_range", "pc" if full else "tv", "-color_primaries", "bt709")
-    path = write_yuv(ffmpeg, tmp_path / "a.mkv", PATCHES / 255, matrix, pixels, *tags, full=full)
+    path = write_yuv(tmp_path / "a.mkv", PATCHES / 255, matrix, pixels, tags=(MATRIX[matrix], 1, UNSAID), full=full)
     assert np.abs(seen(path) - PATCHES).max() <= 4
     assert np.abs(seen(path, 32) - PATCHES).max() <= 5
 
 
-@pytest.mark.parametrize(("height", "matrix"), [(64, "smpte170m"), (576, "smpte170m"), (720, "bt709")])
-def test_without_a_tag_large_pictures_are_bt709_and_small_ones_bt601(
-    ffmpeg: FFmpeg, tmp_path: Path, height: int, matrix: str
-) -> None:
-    path = write_yuv(ffmpeg, tmp_path / "a.mkv", PATCHES / 255, matrix, "yuv420p", height=height)
+@pytest.mark.parametrize(("height", "matrix"), [(64, "bt601"), (576, "bt601"), (720, "bt709")])
+def test_without_a_tag_large_pictures_are_bt709_and_small_ones_bt601(tmp_path: Path, height: int, matrix: str) -> None:
+    tags = (UNSAID, UNSAID, UNSAID)
+    path = write_yuv(tmp_path / "a.mkv", PATCHES / 255, matrix, "yuv420p", tags=tags, full=None, height=height)
     assert np.abs(seen(path) - PATCHES).max() <= 4
 
 
-def test_a_large_jpeg_without_a_tag_is_bt601(ffmpeg: FFmpeg, tmp_path: Path) -> None:
+def test_a_large_jpeg_without_a_tag_is_bt601(tmp_path: Path) -> None:
     picture = in_patches(PATCHES.astype(np.uint8), height=720)
-    path = write(ffmpeg, tmp_path / "a.mkv", picture.tobytes(), (256, 720), "rgb24", "-c:v", "mjpeg", "-q:v", "1")
-    assert np.abs(seen(path) - PATCHES).max() <= 4
+    path = write_frame(tmp_path / "a.mkv", [picture], "rgb24", codec="mjpeg", coded_as="yuvj444p")
+    assert np.abs(seen(path) - PATCHES).max() <= 6
 
 
 @pytest.mark.parametrize(("pixels", "top"), [("gray", 255), ("gray10le", 1023), ("gray16le", 65535)])
 @pytest.mark.parametrize("full", [True, False])
-def test_greys_have_the_range_that_their_tag_says(
-    ffmpeg: FFmpeg, tmp_path: Path, pixels: str, top: int, full: bool
-) -> None:
+def test_greys_have_the_range_that_their_tag_says(tmp_path: Path, pixels: str, top: int, full: bool) -> None:
     greys = np.array([0, 30, 64, 100, 128, 190, 230, 255])
-    share = greys / 255 if full else (16 + greys / 255 * 219) / 255 * 255 * (top + 1) / 256 / top
-    values = in_patches(np.round(share * top).astype("<u2" if top > 255 else np.uint8))
-    tags = ("-color_range", "pc" if full else "tv", "-c:v", "ffv1")
-    path = write(ffmpeg, tmp_path / "a.mkv", values.tobytes(), (256, HEIGHT), pixels, *tags)
+    numbers = greys / 255 * top if full else (16 + greys / 255 * 219) * (top + 1) / 256
+    values = in_patches(np.round(numbers).astype("<u2" if top > 255 else np.uint8))
+    path = write_frame(tmp_path / "a.mkv", [values], pixels, full=full)
     assert np.abs(seen(path) - greys[:, None]).max() <= 2
 
 
 @pytest.mark.parametrize(
     ("pixels", "codec"), [("gbrp10le", "ffv1"), ("gbrp12le", "ffv1"), ("rgb48be", "png"), ("bgr0", "ffv1")]
 )
-def test_rgb_of_any_depth_comes_back(ffmpeg: FFmpeg, tmp_path: Path, pixels: str, codec: str) -> None:
-    picture = in_patches(PATCHES.astype(np.uint8))
-    words = ("-pix_fmt", pixels, "-c:v", codec)
-    path = write(ffmpeg, tmp_path / "a.mkv", picture.tobytes(), (256, HEIGHT), "rgb24", *words)
+def test_rgb_of_any_depth_comes_back(tmp_path: Path, pixels: str, codec: str) -> None:
+    picture, name = in_patches(PATCHES.astype(np.uint8)), "a.mov" if codec == "png" else "a.mkv"
+    path = write_frame(tmp_path / name, [picture], "rgb24", codec=codec, coded_as=pixels)
     assert np.abs(seen(path) - PATCHES).max() <= 1
 
 
@@ -183,61 +168,62 @@ DIM = np.array(
 )  # below what is rolled off
 
 
-def write_hdr(ffmpeg: FFmpeg, path: Path, signal: np.ndarray, transfer: str, *words: str) -> Path:
-    tags = ("-colorspace", "bt2020nc", "-color_primaries", "bt2020", "-color_trc", transfer, "-color_range", "tv")
-    return write_yuv(ffmpeg, path, signal, "bt2020nc", "yuv444p12le", *tags, *words)
+PQ, HLG = 16, 18
+
+
+def write_hdr(path: Path, signal: np.ndarray, transfer: int) -> Path:
+    return write_yuv(path, signal, "bt2020", "yuv444p12le", tags=(9, 9, transfer))
 
 
 def pq_of(colours: np.ndarray) -> np.ndarray:
     return pq(203 * linear(colours) @ TO_2020.T)
 
 
-def test_hdr_shows_what_sdr_can_show_as_sdr_does(ffmpeg: FFmpeg, tmp_path: Path) -> None:
-    path = write_hdr(ffmpeg, tmp_path / "pq.mkv", pq_of(DIM), "smpte2084")
+def test_hdr_shows_what_sdr_can_show_as_sdr_does(tmp_path: Path) -> None:
+    path = write_hdr(tmp_path / "pq.mkv", pq_of(DIM), PQ)
     assert np.abs(seen(path) - DIM).max() <= 3
     assert np.abs(seen(path, 32) - DIM).max() <= 4
     light = 203 / 1000 * linear(DIM) @ TO_2020.T
     luminance = light @ [0.2627, 0.6780, 0.0593]
     scene = light * np.maximum(luminance, 1e-9)[:, None] ** (1 / 1.2 - 1)
-    path = write_hdr(ffmpeg, tmp_path / "hlg.mkv", hlg(scene), "arib-std-b67")
+    path = write_hdr(tmp_path / "hlg.mkv", hlg(scene), HLG)
     assert np.abs(seen(path) - DIM).max() <= 3
 
 
-def test_reference_white_is_nearly_white_and_highlights_are_rolled_off_in_grey(ffmpeg: FFmpeg, tmp_path: Path) -> None:
+def test_reference_white_is_nearly_white_and_highlights_are_rolled_off_in_grey(tmp_path: Path) -> None:
     lights = np.array([0, 1, 50, 203, 400, 1000, 3000, 10_000])
-    shown = seen(write_hdr(ffmpeg, tmp_path / "pq.mkv", np.repeat(pq(lights)[:, None], 3, axis=1), "smpte2084"))
+    shown = seen(write_hdr(tmp_path / "pq.mkv", np.repeat(pq(lights)[:, None], 3, axis=1), PQ))
     assert np.ptp(shown, axis=1).max() <= 1
     assert (np.diff(shown[:, 0]) > 0).all()
     assert 225 <= shown[3, 0] <= 240
     assert shown[0, 0] == 0
     assert shown[-1, 0] >= 254
     signal = np.repeat(np.array([0, 0.2, 0.4, 0.6, 0.75, 0.85, 0.95, 1.0])[:, None], 3, axis=1)
-    shown = seen(write_hdr(ffmpeg, tmp_path / "hlg.mkv", signal, "arib-std-b67"))
+    shown = seen(write_hdr(tmp_path / "hlg.mkv", signal, HLG))
     assert np.ptp(shown, axis=1).max() <= 1
     assert (np.diff(shown[:, 0]) > 0).all()
     assert 225 <= shown[4, 0] <= 240  # 75% is reference white
 
 
-def test_bright_and_vivid_colours_keep_their_hue(ffmpeg: FFmpeg, tmp_path: Path) -> None:
+def test_bright_and_vivid_colours_keep_their_hue(tmp_path: Path) -> None:
     bright = np.array([[9, 3, 1], [3, 9, 1], [1, 3, 9], [9, 9, 1], [1, 9, 9], [9, 1, 9], [5, 4, 4], [2, 1, 4]]) * 100.0
-    shown = linear(seen(write_hdr(ffmpeg, tmp_path / "a.mkv", pq(bright @ TO_2020.T), "smpte2084")))
+    shown = linear(seen(write_hdr(tmp_path / "a.mkv", pq(bright @ TO_2020.T), PQ)))
     towards = bright - bright.min(axis=1, keepdims=True)
     kept = shown - shown.min(axis=1, keepdims=True)
     cosine = (towards * kept).sum(axis=1) / np.linalg.norm(towards, axis=1) / np.linalg.norm(kept, axis=1)
     assert cosine.min() > 0.995
     pure = np.vstack([np.eye(3), 1 - np.eye(3), [[1, 1, 1], [0, 0, 0]]]) * 203  # outside of BT.709's gamut
-    vivid = seen(write_hdr(ffmpeg, tmp_path / "b.mkv", pq(pure), "smpte2084"))
+    vivid = seen(write_hdr(tmp_path / "b.mkv", pq(pure), PQ))
     assert (vivid[:3].argmax(axis=1) == [0, 1, 2]).all()
     assert (vivid[3:6].argmin(axis=1) == [0, 1, 2]).all()
 
 
 @pytest.mark.parametrize("tagged", [True, False])
-def test_wide_gamuts_without_hdr_show_the_colours_of_bt709(ffmpeg: FFmpeg, tmp_path: Path, tagged: bool) -> None:
+def test_wide_gamuts_without_hdr_show_the_colours_of_bt709(tmp_path: Path, tagged: bool) -> None:
     share = linear(DIM) @ TO_2020.T
     signal = np.where(share <= 0.0031308, share * 12.92, 1.055 * share ** (1 / 2.4) - 0.055)
-    tags = ("-colorspace", "bt2020nc", "-color_range", "tv")
-    primaries = ("-color_primaries", "bt2020", "-color_trc", "bt2020-10") if tagged else ()
-    path = write_yuv(ffmpeg, tmp_path / "a.mkv", signal, "bt2020nc", "yuv444p10le", *tags, *primaries)
+    tags = (9, 9, 14) if tagged else (9, UNSAID, UNSAID)
+    path = write_yuv(tmp_path / "a.mkv", signal, "bt2020", "yuv444p10le", tags=tags)
     assert np.abs(seen(path) - DIM).max() <= 4
 
 
@@ -247,12 +233,12 @@ def test_what_the_container_says_holds_for_frames_that_do_not_say(ffmpeg: FFmpeg
     ffmpeg(*grey, "-c:v", "libx265", "-x265-params", coding, tmp_path / "both.mp4")
     unsaid = "hevc_metadata=colour_primaries=2:transfer_characteristics=2:matrix_coefficients=2"
     ffmpeg("-i", tmp_path / "both.mp4", "-c", "copy", "-bsf:v", unsaid, tmp_path / "container.mp4")
-    assert first(tmp_path / "both.mp4").mean() > 190
-    assert np.array_equal(first(tmp_path / "both.mp4"), first(tmp_path / "container.mp4"))
+    assert first_picture(tmp_path / "both.mp4").mean() > 190
+    assert np.array_equal(first_picture(tmp_path / "both.mp4"), first_picture(tmp_path / "container.mp4"))
 
 
-def test_hdr_keeps_its_pixel_aspect_and_its_turn(ffmpeg: FFmpeg, tmp_path: Path) -> None:
-    path = write_hdr(ffmpeg, tmp_path / "a.mkv", pq_of(DIM), "smpte2084")
+def test_hdr_keeps_its_pixel_aspect_and_its_turn(tmp_path: Path) -> None:
+    path = write_hdr(tmp_path / "a.mkv", pq_of(DIM), PQ)
     with av.open(str(path)) as container:
         frame = next(container.decode(video=0))
         assert FramePainter(aspect=2.0, size=32).paint(frame).shape == (32, 256, 3)
@@ -261,11 +247,10 @@ def test_hdr_keeps_its_pixel_aspect_and_its_turn(ffmpeg: FFmpeg, tmp_path: Path)
 # -- colours that nobody should guess --------------------------------------------------------------------------------
 
 
-def test_a_matrix_that_ffmpegs_scaler_does_not_know_is_named(ffmpeg: FFmpeg, tmp_path: Path) -> None:
-    tags = ("-colorspace", "ictcp", "-color_primaries", "bt2020", "-color_trc", "smpte2084")
-    path = write_yuv(ffmpeg, tmp_path / "a.mkv", PATCHES / 255, "bt709", "yuv420p10le", *tags)
+def test_a_matrix_that_ffmpegs_scaler_does_not_know_is_named(tmp_path: Path) -> None:
+    path = write_yuv(tmp_path / "a.mkv", PATCHES / 255, "bt709", "yuv420p10le", tags=(14, 9, PQ))
     with pytest.raises(MediaError, match="ICtCp"):
-        first(path)
+        first_picture(path)
 
 
 class _Bits:
@@ -312,5 +297,5 @@ def test_dolby_vision_profile_5_is_named_and_profile_8_is_read_as_hdr10(ffmpeg: 
     (tmp_path / "five.hevc").write_bytes(plain + dolby_vision_rpu(profile=0, full_range=True))
     (tmp_path / "eight.hevc").write_bytes(plain + dolby_vision_rpu(profile=1, full_range=False))
     with pytest.raises(MediaError, match="Dolby Vision profile 5"):
-        first(tmp_path / "five.hevc")
-    assert np.array_equal(first(tmp_path / "eight.hevc"), first(tmp_path / "plain.hevc"))
+        first_picture(tmp_path / "five.hevc")
+    assert np.array_equal(first_picture(tmp_path / "eight.hevc"), first_picture(tmp_path / "plain.hevc"))

@@ -44,6 +44,7 @@ _MATRICES = {
     9: Colorspace.BT2020,
     10: Colorspace.BT2020,  # constant luminance: read as the usual kind, which is near
 }
+_BT601 = 5
 _UNREADABLE = {8: "YCgCo", 11: "Y'D'zD'x", 14: "ICtCp", 15: "IPT", 16: "YCgCo-R", 17: "YCgCo-R"}
 _BT2020_MATRICES = frozenset([9, 10])
 _BT2020_TRANSFERS = frozenset([Transfer.PQ, Transfer.HLG, Transfer.BT2020_10, Transfer.BT2020_12])
@@ -58,9 +59,16 @@ class ColourTags(NamedTuple):
     transfer: int = UNKNOWN
 
     @classmethod
-    def of(cls, tagged: "av.VideoFrame | av.VideoCodecContext") -> "ColourTags":
-        """Return the tags of a frame, or those of a stream's container, before its first frame is decoded."""
-        return cls(tagged.colorspace, tagged.color_primaries, tagged.color_trc)
+    def of(cls, frame: av.VideoFrame) -> "ColourTags":
+        """Return the tags of a frame."""
+        return cls(frame.colorspace, frame.color_primaries, frame.color_trc)
+
+    @classmethod
+    def of_stream(cls, stream: av.VideoStream) -> "ColourTags":
+        """Return the tags in a stream's container, before its first frame is decoded: that overwrites them."""
+        context = stream.codec_context
+        matrix = _BT601 if context.name == "vp8" else context.colorspace  # VP8 has no other
+        return cls(matrix, context.color_primaries, context.color_trc)
 
     def or_else(self, other: "ColourTags") -> "ColourTags":
         """Return these tags, and those of ``other`` where these do not say."""

@@ -53,7 +53,7 @@ class FramePainter:
         return cls(
             aspect=float(stream.sample_aspect_ratio or 1),
             size=size,
-            tags=ColourTags.of(stream.codec_context),
+            tags=ColourTags.of_stream(stream),
             spare_alpha=stream.container.format.name == "avi",  # its 32-bit RGB has a byte that many leave at 0
         )
 

@@ -106,7 +106,8 @@ def yuv_matrix(tags: ColourTags, width: int, height: int) -> Colorspace:
 
 def to_full_range(picture: np.ndarray) -> np.ndarray:
     """Return ``picture`` (uint8 or uint16) with its black, 16/255, at 0, and its white, 235/255, at the highest."""
-    return _full_range_table(picture.dtype)[picture]
+    stretched: np.ndarray = _full_range_table(picture.dtype)[picture]
+    return stretched
 
 
 @cache

@@ -14,10 +14,11 @@ from functools import cache
 import cv2
 import numpy as np
 
-from framegate.media.pictures.colour_coding import ColourTags, Primaries, Transfer
+from framegate.media.pictures.colour_coding import UNKNOWN, ColourTags, Primaries, Transfer
 
 _REFERENCE_WHITE = 203.0  # cd/m²
 _PQ_PEAK, _HLG_PEAK = 10_000.0, 1000.0
+_PEAK: dict[int, float] = {Transfer.PQ: _PQ_PEAK, Transfer.HLG: _HLG_PEAK}
 _KNEE = 0.6  # of reference white, which itself then comes out at 0.8: 231 of 255
 _STRIP_PIXELS = 1 << 15  # worked on at a time: what lies between the steps stays in the processor's cache
 _LEVELS = 1 << 16
@@ -44,7 +45,7 @@ class DisplayMap:
 
     def __init__(self, transfer: int, primaries: int) -> None:
         self._is_hlg = transfer == Transfer.HLG
-        self._peak = {Transfer.PQ: _PQ_PEAK, Transfer.HLG: _HLG_PEAK}.get(transfer, 0.0) / _REFERENCE_WHITE
+        self._peak = _PEAK.get(transfer, 0.0) / _REFERENCE_WHITE
         self._light = _light(transfer).astype(np.float32)
         to_709 = np.array(_TO_709.get(primaries, np.eye(3)))
         self._matrix = np.vstack([to_709, _LUMINANCE_709 @ to_709]).astype(np.float32)
@@ -69,22 +70,25 @@ class DisplayMap:
         if self._peak:
             gain = _gain(luminance + (most - luminance) * kept, self._peak)
         else:
-            gain = np.float32(1)
+            gain = np.ones_like(luminance)
             kept = np.minimum(kept, (1 - luminance) / np.maximum(most - luminance, _DARK))
         rgb -= luminance
         rgb *= kept * gain
         rgb += luminance * gain
         levels = np.clip(rgb * (_LEVELS - 1) + 0.5, 0, _LEVELS - 1).astype(np.uint16)
         codes = cv2.LUT(levels, self._code)
-        return cv2.merge([plane.reshape(picture.shape[:2]) for plane in codes])
+        shown: np.ndarray = cv2.merge([plane.reshape(picture.shape[:2]) for plane in codes])
+        return shown
 
 
-@cache
 def display_map(tags: ColourTags) -> DisplayMap | None:
     """Return what makes pictures with these tags visible; None where they are to be shown as they are coded."""
-    if tags.transfer not in _NEVER_PLAIN and tags.likely_primaries not in _TO_709:
-        return None
-    return DisplayMap(tags.transfer, tags.likely_primaries)
+    transfer = tags.transfer if tags.transfer in _NEVER_PLAIN else UNKNOWN
+    primaries = tags.likely_primaries if tags.likely_primaries in _TO_709 else Primaries.BT709
+    return None if (transfer, primaries) == (UNKNOWN, Primaries.BT709) else _shared_map(transfer, primaries)
+
+
+_shared_map = cache(DisplayMap)  # of few kinds, however many tags a file makes up
 
 
 def _gain(most: np.ndarray, peak: float) -> np.ndarray:

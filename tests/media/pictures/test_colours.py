@@ -79,6 +79,7 @@ def linear(colours: np.ndarray) -> np.ndarray:
 
 
 TO_2020 = np.array([[0.6274, 0.3293, 0.0433], [0.0691, 0.9195, 0.0114], [0.0164, 0.0880, 0.8956]])  # BT.2087
+TO_P3 = np.array([[0.8225, 0.1774, 0.0], [0.0332, 0.9669, 0.0], [0.0171, 0.0724, 0.9108]])
 
 
 def pq(light: np.ndarray) -> np.ndarray:
@@ -218,12 +219,21 @@ def test_bright_and_vivid_colours_keep_their_hue(tmp_path: Path) -> None:
     assert (vivid[3:6].argmin(axis=1) == [0, 1, 2]).all()
 
 
-@pytest.mark.parametrize("tagged", [True, False])
-def test_wide_gamuts_without_hdr_show_the_colours_of_bt709(tmp_path: Path, tagged: bool) -> None:
-    share = linear(DIM) @ TO_2020.T
+@pytest.mark.parametrize(
+    ("gamut", "tags"),
+    [
+        (TO_2020, (9, 9, 14)),
+        (TO_2020, (9, UNSAID, UNSAID)),
+        (TO_P3, (1, 12, 13)),
+    ],
+)
+def test_wide_gamuts_without_hdr_show_the_colours_of_bt709(
+    tmp_path: Path, gamut: np.ndarray, tags: tuple[int, int, int]
+) -> None:
+    share = linear(DIM) @ gamut.T
     signal = np.where(share <= 0.0031308, share * 12.92, 1.055 * share ** (1 / 2.4) - 0.055)
-    tags = (9, 9, 14) if tagged else (9, UNSAID, UNSAID)
-    path = write_yuv(tmp_path / "a.mkv", signal, "bt2020", "yuv444p10le", tags=tags)
+    matrix = "bt2020" if tags[0] == 9 else "bt709"
+    path = write_yuv(tmp_path / "a.mkv", signal, matrix, "yuv444p10le", tags=tags)
     assert np.abs(seen(path) - DIM).max() <= 4
 
 

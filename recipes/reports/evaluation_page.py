@@ -53,7 +53,7 @@ def write_evaluation_page(
     if comparison is not None:
         number_of = {int(row): number for number, row in enumerate(outputs.rows)}
         for name, rows_of in (("corrects", comparison.corrected), ("spoils", comparison.spoilt)):
-            page.heading([f"{len(rows_of)} clips that this classifier {name}, against ", Name(against)])
+            page.heading(f"{len(rows_of)} clips that this classifier {name}, against {against}")
             shown = [number_of[int(row)] for row in rows_of[:_CHANGED]]
             page.clips(clip_cards(model, clips, outputs, numbers=shown))
             if len(rows_of) > _CHANGED:

@@ -13,7 +13,7 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
 from framegate.recipes.finetuning.clips import StoreClips, spaced_frames
 from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
-from framegate.recipes.reports.page import ClipCard, Name, Page, Words, drawn_name, label_room, path_words, strip_of
+from framegate.recipes.reports.page import ClipCard, Name, Page, Words, drawn_name, path_words, strip_of
 from framegate.recipes.training.run_folder import RunFolder
 
 _DRAWN = 60  # classes in a figure: more are not read, and a matrix of thousands does not fit into memory
@@ -85,8 +85,7 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy, le
         range(len(names)), names, rotation=90, ha="right", va="center", rotation_mode="anchor", parse_math=False
     )
     axes.set_yticks(range(len(names)), names, parse_math=False)
-    axes.set_xlabel("predicted", labelpad=4 + label_room(names))
-    axes.set_ylabel("true", labelpad=4 + label_room(names))
+    axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(image, shrink=0.6)
     return figure
 
@@ -106,7 +105,6 @@ def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> 
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="reliability")
-    axes.set_ylabel("true", labelpad=4 + label_room(names))
     axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
     return figure
 

@@ -177,18 +177,6 @@ def drawn_name(name: str, *, max_cells: int = 40) -> str:
     return f"\u2068{shown}\u2069" if turned else shown  # isolated from the direction of the figure
 
 
-def label_room(names: Sequence[str]) -> float:
-    """Return how many points ``names`` need as labels beyond what matplotlib measures with its own font.
-
-    That font has no wide characters: each is measured as a box of 0.6 em, and drawn 1 em wide or a little wider.
-    """
-
-    def widest(wide: float, narrow: float = 0.3) -> float:  # em; the narrowest letters, for what is measured rightly
-        return max((sum(wide if cell_len(letter) == 2 else narrow for letter in name) for name in names), default=0)
-
-    return (widest(1.1) - widest(0.6)) * float(matplotlib.rcParams["font.size"])
-
-
 def _with_few_marks(text: str, *, max_marks: int = 8) -> str:
     """Return ``text`` with at most ``max_marks`` accents a character: a tower of them covers what stands beside it."""
     kept, marks = [], 0
@@ -232,11 +220,17 @@ def _png(rgb: np.ndarray) -> bytes:
 
 def _svg(figure: Figure) -> bytes:
     words = " ".join(text.get_text() for text in figure.findobj(Text))
-    settings = {"svg.fonttype": "none", "svg.hashsalt": "framegate"}  # text, not outlines; equal figures, equal bytes
-    settings["font.sans-serif"] = ["DejaVu Sans", *font_families(words)]
     buffer = io.BytesIO()
-    with matplotlib.rc_context(settings), warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # from the font that only measures
+    settings = matplotlib.rc_context(
+        {
+            "svg.fonttype": "none",  # text, not outlines
+            "svg.hashsalt": "framegate",  # equal figures, equal bytes
+            "font.sans-serif": ["DejaVu Sans", *font_families(words)],
+            "font.enable_last_resort": True,  # as wide as the characters that the browser will draw
+        }
+    )
+    with settings, warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Glyph .* missing from")  # it only measures them
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
     return buffer.getvalue()
 

@@ -12,7 +12,7 @@ import pytest
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
 from framegate.recipes.reports.finetune_report import confusion_matrix
 from framegate.recipes.reports.fonts import missing_scripts
-from framegate.recipes.reports.page import Name, Page
+from framegate.recipes.reports.page import ClipCard, Name, Page
 from tests.docs.browser import Browser
 from tests.recipes.reports.named_pages import WRITERS, Named, named
 
@@ -178,3 +178,16 @@ def test_long_chinese_breaks_and_japanese_has_its_own_forms(browser: Browser, tm
     chinese, japanese = (f'getComputedStyle(document.querySelectorAll("p")[{at}]).fontFamily' for at in (0, 1))
     pictures = {ask(browser, f'drawn("24px " + {fonts}, "直")') for fonts in (chinese, japanese)}
     assert len(pictures) == 2
+
+
+def test_a_tower_of_accents_covers_nothing_beside_its_own_line(browser: Browser, tmp_path: Path) -> None:
+    shown = []
+    for name in ("e", "e" + "\u0301\u0327" * 150):
+        page = Page("title")
+        page.table(["above"], [["1"], [Name(name)], ["2"]])
+        page.clips([ClipCard(None, ["above", Name(name), "below"], verdict="news", right=True)])
+        page.write(tmp_path / "page.html")
+        browser.open(tmp_path / "page.html", width=NARROW)
+        parts = ("tr:nth-child(1) td", "tr:nth-child(3) td", ".clip div:nth-child(2)", ".clip div:nth-child(5)")
+        shown += [browser.screenshot(part) for part in parts]
+    assert shown[:4] == shown[4:]

@@ -1,0 +1,105 @@
+"""The cells of a workbook's first sheet (.xlsx), read with its formulas' last values."""
+
+import itertools
+import logging
+import re
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from framegate.media.manifest.tables.cells import MAX_COLUMNS
+from framegate.media.manifest.tables.column_names import ColumnNames
+from framegate.media.manifest.tables.grid import grid_table
+from framegate.media.manifest.tables.table import Table, TableError, TableLimits, Unreadable
+from framegate.media.visible import quoted
+
+_LOG = logging.getLogger(__name__)
+_MAX_ROWS, _MAX_PARTS = 1_048_576, 10_000
+_CHUNK = 1024**2
+_DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
+_FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
+
+
+def workbook_table(path: Path, names: ColumnNames, *, place: str, limits: TableLimits) -> Table:
+    """Return the table of a workbook's first sheet.
+
+    Raises:
+        TableError: it is no such file, larger than ``limits``, or means harm.
+    """
+    formulas = _check_parts(path, place, limits)
+    return grid_table(_cells(path, place=place, formulas=formulas), names, place=place)
+
+
+def _check_parts(path: Path, place: str, limits: TableLimits) -> bool:
+    """Refuse a zip or an entity bomb; tell whether a sheet holds formulas.
+
+    The sizes that an archive states bound what `zipfile` unpacks. A workbook's XML declares no entities: who does,
+    means to fill the memory with them.
+    """
+    formulas = False
+    try:
+        with zipfile.ZipFile(path) as archive:
+            parts = archive.infolist()
+            if len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > limits.max_bytes:
+                raise TableError(place, f"unpacked, {limits.too_large}")
+            for part in parts:
+                if not part.filename.lower().endswith((".xml", ".rels")):
+                    continue
+                with archive.open(part) as file:
+                    tail = b""
+                    while chunk := file.read(_CHUNK):
+                        if b"\0" in chunk or _DECLARATION.search(tail + chunk):
+                            raise TableError(place, f"its part {quoted(part.filename)} is no plain XML: save it anew")
+                        formulas = formulas or _FORMULA.search(tail + chunk) is not None
+                        tail = chunk[-16:]
+    except TableError:
+        raise
+    except Exception as error:  # zipfile raises as many kinds as there are ways to be damaged
+        raise _damaged(place, error) from None
+    return formulas
+
+
+def _cells(path: Path, *, place: str, formulas: bool) -> Iterator[tuple[int, Sequence[object]]]:
+    """Yield the number and the cells of each row; openpyxl's own errors are as many as there are ways to be damaged."""
+    try:
+        sheet = _first_sheet(path, values=True, place=place)
+        told = _rows(_first_sheet(path, values=False, place=place)) if formulas else itertools.repeat(())
+        for number, (cells, written) in enumerate(zip(_rows(sheet), told, strict=False), start=1):
+            if number > _MAX_ROWS:
+                raise TableError(place, f"more than {_MAX_ROWS} rows")
+            yield number, [_value(cell, tell) for cell, tell in itertools.zip_longest(cells, written)]
+    except TableError:
+        raise
+    except Exception as error:
+        raise _damaged(place, error) from None
+
+
+def _first_sheet(path: Path, *, values: bool, place: str) -> Any:
+    from openpyxl import load_workbook
+
+    book = load_workbook(path, read_only=True, data_only=values, keep_links=False)
+    if not book.worksheets:
+        raise TableError(place, "a workbook without a sheet of cells")
+    sheet = book.worksheets[0]
+    if values and len(book.worksheets) > 1:
+        _LOG.warning("%s: only its first sheet %s of %d is read", place, quoted(sheet.title), len(book.worksheets))
+    sheet.reset_dimensions()  # what a file states of its size is often wrong, and then cells are lost
+    return sheet
+
+
+def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
+    return iter(sheet.iter_rows(max_col=MAX_COLUMNS + 1))
+
+
+def _value(cell: Any, written: Any) -> object:
+    if cell.data_type == "e":
+        return Unreadable(f"the error {cell.value}: mend the cell")
+    if cell.value is None and written is not None and written.data_type == "f":
+        return Unreadable("a formula without its value: open and save the workbook in a spreadsheet program")
+    return cell.value
+
+
+def _damaged(place: str, error: Exception) -> TableError:
+    what = f"{type(error).__name__}: {str(error)[:80]}"
+    return TableError(place, f"not a whole .xlsx workbook ({what}): save it again, without a password, or as CSV")

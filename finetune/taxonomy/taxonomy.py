@@ -241,8 +241,8 @@ def _read_nodes(path: Path, *, encoding: str | None) -> tuple[list[Node], list[s
             raise TableError(f"{shown}:1", lacks)
     except TableError as error:
         raise TaxonomyError(error.problems) from None
-    if problems:
-        raise TaxonomyError(problems)
+    if problems or not nodes:
+        raise TaxonomyError(problems or [f"{shown}: the taxonomy is empty: write a row for each category"])
     return nodes, places
 
 

@@ -92,7 +92,7 @@ def read_manifest(
     if reader.problems:
         raise ManifestError(reader.problems)
     if not clips:
-        raise ManifestError([f"{place}: no rows"])
+        raise ManifestError([f"{place}: no rows: write one for each clip below the header"])
     splits = assign_splits([(clip.programme, clip.split) for clip in clips], seed=seed)
     return [replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)]
 

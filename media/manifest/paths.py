@@ -39,6 +39,7 @@ class LocalPaths:
         self._allow_outside = allow_outside
         self._astray: dict[Path, str | None] = {}
         self._spellings: dict[Path, dict[str, str]] = {}
+        self._parents: dict[Path, tuple[Path, bool]] = {}
 
     def find(self, value: str) -> Path:
         """Return the resolved path of ``value``; the file need not exist or be readable.
@@ -58,9 +59,9 @@ class LocalPaths:
         path, status = self._existing(value)
         if status is None and _ADDRESS.match(value.strip()):
             raise PathError(f"is an address, not a local file (nearest: {quoted(_file_part(value))})")
-        resolved = _resolve(path, exists=status is not None)
+        resolved, inside = self._resolved(path, exists=status is not None)
         status = status or _status(resolved)  # ``missing/../x`` is x
-        if not self._allow_outside and not resolved.is_relative_to(self._folder):
+        if not self._allow_outside and not inside:
             raise PathError(
                 f"leads out of the manifest's folder (nearest: {quoted(resolved.name)}; --allow-outside accepts it)"
             )
@@ -75,6 +76,22 @@ class LocalPaths:
             raise PathError("is a device or a pipe, not a file (nearest: a file or a folder of pictures)")
         return resolved
 
+    def _resolved(self, path: Path, *, exists: bool) -> tuple[Path, bool]:
+        """Return the path without links and ``..``, and whether it lies in the manifest's folder.
+
+        Folders are resolved once: that is most of the time which a manifest takes.
+        """
+        if path.name and path.name != "..":
+            parent = path.parent
+            if parent not in self._parents:
+                found = _resolve(parent, exists=_status(parent) is not None)
+                self._parents[parent] = found, found.is_relative_to(self._folder)
+            found, inside = self._parents[parent]
+            if not _is_link(found / path.name):
+                return found / path.name, inside
+        resolved = _resolve(path, exists=exists)
+        return resolved, resolved.is_relative_to(self._folder)
+
     def _existing(self, value: str) -> tuple[Path, os.stat_result | None]:
         """Return the path that ``value`` means, and its status; None if there is no such file."""
         path = self._folder / value
@@ -84,14 +101,14 @@ class LocalPaths:
         path = self._folder / stripped
         if stripped != value and (status := _status(path)) is not None:
             return path, status
-        if not stripped.isascii() and (spelt := self._spelt(path)) is not None:
+        if not stripped.isascii() and (spelt := self._spelt(Path(stripped))) is not None:
             return spelt, _status(spelt)
         return path, None
 
     def _spelt(self, path: Path) -> Path | None:
         """Return the path that is equal to ``path`` in normal form C and exists, or None."""
-        found = Path(path.anchor)
-        for part in path.parts[1:]:
+        found = self._folder / path.anchor
+        for part in path.parts[1:] if path.anchor else path.parts:
             following = found / part
             if part != ".." and _status(following) is None:
                 if part.isascii() or (spelling := self._entries(found).get(_composed(part))) is None:
@@ -165,6 +182,13 @@ def _status(path: Path) -> os.stat_result | None:
         if error.errno == errno.ELOOP:
             raise _circle() from None
         return None
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # no file can have this name
+        return False
 
 
 def is_plain(path: Path) -> bool:

@@ -92,4 +92,4 @@ def _number(value: float | decimal.Decimal) -> str:
         return ""
     if math.isinf(value):
         raise ValueError("a number beyond all bounds")
-    return str(int(value)) if value == int(value) and abs(value) < _MAX_WHOLE else str(value)
+    return str(int(value)) if abs(float(value)) < _MAX_WHOLE and value == int(value) else str(value)

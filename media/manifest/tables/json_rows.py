@@ -10,6 +10,7 @@ from framegate.media.manifest.tables.cells import MAX_COLUMNS, MAX_IN_ROW, texts
 from framegate.media.manifest.tables.column_names import ColumnNames
 from framegate.media.manifest.tables.table import RowProblem, Rows, Table
 
+_EXAMPLE = '{"id": "a", "video": "a.mp4"}'
 _GAP = re.compile(r"[ \t\r\n]*")
 
 
@@ -26,7 +27,7 @@ def _rows(objects: Iterator[tuple[int, object]], names: ColumnNames, columns: di
         if isinstance(row, RowProblem):
             yield line, row
         elif not isinstance(row, dict):
-            yield line, RowProblem('not a JSON object: write {"id": …} for each row')
+            yield line, RowProblem(f"not a JSON object: write one such as {_EXAMPLE} for each row")
         elif len(row) > MAX_COLUMNS:
             yield line, RowProblem(f"{len(row)} columns, more than {MAX_COLUMNS}")
         else:
@@ -84,7 +85,7 @@ def _after_gap(text: str, at: int) -> int:
 
 def _wrong(error: Exception) -> str:
     if isinstance(error, JSONDecodeError):
-        return f"not JSON: {error.msg} at column {error.colno}"
+        return f"not JSON: {error.msg} at column {error.colno}: write an object such as {_EXAMPLE} for each row"
     if isinstance(error, RecursionError):
         return "not a row: lists or objects nested too deep"
     return "not a row: a number too long"  # of thousands of digits

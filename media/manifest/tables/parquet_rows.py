@@ -31,7 +31,9 @@ def parquet_table(path: Path, names: ColumnNames, *, place: str, limits: TableLi
                     except ValueError as problem:
                         yield number, RowProblem(str(problem))
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-            raise TableError(f"{place}:{number + 1}", f"damaged: {str(error)[:100]}: write the file again") from None
+            raise TableError(
+                f"{place}:{number + 1}", f"damaged: {str(error).strip()[:100]}: write the file again"
+            ) from None
 
     try:
         file = parquet.ParquetFile(path)
@@ -39,7 +41,7 @@ def parquet_table(path: Path, names: ColumnNames, *, place: str, limits: TableLi
         size = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
         written = file.schema_arrow.names
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableError(place, f"not a whole Parquet file ({str(error)[:100]}): write it again") from None
+        raise TableError(place, f"not a whole Parquet file ({str(error).strip()[:100]}): write it again") from None
     if size > limits.max_bytes:
         raise TableError(place, limits.too_large)
     if about.num_rows > limits.max_rows:

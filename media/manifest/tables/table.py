@@ -4,14 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 from framegate.media.errors import ProblemsError
-from framegate.media.visible import short_line
+from framegate.media.visible import short_line, visible
 
 
 class TableError(ProblemsError):
     """Raised when a table as a whole cannot be read; each problem is one line of at most 280 characters."""
 
     def __init__(self, place: str, *what: str) -> None:
-        super().__init__([short_line(f"{place}: {each}") for each in what])
+        super().__init__([short_line(visible(f"{place}: {each}")) for each in what])
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,19 +3,19 @@
 import itertools
 import logging
 import re
+import warnings
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-from framegate.media.manifest.tables.cells import MAX_COLUMNS
 from framegate.media.manifest.tables.column_names import ColumnNames
 from framegate.media.manifest.tables.grid import grid_table
 from framegate.media.manifest.tables.table import Table, TableError, TableLimits, Unreadable
 from framegate.media.visible import quoted
 
 _LOG = logging.getLogger(__name__)
-_MAX_ROWS, _MAX_PARTS = 1_048_576, 10_000
+_MAX_ROWS, _MAX_CELLS, _MAX_PARTS = 1_048_576, 20_000_000, 10_000
 _CHUNK = 1024**2
 _DECLARATION = re.compile(rb"<!(?:DOCTYPE|ENTITY)", re.IGNORECASE)
 _FORMULA = re.compile(rb"<(?:\w+:)?f[ />]")
@@ -62,25 +62,36 @@ def _check_parts(path: Path, place: str, limits: TableLimits) -> bool:
 
 def _cells(path: Path, *, place: str, formulas: bool) -> Iterator[tuple[int, Sequence[object]]]:
     """Yield the number and the cells of each row; openpyxl's own errors are as many as there are ways to be damaged."""
+    filled = 0
+    sheets: list[Any] = []
     try:
-        sheet = _first_sheet(path, values=True, place=place)
-        told = _rows(_first_sheet(path, values=False, place=place)) if formulas else itertools.repeat(())
-        for number, (cells, written) in enumerate(zip(_rows(sheet), told, strict=False), start=1):
-            if number > _MAX_ROWS:
-                raise TableError(place, f"more than {_MAX_ROWS} rows")
-            yield number, [_value(cell, tell) for cell, tell in itertools.zip_longest(cells, written)]
+        sheets.append(_first_sheet(path, values=True, place=place))
+        if formulas:
+            sheets.append(_first_sheet(path, values=False, place=place))
+        formula_rows = _rows(sheets[1]) if formulas else itertools.repeat(())
+        for number, (cells, written) in enumerate(zip(_rows(sheets[0]), formula_rows, strict=False), start=1):
+            filled += len(cells)
+            if number > _MAX_ROWS or filled > _MAX_CELLS:
+                raise TableError(place, f"more than {_MAX_ROWS} rows or {_MAX_CELLS} cells: save it as CSV")
+            yield number, [_value(cell, formula) for cell, formula in itertools.zip_longest(cells, written)]
     except TableError:
         raise
     except Exception as error:
         raise _damaged(place, error) from None
+    finally:
+        for sheet in sheets:
+            sheet.parent.close()
 
 
 def _first_sheet(path: Path, *, values: bool, place: str) -> Any:
+    """Open the first sheet, with its formulas' last ``values`` or with the formulas themselves."""
     from openpyxl import load_workbook
 
-    book = load_workbook(path, read_only=True, data_only=values, keep_links=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of features of spreadsheets that hold no data
+        book = load_workbook(path.open("rb"), read_only=True, data_only=values, keep_links=False)
     if not book.worksheets:
-        raise TableError(place, "a workbook without a sheet of cells")
+        raise TableError(place, "a workbook without a sheet of cells: save the table as CSV")
     sheet = book.worksheets[0]
     if values and len(book.worksheets) > 1:
         _LOG.warning("%s: only its first sheet %s of %d is read", place, quoted(sheet.title), len(book.worksheets))
@@ -89,15 +100,26 @@ def _first_sheet(path: Path, *, values: bool, place: str) -> Any:
 
 
 def _rows(sheet: Any) -> Iterator[tuple[Any, ...]]:
-    return iter(sheet.iter_rows(max_col=MAX_COLUMNS + 1))
+    rows = sheet.iter_rows()
+    while True:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            row = next(rows, None)
+        if row is None:
+            return
+        yield row
 
 
-def _value(cell: Any, written: Any) -> object:
+def _value(cell: Any, formula: Any) -> object:
+    from openpyxl.utils.escape import unescape
+
+    if cell is None:
+        return None
     if cell.data_type == "e":
         return Unreadable(f"the error {cell.value}: mend the cell")
-    if cell.value is None and written is not None and written.data_type == "f":
+    if cell.value is None and formula is not None and formula.data_type == "f":
         return Unreadable("a formula without its value: open and save the workbook in a spreadsheet program")
-    return cell.value
+    return unescape(cell.value) if isinstance(cell.value, str) and "_x" in cell.value else cell.value
 
 
 def _damaged(place: str, error: Exception) -> TableError:

@@ -59,7 +59,7 @@ def short_line(text: str, *, max_characters: int = 280) -> str:
     """Return ``text``, cut in its middle to ``max_characters``: its place stands first, what to do about it last.
 
     >>> short_line("clips.csv:17: a very long message (nearest: 'a')", max_characters=30)
-    "clips.csv:17: a v…arest: 'a')"
+    "clips.csv:17: a v…earest: 'a')"
     """
     if len(text) <= max_characters:
         return text

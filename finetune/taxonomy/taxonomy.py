@@ -14,7 +14,7 @@ import numpy as np
 from framegate.media.errors import FramegateError, ProblemsError
 from framegate.media.manifest.tables.column_names import ColumnNames
 from framegate.media.manifest.tables.reading import read_table
-from framegate.media.manifest.tables.table import RowProblem, TableError, TableLimits
+from framegate.media.manifest.tables.table import RowProblem, TableError, TableLimits, table_error
 from framegate.media.nearest import Nearest
 from framegate.media.visible import quoted, short_line, visible
 
@@ -230,7 +230,7 @@ def _read_nodes(path: Path, *, encoding: str | None) -> tuple[list[Node], list[s
     try:
         table = read_table(path, _NAMES, place=shown, encoding=encoding, limits=_LIMITS)
         if table.columns and (lacks := _NAMES.lacks(table.columns, COLUMNS[:2])):
-            raise TableError(f"{shown}:1", lacks)
+            raise table_error(f"{shown}:1", lacks)
         for line, row in table.rows:
             if isinstance(row, RowProblem):
                 problems.append(short_line(f"{shown}:{line}: {row.what}"))
@@ -238,7 +238,7 @@ def _read_nodes(path: Path, *, encoding: str | None) -> tuple[list[Node], list[s
                 nodes.append(Node(*(row.get(column, "").strip() for column in COLUMNS)))
                 places.append(f"{shown}:{line}")
         if not problems and nodes and (lacks := _NAMES.lacks(table.columns, COLUMNS[:2])):  # of JSON, known now
-            raise TableError(f"{shown}:1", lacks)
+            raise table_error(f"{shown}:1", lacks)
     except TableError as error:
         raise TaxonomyError(error.problems) from None
     if problems or not nodes:

@@ -11,17 +11,20 @@ from framegate.media.nearest import Nearest
 from framegate.media.visible import quoted, visible
 
 _MAX_ENTRIES, _LONGEST_NAME = 100_000, 256
-_LIKE = 60.0
+_LIKE = 75.0
 """Likeness in percent from which a name is taken for a misspelt one."""
 
 
 def missing_files(paths: Iterable[Path | None]) -> str:
-    r"""Return which of ``paths`` are missing, and the nearest file of each; ``""`` if all are there.
+    """Return which of a clip's ``paths`` are missing, and the nearest file of each; ``""`` if all are there.
 
     Backslashes of Windows and ``%20`` of addresses are understood; else the nearest is the name in the same folder that
-    is most like the missing one.
+    is most like the missing one. Of a clip's only file that has no near name nothing is said: that it is missing is
+    known.
     """
-    return "; ".join(text for path in paths if path is not None and (text := _missing(path)))
+    named = [path for path in paths if path is not None]
+    texts = [text for path in named if (text := _missing(path)) and (len(named) > 1 or text.endswith(")"))]
+    return "; ".join(texts)
 
 
 def unusable(path: Path) -> str | None:

@@ -11,10 +11,7 @@ from framegate.media.errors import FramegateError
 from framegate.media.visible import quoted
 
 _ADDRESS = re.compile(
-    r"[A-Za-z][A-Za-z0-9+.-]*://"
-    r"|(async|cache|concatf?|crypto|data|fd|ffrtmp\w+|file|ftp|gopher|hls|https?|icecast|ipfs|ipns|mailto|md5|mms[ht]"
-    r"|pipe|prompeg|rtmp\w*|rtp|rtsp|s3|sctp|sftp|smb|srt|srtp|subfile|tcp|tee|tls|udp|udplite|unix|zmq)"
-    r"([:,](?![ ]))"
+    r"[A-Za-z][A-Za-z0-9+.-]*://|(async|cache|concatf?|crypto|file|https?|md5):\S|(fd|pipe):\d*$|data:[\w.+-]+/|subfile[:,]"
 )
 """``name://…``, or a protocol of FFmpeg; ``News: part 1.mp4`` is a file's name, and so is ``C:\\clips``."""
 

@@ -93,7 +93,7 @@ class ColumnNames:
 def plain_name(name: str) -> str:
     r"""Return a column's name in small letters, without marks, and without space, ``-`` or ``_`` around words.
 
-    >>> plain_name("\\ufeffFile Name "), plain_name("video-path")
+    >>> plain_name("\ufeffFile Name "), plain_name("video-path")
     ('file_name', 'video_path')
     """
     text = unicodedata.normalize("NFKC", name[:200]).replace("\ufeff", "").casefold()

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 
 from framegate.media.manifest.tables.cells import texts
 from framegate.media.manifest.tables.column_names import ColumnNames
-from framegate.media.manifest.tables.table import RowProblem, Rows, Table, TableError
+from framegate.media.manifest.tables.table import RowProblem, Rows, Table, table_error
 
 Cells = Iterable[tuple[int, Sequence[object] | RowProblem]]
 
@@ -18,15 +18,15 @@ def grid_table(cells: Cells, names: ColumnNames, *, place: str, decimal_comma: b
     rows = iter(cells)
     for line, header in rows:
         if isinstance(header, RowProblem):
-            raise TableError(f"{place}:{line}", header.what)
+            raise table_error(f"{place}:{line}", header.what)
         if _filled(header):
             break
     else:
-        raise TableError(place, f"empty; the first line names the columns: {', '.join(names.known)}")
+        raise table_error(place, f"empty; the first line names the columns: {', '.join(names.known)}")
     try:
         columns = names.header(header)
     except ValueError as problem:
-        raise TableError(f"{place}:{line}", str(problem)) from None
+        raise table_error(f"{place}:{line}", str(problem)) from None
     named = dict.fromkeys(name for name in columns if name)
     return Table(rows=_rows(rows, columns), columns=named, decimal_comma=decimal_comma)
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from framegate.media.manifest.tables.cells import texts
 from framegate.media.manifest.tables.column_names import ColumnNames
-from framegate.media.manifest.tables.table import RowProblem, Rows, Table, TableError, TableLimits
+from framegate.media.manifest.tables.table import RowProblem, Rows, Table, TableLimits, table_error
 
 _INDEX = "__index_level_"
 """How pandas calls the index of a table that it writes."""
@@ -31,7 +31,7 @@ def parquet_table(path: Path, names: ColumnNames, *, place: str, limits: TableLi
                     except ValueError as problem:
                         yield number, RowProblem(str(problem))
         except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
-            raise TableError(
+            raise table_error(
                 f"{place}:{number + 1}", f"damaged: {str(error).strip()[:100]}: write the file again"
             ) from None
 
@@ -41,14 +41,14 @@ def parquet_table(path: Path, names: ColumnNames, *, place: str, limits: TableLi
         size = sum(about.row_group(group).total_byte_size for group in range(about.num_row_groups))
         written = file.schema_arrow.names
     except (pa.ArrowException, OSError, ValueError) as error:
-        raise TableError(place, f"not a whole Parquet file ({str(error).strip()[:100]}): write it again") from None
+        raise table_error(place, f"not a whole Parquet file ({str(error).strip()[:100]}): write it again") from None
     if size > limits.max_bytes:
-        raise TableError(place, limits.too_large)
+        raise table_error(place, limits.too_large)
     if about.num_rows > limits.max_rows:
-        raise TableError(place, f"{about.num_rows} rows, more than {limits.max_rows}")
+        raise table_error(place, f"{about.num_rows} rows, more than {limits.max_rows}")
     kept = [index for index, name in enumerate(written) if not name.startswith(_INDEX)]
     try:
         columns = names.header([written[index] for index in kept])
     except ValueError as problem:
-        raise TableError(place, str(problem)) from None
+        raise table_error(place, str(problem)) from None
     return Table(rows=rows(), columns=dict.fromkeys(columns))

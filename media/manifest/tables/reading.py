@@ -6,7 +6,7 @@ from framegate.media.manifest.tables.column_names import ColumnNames
 from framegate.media.manifest.tables.json_rows import json_table
 from framegate.media.manifest.tables.parquet_rows import parquet_table
 from framegate.media.manifest.tables.separated import separated_table
-from framegate.media.manifest.tables.table import Table, TableError, TableLimits
+from framegate.media.manifest.tables.table import Table, TableLimits, table_error
 from framegate.media.manifest.tables.text_file import decode, read_bytes
 from framegate.media.manifest.tables.workbook import workbook_table
 
@@ -45,9 +45,9 @@ def read_table(
         return parquet_table(path, names, place=place, limits=limits)
     if suffix in (".xlsx", ".xlsm", ".parquet", *_OTHERS) or content.startswith(_OLE):
         what = "a workbook with a password, or of an old kind" if content.startswith(_OLE) else "not a table we read"
-        raise TableError(place, f"{what}: save it as .xlsx without a password, .csv, .jsonl or .parquet")
+        raise table_error(place, f"{what}: save it as .xlsx without a password, .csv, .jsonl or .parquet")
     if (lines := content.count(b"\n")) > limits.max_rows + 1:
-        raise TableError(place, f"{lines} lines, more than {limits.max_rows}")
+        raise table_error(place, f"{lines} lines, more than {limits.max_rows}")
     text = decode(content, place=place, encoding=encoding)
     del content
     return json_table(text, names) if suffix in JSON_SUFFIXES else separated_table(text, names, place=place)

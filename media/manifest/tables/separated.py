@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 from framegate.media.manifest.tables.column_names import ColumnNames
 from framegate.media.manifest.tables.grid import grid_table
-from framegate.media.manifest.tables.table import RowProblem, Table, TableError
+from framegate.media.manifest.tables.table import RowProblem, Table, table_error
 from framegate.media.visible import quoted
 
 SEPARATORS = ",;\t"
@@ -30,7 +30,7 @@ def separated_table(text: str, names: ColumnNames, *, place: str) -> Table:
     if told := _SEPARATOR_LINE.fullmatch(lines.readline()):
         separator, skipped = told[1], 1
         if separator not in SEPARATORS + "|":
-            raise TableError(f"{place}:1", f"separated by {quoted(separator)}: take a comma, a semicolon or a tab")
+            raise table_error(f"{place}:1", f"separated by {quoted(separator)}: take a comma, a semicolon or a tab")
     else:
         lines.seek(0)
     separator = separator or _find_separator(lines, names)
@@ -65,7 +65,7 @@ def _cells(
             cells: list[str] | RowProblem | None = next(reader, None)
         except csv.Error as error:
             if "expected after" not in str(error):
-                raise TableError(f"{place}:{line}", f"not CSV: {_advice(str(error))}") from None
+                raise table_error(f"{place}:{line}", f"not CSV: {_advice(str(error))}") from None
             cells = RowProblem(f"not CSV: {_advice(str(error))}")  # the reader goes on with the next line
         if cells is None:
             return

@@ -10,8 +10,10 @@ from framegate.media.visible import short_line, visible
 class TableError(ProblemsError):
     """Raised when a table as a whole cannot be read; each problem is one line of at most 280 characters."""
 
-    def __init__(self, place: str, *what: str) -> None:
-        super().__init__([short_line(visible(f"{place}: {each}")) for each in what])
+
+def table_error(place: str, what: str) -> TableError:
+    """Return the error that says ``what`` is wrong at ``place``: a file's name, and a line where one is known."""
+    return TableError(short_line(visible(f"{place}: {what}")))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from framegate.media.errors import FramegateError
 from framegate.media.manifest.tables.guess_encoding import guess_encoding
-from framegate.media.manifest.tables.table import TableError
+from framegate.media.manifest.tables.table import table_error
 from framegate.media.nearest import nearest
 from framegate.media.visible import quoted
 
@@ -69,7 +69,7 @@ def decode(content: bytes, *, place: str, encoding: str | None) -> str:
             pass
     text = _strict(content, name, place=place)
     if "\0" in text[:10_000] and (like := guess_encoding(content)):
-        raise TableError(place, f"not UTF-8 text; it looks like {_advice(like)}")
+        raise table_error(place, f"not UTF-8 text; it looks like {_advice(like)}")
     return text
 
 
@@ -81,15 +81,15 @@ def _strict(content: bytes, encoding: str, *, place: str) -> str:
         where = f"{place}:{line}"
         byte = f"byte {content[error.start]:#04x}" if error.start < len(content) else "its end"
         if encoding != "utf-8":
-            raise TableError(where, f"not {encoding} text ({byte}): convert it to UTF-8") from None
+            raise table_error(where, f"not {encoding} text ({byte}): convert it to UTF-8") from None
         if error.reason == "unexpected end of data" or _is_nearly_utf8(content):
             what = f"not UTF-8 text ({byte}), though the rest is: the file is damaged or cut off: save it again"
-            raise TableError(where, what) from None
+            raise table_error(where, what) from None
         like = guess_encoding(content)
         what = f"; it looks like {_advice(like)}" if like else ": convert it to UTF-8, or name its --encoding"
-        raise TableError(where, f"not UTF-8 text ({byte}){what}") from None
+        raise table_error(where, f"not UTF-8 text ({byte}){what}") from None
     except UnicodeError as error:  # some codecs know no better
-        raise TableError(place, f"not {encoding} text ({str(error)[:60]}): convert it to UTF-8") from None
+        raise table_error(place, f"not {encoding} text ({str(error)[:60]}): convert it to UTF-8") from None
 
 
 def _is_nearly_utf8(content: bytes) -> bool:
@@ -125,7 +125,7 @@ def read_bytes(path: Path, *, place: str, max_bytes: int, too_large: str) -> byt
         with path.open("rb") as file:
             content = file.read(max_bytes + 1)
     except OSError as error:
-        raise TableError(place, error.strerror or str(error)) from None
+        raise table_error(place, error.strerror or str(error)) from None
     if len(content) > max_bytes:
-        raise TableError(place, too_large)
+        raise table_error(place, too_large)
     return content

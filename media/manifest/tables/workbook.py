@@ -11,7 +11,7 @@ from typing import Any
 
 from framegate.media.manifest.tables.column_names import ColumnNames
 from framegate.media.manifest.tables.grid import grid_table
-from framegate.media.manifest.tables.table import Table, TableError, TableLimits, Unreadable
+from framegate.media.manifest.tables.table import Table, TableError, TableLimits, Unreadable, table_error
 from framegate.media.visible import quoted
 
 _LOG = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ def _check_parts(path: Path, place: str, limits: TableLimits) -> bool:
         with zipfile.ZipFile(path) as archive:
             parts = archive.infolist()
             if len(parts) > _MAX_PARTS or sum(part.file_size for part in parts) > limits.max_bytes:
-                raise TableError(place, f"unpacked, {limits.too_large}")
+                raise table_error(place, f"unpacked, {limits.too_large}")
             for part in parts:
                 if not part.filename.lower().endswith((".xml", ".rels")):
                     continue
@@ -50,7 +50,7 @@ def _check_parts(path: Path, place: str, limits: TableLimits) -> bool:
                     tail = b""
                     while chunk := file.read(_CHUNK):
                         if b"\0" in chunk or _DECLARATION.search(tail + chunk):
-                            raise TableError(place, f"its part {quoted(part.filename)} is no plain XML: save it anew")
+                            raise table_error(place, f"its part {quoted(part.filename)} is no plain XML: save it anew")
                         formulas = formulas or _FORMULA.search(tail + chunk) is not None
                         tail = chunk[-16:]
     except TableError:
@@ -72,7 +72,7 @@ def _cells(path: Path, *, place: str, formulas: bool) -> Iterator[tuple[int, Seq
         for number, (cells, written) in enumerate(zip(_rows(sheets[0]), formula_rows, strict=False), start=1):
             filled += len(cells)
             if number > _MAX_ROWS or filled > _MAX_CELLS:
-                raise TableError(place, f"more than {_MAX_ROWS} rows or {_MAX_CELLS} cells: save it as CSV")
+                raise table_error(place, f"more than {_MAX_ROWS} rows or {_MAX_CELLS} cells: save it as CSV")
             yield number, [_value(cell, formula) for cell, formula in itertools.zip_longest(cells, written)]
     except TableError:
         raise
@@ -91,7 +91,7 @@ def _first_sheet(path: Path, *, values: bool, place: str) -> Any:
         warnings.simplefilter("ignore")  # of features of spreadsheets that hold no data
         book = load_workbook(path.open("rb"), read_only=True, data_only=values, keep_links=False)
     if not book.worksheets:
-        raise TableError(place, "a workbook without a sheet of cells: save the table as CSV")
+        raise table_error(place, "a workbook without a sheet of cells: save the table as CSV")
     sheet = book.worksheets[0]
     if values and len(book.worksheets) > 1:
         _LOG.warning("%s: only its first sheet %s of %d is read", place, quoted(sheet.title), len(book.worksheets))
@@ -124,4 +124,4 @@ def _value(cell: Any, formula: Any) -> object:
 
 def _damaged(place: str, error: Exception) -> TableError:
     what = f"{type(error).__name__}: {str(error)[:80]}"
-    return TableError(place, f"not a whole .xlsx workbook ({what}): save it again, without a password, or as CSV")
+    return table_error(place, f"not a whole .xlsx workbook ({what}): save it again, without a password, or as CSV")

@@ -61,8 +61,9 @@ def material(
     (folder / "clips.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
     names = [HOSTILE.replace('"', '""') + str(number) for number in range(2)]
     tree = f'id,parent,name\ntop,,"=1+1{names[0]}"\nleaf0,top,"{names[0]}"\nleaf1,top,"{names[1]}"\n'
-    (folder / "taxonomy.csv").write_text(tree, encoding="utf-8")
     extract_manifest(folder / "clips.jsonl", folder / "store", layout=False, workers=1)
+    # As older versions wrote it: today no taxonomy with "/" in a name is taken into a store.
+    (folder / "store" / "taxonomy.csv").write_text(tree, encoding="utf-8")
     store = FrameStore(folder / "store")
     torch.manual_seed(0)
     streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), text=TextConfig(width=32, vocabulary=300))

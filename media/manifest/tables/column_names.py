@@ -83,8 +83,8 @@ class ColumnNames:
         meant = self.meant(columns)
         near = sorted(meant, key=lambda name: name not in missing)[:3]
         hints = [f"{quoted(meant[name], max_characters=30)}: call it {name!r}" for name in near]
-        hints += [f"add {name}" for name in missing if name not in meant]
-        if len(columns) == 1 and not near:
+        hints += [f"add a column {name!r}" for name in missing if name not in meant]
+        if len(columns) == 1 and not near and not any(name in columns for name in self.known):
             hints.append("columns are separated by commas, semicolons or tabs")
         wanted = ",".join(self.known)
         return f"the header lacks {', '.join(missing)} (wanted: {wanted}; nearest: {', '.join(hints)})"

@@ -77,6 +77,7 @@ def test_headers_are_known_in_any_case_and_with_space_around_them(tmp_path: Path
         ("name,title", "'name': call it 'id'"),
         ("id,File Name", "nearest: 'File Name', if it is the video call it 'video'"),
         ("id,title,path", "no column 'video', but 'path': call it 'video'"),
+        ("video", "nearest: add a column 'id')"),
         ("id|video", "columns are separated by commas, semicolons or tabs"),
         ("id,split", "the header has none of video, audio, title, description"),
     ],

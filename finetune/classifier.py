@@ -144,7 +144,7 @@ class GatedFusionClassifier(FusionNetwork):
         folder = local_classifier(folder)
         described = read_config(folder, ClassifierConfig)
         audio, text = described.config.streams.audio, described.config.streams.text
-        taxonomy = Taxonomy.read(need(folder / "taxonomy.csv"))
+        taxonomy = Taxonomy.read(need(folder / "taxonomy.csv"), checked=True)
         weights = need(folder / "model.safetensors")
         shapes = read_weight_shapes(weights)
         sampling = _read_sampling(folder)

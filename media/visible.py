@@ -56,6 +56,18 @@ def quoted(text: str, *, max_characters: int = 80) -> str:
     return repr(text) if len(text) <= max_characters else f"{text[: max_characters - 1]!r}…"
 
 
+def short_line(text: str, *, max_characters: int = 280) -> str:
+    """Return ``text``, cut in its middle to ``max_characters``: its place stands first, what to do about it last.
+
+    >>> short_line("clips.csv:17: a very long message (nearest: 'a')", max_characters=30)
+    "clips.csv:17: a v…earest: 'a')"
+    """
+    if len(text) <= max_characters:
+        return text
+    head = max_characters * 3 // 5 - 1
+    return f"{text[:head]}…{text[head + 1 - max_characters :]}"
+
+
 def _escape(match: re.Match[str]) -> str:
     character = match[0]
     code = ord(character)

@@ -33,6 +33,9 @@ ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; defau
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
 AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="How tables are read that are not in UTF-8, such as shift_jis.")
+]
 Timeout = Annotated[float, typer.Option(help="Seconds that one file may take.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Files with larger pictures are refused.")]
 MemoryMb = Annotated[int, typer.Option(min=256, help="Megabytes that a process which decodes may take.")]

@@ -16,6 +16,7 @@ from framegate.recipes.arguments import (
     BackboneName,
     Classifier,
     Debug,
+    Encoding,
     ImageSize,
     JsonFile,
     MaxPixels,
@@ -95,8 +96,12 @@ def corpus(
 
 @app.command(epilog="Example: framegate extract clips.csv --out store --every 2")
 def extract(
-    manifest: Annotated[Path, typer.Argument(metavar="MANIFEST", help="CSV or JSONL that names the clips.")],
-    out: Annotated[Path, typer.Option(help="Folder of the frame store; run again, it goes on where it stopped.")],
+    manifest: Annotated[
+        Path, typer.Argument(metavar="MANIFEST", help="Table that names the clips: .csv, .jsonl, .xlsx, .parquet.")
+    ],
+    out: Annotated[
+        Path, typer.Option(help="Folder of the frame store; run again, it goes on where it stopped.")
+    ] = Path("store"),
     taxonomy: Annotated[
         Path | None, typer.Option(help="Labels must be in it; default: taxonomy.csv beside the manifest, if there.")
     ] = None,
@@ -116,6 +121,10 @@ def extract(
     memory_mb: MemoryMb = 4096,
     layout: Annotated[bool, typer.Option(help="Find borders, logos and subtitles.")] = True,
     allow_outside: AllowOutside = False,
+    encoding: Encoding = None,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Check every row and every file, decode and write nothing.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the split, if the manifest has none.")] = 0,
     engine: Annotated[Literal["processes", "ray"], typer.Option(help="Here, or on a Ray cluster.")] = "processes",
     workers: Workers = None,
@@ -145,6 +154,8 @@ def extract(
         options=options,
         layout=layout,
         allow_outside=allow_outside,
+        encoding=encoding,
+        dry_run=dry_run,
         seed=seed,
         engine=engine,
         workers=workers,
@@ -304,6 +315,7 @@ def predict(
     ] = None,
     embedding: Annotated[bool, typer.Option("--embedding", help="Add each clip's fused vector.")] = False,
     allow_outside: AllowOutside = False,
+    encoding: Encoding = None,
     workers: Workers = None,
     timeout: Timeout = 300.0,
     max_pixels: MaxPixels = 8192 * 8192,
@@ -323,6 +335,7 @@ def predict(
         threshold=threshold,
         embedding=embedding,
         allow_outside=allow_outside,
+        encoding=encoding,
         workers=workers,
         limits=Limits(timeout=timeout, max_pixels=max_pixels, memory_mb=memory_mb),
     )

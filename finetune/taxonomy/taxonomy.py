@@ -2,6 +2,7 @@
 
 import csv
 import io
+import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
 from functools import cached_property
@@ -11,16 +12,29 @@ from typing import Self
 import numpy as np
 
 from framegate.media.errors import FramegateError, ProblemsError
-from framegate.media.files import write_text
+from framegate.media.files import write_bytes
+from framegate.media.manifest.tables.column_names import ColumnNames
+from framegate.media.manifest.tables.reading import read_table
+from framegate.media.manifest.tables.table import RowProblem, TableError, TableLimits, table_error
 from framegate.media.nearest import Nearest
-from framegate.media.visible import quoted, visible
+from framegate.media.visible import quoted, short_line, visible
 
 COLUMNS = ("id", "parent", "name", "definition")
 
 TAXONOMY_FILE = "taxonomy.csv"
 """What a taxonomy is called in a store or a classifier folder, and beside a manifest."""
 
-_MAX_BYTES, _MAX_NODES, _MAX_COLUMNS = 64 * 1024**2, 1_000_000, 100
+_NAMES = ColumnNames(
+    COLUMNS,
+    others={
+        "id": ("node_id", "node", "key", "code", "class_id", "label", "category", "class"),
+        "parent": ("parent_id", "parentid", "broader", "up", "super"),
+        "name": ("title", "label_name", "class_name"),
+        "definition": ("description", "desc", "text", "meaning"),
+    },
+)
+_MAX_NODES = 1_000_000
+_LIMITS = TableLimits(max_bytes=64 * 1024**2, max_rows=_MAX_NODES)
 _MAX_LEVELS, _MAX_IN_NAME, _MAX_IN_PATH = 100, 1000, 4096
 _MAX_IN_PATHS = 100_000_000
 """Characters of all label paths together, which stand in memory while labels are looked up."""
@@ -36,12 +50,19 @@ class UnknownLabelError(FramegateError, ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Node:
-    """One row of the taxonomy's CSV: ``id`` is stable, ``name`` may change; a root has an empty ``parent``."""
+    """One row of the taxonomy's CSV: ``id`` is stable, ``name`` may change; a root has an empty ``parent``.
+
+    The first three are kept in Unicode's normal form C, so that a name has one spelling.
+    """
 
     id: str
     parent: str = ""
     name: str = ""
     definition: str = ""
+
+    def __post_init__(self) -> None:
+        for column in COLUMNS[:3]:
+            object.__setattr__(self, column, _composed(getattr(self, column)))
 
 
 @dataclass(frozen=True)
@@ -61,21 +82,40 @@ class Taxonomy:
             raise TaxonomyError(problems)
 
     @classmethod
-    def read(cls, path: str | Path) -> Self:
-        """Read a CSV with the columns ``id,parent,name,definition`` (the last two optional); problems name the line."""
-        nodes, places = _read_nodes(Path(path))
+    def read(cls, path: str | Path, *, encoding: str | None = None, checked: bool = False) -> Self:
+        """Read a table with the columns ``id,parent,name,definition`` (the last two optional); problems name the line.
+
+        Args:
+            path: CSV, or any other table that a manifest may be.
+            encoding: how text is read that has no mark and is no UTF-8; None: it is refused.
+            checked: it was checked when its store or classifier was made: names with ``/`` or ``|``, which older
+                versions took, are accepted.
+
+        Raises:
+            EncodingError: ``encoding`` is none.
+            TaxonomyError: it is no such file, or no tree.
+        """
+        nodes, places = _read_nodes(Path(path), encoding=encoding)
+        problems = [] if checked else _unusable_names(nodes, places)
         try:
-            return cls(tuple(nodes))
+            tree = cls(tuple(nodes))
         except TaxonomyError:
-            raise TaxonomyError(_problems(nodes, places)) from None
+            raise TaxonomyError([*_problems(nodes, places), *problems]) from None
+        if problems:
+            raise TaxonomyError(problems)
+        return tree
 
     def write(self, path: str | Path) -> None:
         """Write the CSV that :meth:`read` reads."""
+        write_bytes(Path(path), self.as_csv())
+
+    def as_csv(self) -> bytes:
+        """Return the CSV that :meth:`read` reads, in UTF-8."""
         text = io.StringIO(newline="")
         writer = csv.writer(text)
         writer.writerow(COLUMNS)
         writer.writerows(astuple(node) for node in self.nodes)
-        write_text(Path(path), text.getvalue())
+        return text.getvalue().encode()
 
     def __len__(self) -> int:
         return len(self.nodes)
@@ -165,59 +205,63 @@ class Taxonomy:
         """
         if (problem := self.check(label)) is not None:
             raise UnknownLabelError(problem)
-        return self._by_label[label]
+        return self._by_label[_composed(label)]
 
     def check(self, label: str) -> str | None:
         """Return None if ``label`` names a node, else one line that says so and suggests the nearest valid label.
 
         A suggestion is searched for the first 200 different wrong labels only.
         """
-        if label in self._by_label:
+        if _composed(label) in self._by_label:
             return None
         return f"label {quoted(label)} is not in the taxonomy {self._nearest.hint(label)}"
 
 
-def _read_nodes(path: Path) -> tuple[list[Node], list[str]]:
-    """The nodes of a CSV, and the place of each: ``taxonomy.csv:17``.
+def _read_nodes(path: Path, *, encoding: str | None) -> tuple[list[Node], list[str]]:
+    """The nodes of a table, and the place of each: ``taxonomy.csv:17``.
 
     Raises:
+        EncodingError: ``encoding`` is none.
         TaxonomyError: it is no such file, or larger than any tree of people's.
     """
-    shown = visible(path.name)
-    rows = csv.reader(io.StringIO(_read_text(path)))
+    shown = visible(path.name[-100:])
     nodes: list[Node] = []
     places: list[str] = []
+    problems: list[str] = []
     try:
-        header = next(rows, [])
-        if missing := [column for column in COLUMNS[:2] if column not in header]:
-            raise TaxonomyError([f"{shown}:1: the header lacks {', '.join(missing)} (wanted: {','.join(COLUMNS)})"])
-        if len(header) > _MAX_COLUMNS:
-            raise TaxonomyError([f"{shown}:1: {len(header)} columns, more than {_MAX_COLUMNS}"])
-        columns = [header.index(column) if column in header else len(header) for column in COLUMNS]
-        for row in rows:
-            if row:
-                nodes.append(Node(*(row[column].strip() if column < len(row) else "" for column in columns)))
-                places.append(f"{shown}:{rows.line_num}")
-    except csv.Error as error:
-        raise TaxonomyError([f"{shown}:{rows.line_num}: not CSV: {error}"]) from None
+        table = read_table(path, _NAMES, place=shown, encoding=encoding, limits=_LIMITS)
+        if table.columns and (lacks := _NAMES.lacks(table.columns, COLUMNS[:2])):
+            raise table_error(f"{shown}:1", lacks)
+        for line, row in table.rows:
+            if isinstance(row, RowProblem):
+                problems.append(short_line(f"{shown}:{line}: {row.what}"))
+            elif row:
+                nodes.append(Node(*(row.get(column, "").strip() for column in COLUMNS)))
+                places.append(f"{shown}:{line}")
+        if not problems and nodes and (lacks := _NAMES.lacks(table.columns, COLUMNS[:2])):  # of JSON, known now
+            raise table_error(f"{shown}:1", lacks)
+    except TableError as error:
+        raise TaxonomyError(error.problems) from None
+    if problems or not nodes:
+        raise TaxonomyError(problems or [f"{shown}: the taxonomy is empty: write a row for each category"])
     return nodes, places
 
 
-def _read_text(path: Path) -> str:
-    shown = visible(path.name)
-    with path.open("rb") as file:
-        content = file.read(_MAX_BYTES + 1)
-    if len(content) > _MAX_BYTES:
-        raise TaxonomyError([f"{shown}: more than {_MAX_BYTES // 1024**2} MB"])
-    if (lines := content.count(b"\n")) > _MAX_NODES + 1:
-        raise TaxonomyError([f"{shown}: {lines} lines, more than {_MAX_NODES}"])
-    if (nul := content.find(0)) >= 0:
-        line = content.count(b"\n", 0, nul) + 1
-        raise TaxonomyError([f"{shown}:{line}: not UTF-8 text (a NUL at byte {nul})"])
-    try:
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except UnicodeDecodeError as error:
-        raise TaxonomyError([f"{shown}: not UTF-8 text ({error.reason} at byte {error.start})"]) from None
+def _composed(text: str) -> str:
+    return unicodedata.normalize("NFC", text)
+
+
+def _unusable_names(nodes: Sequence[Node], places: Sequence[str]) -> list[str]:
+    """One line for each name that no label could spell: ``a/b`` is a path of two names, ``a|b`` are two labels."""
+    problems = []
+    for node, place in zip(nodes, places, strict=True):
+        for mark, instead in (("/", " & "), ("|", ", ")):
+            if mark in node.name:
+                what = f"name {quoted(node.name)} of {quoted(node.id, max_characters=40)} holds {mark!r}"
+                why = "which joins the names of a path" if mark == "/" else "which joins several labels"
+                other = instead.join(part.strip() for part in node.name.split(mark))
+                problems.append(short_line(f"{place}: {what}, {why} (nearest: {quoted(other)})"))
+    return problems
 
 
 def _problems(nodes: Sequence[Node], places: Sequence[str]) -> list[str]:
@@ -231,7 +275,7 @@ def _problems(nodes: Sequence[Node], places: Sequence[str]) -> list[str]:
     nearest: Nearest | None = None
     first: dict[str, str] = {}
     siblings: dict[tuple[str, str], str] = {}
-    problems = []
+    problems: list[str] = []
     for node, place in zip(nodes, places, strict=True):
         level, *lengths = standing.get(node.id, _ABOVE_ROOTS)
         if not node.id:

@@ -23,9 +23,11 @@ from framegate.media.decoding.shots import Deduper, ShotCounter
 from framegate.media.decoding.source import ffmpeg_words, open_media, require_decoder
 from framegate.media.errors import MediaError
 from framegate.media.manifest.manifest import Clip
+from framegate.media.manifest.missing import missing_files
 from framegate.media.options import ExtractOptions
 from framegate.media.pictures.picture import FramePainter, encode_jpeg
 from framegate.media.store.part import PartWriter
+from framegate.media.visible import short_line
 
 _StreamReader = ExactReader | KeyframeReader
 Reader = _StreamReader | FolderReader
@@ -256,7 +258,9 @@ class _ClipExtraction:
             "path": str(self._clip.video or self._clip.audio),
             "stage": self._stage,
             "status": "failed" if self._lost else "partial",
-            "error": self._error,
+            "error": short_line(
+                "; ".join(filter(None, [self._error, missing_files((self._clip.video, self._clip.audio))]))
+            ),
         }
 
     @property

@@ -1,16 +1,19 @@
-"""Manifests: a CSV or JSONL file that names clips, read with all its errors at once."""
+"""Manifests: a table that names clips, read with all its errors at once."""
 
 import math
 import re
+import unicodedata
 from collections.abc import Callable, Container, Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from framegate.media.manifest.manifest_rows import COLUMNS, ManifestError, RowProblem, read_rows
-from framegate.media.manifest.paths import PathError, local_path
+from framegate.media.manifest.manifest_rows import COLUMNS, ManifestError, check_columns, open_manifest, place_of
+from framegate.media.manifest.paths import LocalPaths, PathError
+from framegate.media.manifest.seconds import nearest_seconds
 from framegate.media.manifest.splits import SPLITS, assign_splits
+from framegate.media.manifest.tables.table import RowProblem, TableError
 from framegate.media.nearest import Nearest
-from framegate.media.visible import quoted, visible
+from framegate.media.visible import quoted, short_line
 
 NO_AUDIO = "-"
 _VALID_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
@@ -55,27 +58,41 @@ def read_manifest(
     check_label: Callable[[str], str | None] | None = None,
     allow_outside: bool = False,
     seed: int = 0,
+    encoding: str | None = None,
 ) -> list[Clip]:
-    """Read a ``.csv`` or ``.jsonl`` manifest.
+    """Read a manifest: ``.csv`` (commas, semicolons or tabs), ``.jsonl``, ``.json``, ``.xlsx`` or ``.parquet``.
+
+    A column that seems to be meant for an absent one (``category`` for ``label``) is warned of.
 
     Args:
         check_label: takes one label; returns what is wrong with it, or None.
         allow_outside: accept paths (and links) that lead out of the manifest's folder.
         seed: decides the split of programmes that name none.
+        encoding: how text is read that has no mark and is no UTF-8, such as ``shift_jis``; None: it is refused.
 
     Returns:
         The clips in the order of the rows.
 
     Raises:
+        EncodingError: ``encoding`` is none.
         ManifestError: the file or some rows are wrong; it names every bad row.
     """
     path = Path(path)
-    reader = _RowReader(path, check_label=check_label, allow_outside=allow_outside)
-    clips = [clip for line, text in read_rows(path) if (clip := reader.read(line, text)) is not None]
+    place = place_of(path)
+    try:
+        table = open_manifest(path, encoding=encoding)
+        reader = _RowReader(
+            path, check_label=check_label, allow_outside=allow_outside, decimal_comma=table.decimal_comma
+        )
+        clips = [clip for line, text in table.rows if (clip := reader.read(line, text)) is not None]
+    except TableError as error:
+        raise ManifestError(error.problems) from None
+    if table.columns:
+        check_columns(table.columns, place=place)
     if reader.problems:
         raise ManifestError(reader.problems)
     if not clips:
-        raise ManifestError([f"{visible(path)}: no rows"])
+        raise ManifestError([f"{place}: no rows: write one for each clip below the header"])
     splits = assign_splits([(clip.programme, clip.split) for clip in clips], seed=seed)
     return [replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)]
 
@@ -121,12 +138,14 @@ def split_labels(label: str) -> list[str]:
 class _RowReader:
     """Turns rows into clips and collects what is wrong with them."""
 
-    def __init__(self, path: Path, *, check_label: Callable[[str], str | None] | None, allow_outside: bool) -> None:
+    def __init__(
+        self, path: Path, *, check_label: Callable[[str], str | None] | None, allow_outside: bool, decimal_comma: bool
+    ) -> None:
         self.problems: list[str] = []
-        self._place = visible(path)
-        self._folder = path.parent.resolve()
+        self._place = place_of(path)
+        self._paths = LocalPaths(path.parent.resolve(), allow_outside=allow_outside)
         self._check_label = check_label
-        self._allow_outside = allow_outside
+        self._decimal_comma = decimal_comma
         self._line_of: dict[str, int] = {}
         self._free = _FreeIds(self._line_of)
         self._splits = Nearest(SPLITS)
@@ -137,18 +156,20 @@ class _RowReader:
         if isinstance(text, RowProblem):
             self._note(line, text.what)
             return None
+        cell = {name: text.get(name, "").strip() for name in COLUMNS}
+        own_audio = cell["audio"] != NO_AUDIO
         clip = Clip(
-            id=self._id(line, text.get("id", "")),
+            id=self._id(line, cell["id"]),
             video=self._local(line, "video", text.get("video", "")),
-            audio=None if text.get("audio") == NO_AUDIO else self._local(line, "audio", text.get("audio", "")),
-            own_audio=text.get("audio") != NO_AUDIO,
+            audio=self._local(line, "audio", text.get("audio", "")) if own_audio else None,
+            own_audio=own_audio,
             title=text.get("title", ""),
             description=text.get("description", ""),
-            label=self._label(line, text.get("label", "")),
-            programme=text.get("programme") or text.get("video") or self._programme_of_audio(text),
-            split=self._split(line, text.get("split", "")),
-            start=self._seconds(line, "start", text.get("start", "")),
-            end=self._seconds(line, "end", text.get("end", "")),
+            label=self._label(line, cell["label"]),
+            programme=_composed(cell["programme"] or cell["video"] or self._programme_of_audio(cell)),
+            split=self._split(line, cell["split"]),
+            start=self._seconds(line, "start", cell["start"]),
+            end=self._seconds(line, "end", cell["end"]),
             extra={name: value for name, value in text.items() if name not in COLUMNS},
             line=line,
         )
@@ -159,17 +180,18 @@ class _RowReader:
         return clip if len(self.problems) == known else None
 
     def _note(self, line: int, what: str) -> None:
-        self.problems.append(f"{self._place}:{line}: {what}")
+        self.problems.append(short_line(f"{self._place}:{line}: {what}"))
 
     @staticmethod
-    def _programme_of_audio(text: dict[str, str]) -> str:
-        audio = text.get("audio", "")
-        return text.get("id", "") if audio in ("", NO_AUDIO) else audio
+    def _programme_of_audio(cell: dict[str, str]) -> str:
+        return cell["id"] if cell["audio"] in ("", NO_AUDIO) else cell["audio"]
 
     def _id(self, line: int, name: str) -> str:
         if not _VALID_ID.fullmatch(name):
-            what = f"id {quoted(name)} is not made of 1 to 128 letters, digits, '_', '.', '-'" if name else "no id"
-            self._note(line, f"{what} (nearest: {self._free.like(_nearest_id(name))!r})")
+            shown = quoted(name, max_characters=40)
+            what = f"id {shown} is not made of 1 to 128 letters, digits, '_', '.', '-'" if name else "no id"
+            near = quoted(self._free.like(_nearest_id(name)), max_characters=60)
+            self._note(line, f"{what} (nearest: {near})")
         elif name in self._line_of:
             free = self._free.like(name)
             self._note(line, f"duplicate id {name!r}, first on line {self._line_of[name]} (nearest: {free!r})")
@@ -181,13 +203,13 @@ class _RowReader:
         if not value:
             return None
         try:
-            return local_path(value, folder=self._folder, allow_outside=self._allow_outside)
+            return self._paths.find(value)
         except PathError as problem:
             self._note(line, f"{column} {quoted(value)} {problem}")
             return None
 
     def _label(self, line: int, label: str) -> str:
-        labels = split_labels(label)
+        labels = split_labels(_composed(label))
         if self._check_label is not None:
             for each in labels:
                 if wrong := self._check_label(each):
@@ -203,14 +225,19 @@ class _RowReader:
         if not value:
             return None
         try:
-            seconds = float(value)
+            seconds = float(value.replace(",", ".") if self._decimal_comma and "." not in value else value)
         except ValueError:
             seconds = math.nan
         if not (math.isfinite(seconds) and seconds >= 0):
-            like = f"{abs(seconds):g}" if math.isfinite(seconds) else "12.5"
+            like = f"{abs(seconds):g}" if math.isfinite(seconds) else nearest_seconds(value)
             self._note(line, f"{column} {quoted(value)} is not a number of seconds from 0 on (nearest: {like})")
             return None
         return seconds
+
+
+def _composed(text: str) -> str:
+    """Return ``text`` in Unicode's normal form C, so that one name has one spelling."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _nearest_id(name: str) -> str:

@@ -1,167 +1,113 @@
-"""Read the rows of a CSV or JSONL manifest as text, within bounds."""
+"""The rows of a manifest: which columns it knows, which it needs, and which seem to be meant for them."""
 
-import csv
-import json
-import math
-import re
-from collections import Counter
-from collections.abc import Iterator
-from dataclasses import dataclass
+import logging
 from pathlib import Path
 
 from framegate.media.errors import ProblemsError
-from framegate.media.nearest import nearest
+from framegate.media.manifest.tables.column_names import ColumnNames, plain_name
+from framegate.media.manifest.tables.reading import read_table
+from framegate.media.manifest.tables.table import Table, TableLimits
 from framegate.media.visible import quoted, visible
 
+_LOG = logging.getLogger(__name__)
+
 COLUMNS = ("id", "video", "audio", "title", "description", "label", "programme", "split", "start", "end")
-_MAX_BYTES = 512 * 1024**2
-_MAX_IN_ROW, _MAX_IN_VALUE, _MAX_COLUMNS = 1_000_000, 100_000, 1000
-_NO_TEXT = re.compile("[\0\ud800-\udfff]")
+CONTENT = ("video", "audio", "title", "description")
+"""The columns of which a row needs one."""
+
+_FILE_NAMES = (
+    *("file", "filename", "file_name", "filepath", "file_path", "path", "video_path", "video_file", "video_filename"),
+    *("videos", "videopath", "video_name", "clip_path", "media_path"),
+)
+"""Names of columns that hold a clip's file, and nothing else."""
+
+NAMES = ColumnNames(
+    COLUMNS,
+    others={
+        "id": ("clip_id", "video_id", "uid", "uuid", "key", "name", "clip", "index", "no", "nr", "#"),
+        "video": (
+            *_FILE_NAMES,
+            "media",
+            "clip",
+            "url",
+            "uri",
+            "src",
+            "source",
+            "image",
+            "picture",
+            "folder",
+            "location",
+        ),
+        "audio": ("audio_path", "audio_file", "sound", "wav", "soundtrack"),
+        "title": ("headline", "caption", "heading"),
+        "description": ("desc", "text", "summary", "transcript", "synopsis", "abstract"),
+        "label": (
+            "labels",
+            "class",
+            "category",
+            "class_name",
+            "categories",
+            "classes",
+            "tag",
+            "tags",
+            "genre",
+            "target",
+        ),
+        "programme": ("program", "show", "series", "programm"),
+        "split": ("subset", "set", "partition", "fold", "splits"),
+        "start": ("begin", "start_time", "start_seconds", "start_sec", "t_start", "from"),
+        "end": ("stop", "end_time", "end_seconds", "end_sec", "t_end", "to", "until"),
+    },
+)
+
+_LIMITS = TableLimits(advice="give it in several files")
+_MAX_SHOWN = 120
 
 
 class ManifestError(ProblemsError):
     """Raised with everything that is wrong with a manifest; each problem reads ``clips.csv:17: what (nearest: …)``."""
 
 
-@dataclass(frozen=True, slots=True)
-class RowProblem:
-    """A row that cannot be read; ``what`` is the reason."""
+def place_of(path: Path) -> str:
+    """Return what messages call a file: its path, of a long one the end."""
+    shown = visible(path)
+    return shown if len(shown) <= _MAX_SHOWN else f"…{shown[1 - _MAX_SHOWN :]}"
 
-    what: str
 
-
-def read_rows(path: Path) -> Iterator[tuple[int, dict[str, str] | RowProblem]]:
-    """Yield the number of each row's first line, counted from 1, and its values by column, or what is wrong with it.
-
-    A row has at most 1,000 columns and 1,000,000 characters, a value 100,000.
+def open_manifest(path: Path, *, encoding: str | None = None) -> Table:
+    """Open a manifest of any kind of table; a row has at most 1,000 columns and 1,000,000 characters, a value 100,000.
 
     Raises:
-        ManifestError: the file as a whole cannot be read.
+        EncodingError: ``encoding`` is none.
+        TableError: the file as a whole cannot be read; it may be raised while the rows are iterated, too.
     """
-    text = _read_text(path)
-    for line, row in _jsonl_rows(path, text) if path.suffix.lower() == ".jsonl" else _csv_rows(path, text):
-        if isinstance(row, str):
-            yield line, RowProblem(row)
-            continue
-        try:
-            yield line, _texts(row)
-        except ValueError as problem:
-            yield line, RowProblem(str(problem))
+    return read_table(path, NAMES, place=place_of(path), encoding=encoding, limits=_LIMITS)
 
 
-def _read_text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            content = file.read(_MAX_BYTES + 1)
-        if len(content) > _MAX_BYTES:
-            raise ManifestError([f"{visible(path)}: more than {_MAX_BYTES // 1024**2} MB: give it in several files"])
-        return content.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
-    except OSError as error:
-        raise ManifestError([f"{visible(path)}: {error.strerror or error}"]) from None
-    except UnicodeDecodeError as error:
-        line = content[: error.start].count(b"\n") + 1
-        byte = error.object[error.start]
-        raise ManifestError([f"{visible(path)}:{line}: not UTF-8 text (byte {byte:#04x})"]) from None
-
-
-def _csv_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object] | str]]:
-    lines = csv.reader(text.splitlines(keepends=True), strict=True)
-    header: list[str] | None = None
-    first_line = 1
-    while True:
-        try:
-            cells = next(lines, None)
-        except csv.Error as error:
-            raise ManifestError([f"{visible(path)}:{first_line}: not CSV: {error}"]) from None
-        if cells is None:
-            break
-        line, first_line = first_line, lines.line_num + 1
-        if not any(cell.strip() for cell in cells):
-            continue
-        if header is None:
-            header = [cell.strip() for cell in cells]
-            _check_header(path, line, header)
-        elif len(cells) > len(header):
-            yield line, f"{len(cells)} cells under a header of {len(header)}"
-        else:
-            yield line, dict(zip(header, cells, strict=False))
-    if header is None:
-        names = ", ".join(COLUMNS)
-        raise ManifestError([f"{visible(path)}: empty; the first line names the columns: {names}"])
-
-
-def _check_header(path: Path, line: int, header: list[str]) -> None:
-    place = f"{visible(path)}:{line}"
-    if len(header) > _MAX_COLUMNS:
-        raise ManifestError([f"{place}: {len(header)} columns, more than {_MAX_COLUMNS}"])
-    twice = sorted(name for name, times in Counter(header).items() if times > 1)
-    problems = [f"{place}: column {quoted(name)} twice" for name in twice]
-    if "id" not in header:
-        like = nearest("id", [name.lower() for name in header])
-        problems.append(f"{place}: no column 'id' (nearest: {quoted(like)})")
-    if problems:
-        raise ManifestError(problems)
-
-
-def _jsonl_rows(path: Path, text: str) -> Iterator[tuple[int, dict[str, object] | str]]:
-    for line, content in enumerate(text.split("\n"), start=1):
-        if not content.strip():
-            continue
-        if len(content) > _MAX_IN_ROW:
-            yield line, f"a line of {len(content)} characters, more than {_MAX_IN_ROW}"
-            continue
-        try:
-            row = json.loads(content)
-        except json.JSONDecodeError as error:
-            yield line, f"not JSON: {error.msg} at column {error.colno}"
-        except (ValueError, RecursionError) as error:  # a number of thousands of digits; brackets in brackets
-            deep = isinstance(error, RecursionError)
-            yield line, "not a row: lists or objects nested too deep" if deep else "not a row: a number too long"
-        else:
-            yield line, row if isinstance(row, dict) else "not a JSON object"
-
-
-def _texts(row: dict[str, object]) -> dict[str, str]:
-    """Return the values of a row as text.
+def check_columns(columns: dict[str, None], *, place: str) -> None:
+    """Refuse a manifest that lacks a column which it needs, and warn of columns that seem to be meant for others.
 
     Raises:
-        ValueError: a value is not text, or too long.
+        ManifestError: there is no ``id``, no column that a row needs one of, or files in a column of another name.
     """
-    if len(row) > _MAX_COLUMNS:
-        raise ValueError(f"{len(row)} columns, more than {_MAX_COLUMNS}")
-    texts: dict[str, str] = {}
-    length = 0
-    for name, value in row.items():
-        try:
-            text = texts[name] = _as_text(value)
-        except ValueError as problem:
-            raise ValueError(f"column {quoted(name)} holds {problem}") from None
-        if len(name) + len(text) > _MAX_IN_VALUE:
-            raise ValueError(f"column {quoted(name)} holds more than {_MAX_IN_VALUE} characters")
-        if found := _NO_TEXT.search(name + text):
-            # Surrogates: JSON can spell one alone, no file can hold it.
-            what = "a NUL belongs to no text" if found[0] == "\0" else "half of a surrogate pair is no character"
-            raise ValueError(f"column {quoted(name)} holds {quoted(text)}: {what}")
-        length += len(text)
-    if length > _MAX_IN_ROW:
-        raise ValueError(f"a row of more than {_MAX_IN_ROW} characters")
-    return texts
-
-
-def _as_text(value: object) -> str:
-    """Return the text of a cell or of a JSON value.
-
-    Raises:
-        ValueError: it is no text, no number and no list of these; the message says what it is.
-    """
-    if isinstance(value, str):
-        return value.strip()
-    if isinstance(value, list):  # several labels, in JSONL
-        if any(isinstance(each, list) for each in value):
-            raise ValueError("a list of lists: write texts or numbers")
-        return "|".join(map(_as_text, value))
-    if isinstance(value, dict):
-        raise ValueError("an object: write a text, a number or a list of these")
-    if isinstance(value, float) and math.isinf(value):
-        raise ValueError("a number beyond all bounds")
-    return "" if value is None else str(value).strip()
+    if lacks := NAMES.lacks(columns, ["id"]):
+        raise ManifestError([f"{place}:1: {lacks}"])
+    meant = NAMES.meant(columns)
+    shown = {known: quoted(name, max_characters=40) for known, name in meant.items()}
+    if not any(name in columns for name in CONTENT):
+        hints = [f"nearest: {shown[name]}, if it is the {name} call it {name!r}" for name in CONTENT if name in meant]
+        hint = f" ({hints[0]})" if hints else ""
+        raise ManifestError([f"{place}:1: the header has none of {', '.join(CONTENT)}: a clip needs one of them{hint}"])
+    if "video" in meant and "audio" not in columns and plain_name(meant["video"]) in _FILE_NAMES:
+        what = (
+            f"no column 'video', but {shown['video']}: call it 'video', or if it names no clips, give it another name"
+        )
+        raise ManifestError([f"{place}:1: {what}"])
+    for known, name in shown.items():
+        _LOG.warning(
+            "%s:1: column %s only passes through to predictions: is it the %s? Then call it %r",
+            place,
+            name,
+            known,
+            known,
+        )

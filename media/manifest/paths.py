@@ -4,49 +4,130 @@ import errno
 import os
 import re
 import stat
+import unicodedata
 from pathlib import Path
 
 from framegate.media.errors import FramegateError
 from framegate.media.visible import quoted
 
-_ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]*:(//|\|)?")
+_ADDRESS = re.compile(
+    r"[A-Za-z][A-Za-z0-9+.-]*://|(async|cache|concatf?|crypto|file|https?|md5):\S|(fd|pipe):\d*$|data:[\w.+-]+/|subfile[:,]"
+)
+"""``name://…``, or a protocol of FFmpeg; ``News: part 1.mp4`` is a file's name, and so is ``C:\\clips``."""
+
+_MAX_ENTRIES = 1_000_000
+"""Entries of a folder that are read to find a name in another normal form."""
 
 
 class PathError(FramegateError, ValueError):
     """Raised for a path that is refused; the message completes a sentence that begins with the path."""
 
 
-def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path:
-    """Return the resolved path of ``value``; the file need not exist or be readable.
+class LocalPaths:
+    """Finds the files that a manifest names; what it learns of folders serves the next names.
 
     Args:
-        value: a path, relative to ``folder`` or absolute.
         folder: the manifest's folder, resolved.
         allow_outside: accept paths and links that lead out of ``folder``.
-
-    Raises:
-        PathError: for addresses (``http://…``, ``concat:…``), devices and pipes, and, unless ``allow_outside``, for
-            what lies outside ``folder`` once ``..`` and links are followed.
     """
-    if "\0" in value:
-        raise PathError("holds a NUL character")
-    path = folder / value
-    status = _status(path)
-    if status is None and _ADDRESS.match(value):
-        raise PathError(f"is an address, not a local file (nearest: {quoted(_file_part(value))})")
-    resolved = _resolve(path, exists=status is not None)
-    status = status or _status(resolved)  # ``missing/../x`` is x
-    if not allow_outside and not resolved.is_relative_to(folder):
-        raise PathError(
-            f"leads out of the manifest's folder (nearest: {quoted(resolved.name)}; --allow-outside accepts it)"
-        )
-    if status and stat.S_ISDIR(status.st_mode) and not allow_outside and (astray := _link_out_of(resolved, folder)):
-        raise PathError(
-            f"holds a link out of the manifest's folder (nearest: without {quoted(astray)}, or --allow-outside)"
-        )
-    if status and not _is_plain(status):
-        raise PathError("is a device or a pipe, not a file (nearest: a file or a folder of pictures)")
-    return resolved
+
+    def __init__(self, folder: Path, *, allow_outside: bool = False) -> None:
+        self._folder = folder
+        self._allow_outside = allow_outside
+        self._astray: dict[Path, str | None] = {}
+        self._spellings: dict[Path, dict[str, str]] = {}
+        self._parents: dict[Path, tuple[Path, bool]] = {}
+
+    def find(self, value: str) -> Path:
+        """Return the resolved path of ``value``; the file need not exist or be readable.
+
+        A file that is there as it is written is taken; else one without the space around the name; else one whose name
+        is equal in another Unicode normal form: macOS writes ``é`` as two characters, most others as one.
+
+        Args:
+            value: a path, relative to the manifest's folder or absolute.
+
+        Raises:
+            PathError: for addresses (``http://…``, ``concat:…``), devices and pipes, and, unless ``allow_outside``, for
+                what lies outside ``folder`` once ``..`` and links are followed.
+        """
+        if "\0" in value:
+            raise PathError("holds a NUL character")
+        path, status = self._existing(value)
+        if status is None and _ADDRESS.match(value.strip()):
+            raise PathError(f"is an address, not a local file (nearest: {quoted(_file_part(value))})")
+        resolved, inside = self._resolved(path, exists=status is not None)
+        status = status or _status(resolved)  # ``missing/../x`` is x
+        if not self._allow_outside and not inside:
+            raise PathError(
+                f"leads out of the manifest's folder (nearest: {quoted(resolved.name)}; --allow-outside accepts it)"
+            )
+        if status and stat.S_ISDIR(status.st_mode) and not self._allow_outside:
+            if resolved not in self._astray:
+                self._astray[resolved] = _link_out_of(resolved, self._folder)
+            if astray := self._astray[resolved]:
+                raise PathError(
+                    f"holds a link out of the manifest's folder (nearest: without {quoted(astray)}, or --allow-outside)"
+                )
+        if status and not _is_plain(status):
+            raise PathError("is a device or a pipe, not a file (nearest: a file or a folder of pictures)")
+        return resolved
+
+    def _resolved(self, path: Path, *, exists: bool) -> tuple[Path, bool]:
+        """Return the path without links and ``..``, and whether it lies in the manifest's folder.
+
+        Folders are resolved once: that is most of the time which a manifest takes.
+        """
+        if path.name and path.name != "..":
+            parent = path.parent
+            if parent not in self._parents:
+                found = _resolve(parent, exists=_status(parent) is not None)
+                self._parents[parent] = found, found.is_relative_to(self._folder)
+            found, inside = self._parents[parent]
+            if not _is_link(found / path.name):
+                return found / path.name, inside
+        resolved = _resolve(path, exists=exists)
+        return resolved, resolved.is_relative_to(self._folder)
+
+    def _existing(self, value: str) -> tuple[Path, os.stat_result | None]:
+        """Return the path that ``value`` means, and its status; None if there is no such file."""
+        path = self._folder / value
+        if (status := _status(path)) is not None:
+            return path, status
+        stripped = value.strip()
+        path = self._folder / stripped
+        if stripped != value and (status := _status(path)) is not None:
+            return path, status
+        if not stripped.isascii() and (spelt := self._spelt(Path(stripped))) is not None:
+            return spelt, _status(spelt)
+        return path, None
+
+    def _spelt(self, path: Path) -> Path | None:
+        """Return the path that is equal to ``path`` in normal form C and exists, or None."""
+        found = self._folder / path.anchor
+        for part in path.parts[1:] if path.anchor else path.parts:
+            following = found / part
+            if part != ".." and _status(following) is None:
+                if part.isascii() or (spelling := self._entries(found).get(_composed(part))) is None:
+                    return None
+                following = found / spelling
+            found = following
+        return found
+
+    def _entries(self, folder: Path) -> dict[str, str]:
+        """Return the names beyond ASCII in ``folder``, each by its normal form C."""
+        if folder not in self._spellings:
+            try:
+                with os.scandir(folder) as entries:
+                    names = sorted(entry.name for entry, _ in zip(entries, range(_MAX_ENTRIES), strict=False))
+            except OSError:
+                names = []
+            self._spellings[folder] = {_composed(name): name for name in names if not name.isascii()}
+        return self._spellings[folder]
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
 
 
 def stays_inside(path: Path, folder: Path) -> bool:
@@ -98,6 +179,13 @@ def _status(path: Path) -> os.stat_result | None:
         if error.errno == errno.ELOOP:
             raise _circle() from None
         return None
+
+
+def _is_link(path: Path) -> bool:
+    try:
+        return path.is_symlink()
+    except OSError:  # no file can have this name
+        return False
 
 
 def is_plain(path: Path) -> bool:

@@ -24,7 +24,7 @@ def store_taxonomy(store: FrameStore, taxonomy: str | Path | None) -> Taxonomy:
     path = Path(taxonomy) if taxonomy else store.path / TAXONOMY_FILE
     if not path.is_file():
         raise LabelError(f"{path} is missing: name a taxonomy, or extract with one beside the manifest")
-    tree = Taxonomy.read(path)
+    tree = Taxonomy.read(path, checked=not taxonomy)
     check_labels(store, tree)
     return tree
 

@@ -8,6 +8,7 @@ from framegate.augment import find_layout
 from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import ExtractOptions, Progress, extract, read_manifest
 from framegate.media.files import write_bytes
+from framegate.recipes.commands.data.dry_run import check_clips
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 
@@ -20,6 +21,8 @@ def extract_manifest(
     options: ExtractOptions | None = None,
     layout: bool = True,
     allow_outside: bool = False,
+    encoding: str | None = None,
+    dry_run: bool = False,
     seed: int = 0,
     engine: Literal["processes", "ray"] = "processes",
     workers: int | None = None,
@@ -27,17 +30,20 @@ def extract_manifest(
     """Read everything that ``manifest`` names into the store ``out``.
 
     Args:
-        manifest: CSV or JSONL.
+        manifest: CSV, JSON, an Excel workbook or Parquet.
         out: the store's folder; an unfinished extraction there goes on.
         taxonomy: labels must be in it; default: ``taxonomy.csv`` beside the manifest, where there is one.
         options: how frames and sound are taken.
         layout: find borders, logos and subtitles.
         allow_outside: accept paths that lead out of the manifest's folder.
+        encoding: how the manifest and the taxonomy are read where they have no mark and are no UTF-8.
+        dry_run: check every row and every file only; nothing is decoded or written.
         seed: of the split, where the manifest names none.
         engine: processes of this machine, or the Ray cluster (``pip install framegate[ray]``).
         workers: processes.
 
     Raises:
+        EncodingError: ``encoding`` is none.
         ManifestError: with every row that is wrong, before anything is read.
         TaxonomyError: the taxonomy itself is wrong.
         MediaError: ``out`` holds something else.
@@ -45,8 +51,11 @@ def extract_manifest(
     manifest, out = Path(manifest), Path(out)
     beside = manifest.parent / TAXONOMY_FILE
     checked = Path(taxonomy) if taxonomy else beside if beside.is_file() else None
-    tree = Taxonomy.read(checked) if checked else None
-    clips = read_manifest(manifest, check_label=tree.check if tree else None, allow_outside=allow_outside, seed=seed)
+    tree = Taxonomy.read(checked, encoding=encoding) if checked else None
+    check_label = tree.check if tree else None
+    clips = read_manifest(manifest, check_label=check_label, allow_outside=allow_outside, encoding=encoding, seed=seed)
+    if dry_run:
+        return check_clips(clips, manifest=manifest)
     with WorkProgress("extract", total=len(clips)) as progress:
         summary = extract(
             clips,
@@ -57,8 +66,8 @@ def extract_manifest(
             workers=workers,
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
-    if checked:  # a store keeps what its labels were checked against
-        write_bytes(out / TAXONOMY_FILE, checked.read_bytes())
+    if tree:  # a store keeps what its labels were checked against
+        write_bytes(out / TAXONOMY_FILE, tree.as_csv())
     text = (
         f"{out}: {summary.frames} frames of {summary.ok + summary.partial} clips in {summary.seconds:.1f} s "
         f"({summary.frames_per_second:.0f} frames/s); {summary.partial} partial, {summary.failed} failed"

@@ -27,13 +27,12 @@ from framegate.media import (
     extract,
     read_manifest,
 )
+from framegate.media.manifest.tables.reading import TABLE_SUFFIXES
 from framegate.media.visible import visible, visible_json
 from framegate.recipes.finetuning.clips import StoreClips, spaced_frames
 from framegate.recipes.reports.outputs import claim_output, output_file
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
-
-MANIFESTS = (".csv", ".jsonl")
 
 
 def predict_inputs(
@@ -45,6 +44,7 @@ def predict_inputs(
     threshold: float | None = None,
     embedding: bool = False,
     allow_outside: bool = False,
+    encoding: str | None = None,
     workers: int | None = None,
     limits: Limits | None = None,
 ) -> Result:
@@ -60,6 +60,7 @@ def predict_inputs(
         threshold: end each path at the most specific node more probable than this; None: at the best leaf.
         embedding: add each clip's fused vector.
         allow_outside: accept paths that lead out of the manifest's folder.
+        encoding: how a manifest is read that has no mark and is no UTF-8.
         workers: processes that decode.
         limits: what one clip may take.
 
@@ -72,7 +73,7 @@ def predict_inputs(
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     sampling = model.sampling
-    clips = _clips(inputs, allow_outside=allow_outside)
+    clips = _clips(inputs, allow_outside=allow_outside, encoding=encoding)
     extra = {clip.id: clip.extra for clip in clips}
     count, failures = 0, []
     with (
@@ -135,13 +136,13 @@ def read_ahead(
             shutil.rmtree(store.path)
 
 
-def _clips(inputs: Sequence[Path], *, allow_outside: bool) -> list[Clip]:
-    manifests = [path for path in inputs if path.suffix.lower() in MANIFESTS]
+def _clips(inputs: Sequence[Path], *, allow_outside: bool, encoding: str | None) -> list[Clip]:
+    manifests = [path for path in inputs if path.suffix.lower() in TABLE_SUFFIXES]
     if not manifests:
         return clips_from_files(inputs)
     if len(inputs) > 1:
         raise ManifestError([f"{manifests[0]}: a manifest comes alone: predict its clips in a call of their own"])
-    return read_manifest(manifests[0], allow_outside=allow_outside)
+    return read_manifest(manifests[0], allow_outside=allow_outside, encoding=encoding)
 
 
 def _predict(

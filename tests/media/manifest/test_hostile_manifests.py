@@ -55,7 +55,7 @@ def test_hostile_cells_of_csv_are_problems_with_their_lines(tmp_path: Path) -> N
     assert "holds more than 100000" in problems(tmp_path, f"id,title\na,{'x' * 100_001}\n", "clips.csv")[0]
     assert "a NUL belongs" in problems(tmp_path, "id,title\na,x\0y\n", "clips.csv")[0]
     columns = [f"c{number}" for number in range(20)]
-    wide = f"id,{','.join(columns)}\na{f',{99_000 * chr(120)}' * 20}\n"
+    wide = f"id,title,{','.join(columns)}\na,t{f',{99_000 * chr(120)}' * 20}\n"
     assert "a row of more than 1000000 characters" in problems(tmp_path, wide, "clips.csv")[0]
     assert "1: 200001 columns" in problems(tmp_path, f"id{',x' * 200_000}\n", "clips.csv")[0]
 

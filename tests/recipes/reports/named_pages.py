@@ -60,10 +60,11 @@ def named(folder: Path, names: Sequence[str], *, top: str) -> Named:
         rows.append({"id": f"c{number}", "video": f"clip{number}", "title": title, "split": split})
         rows[-1]["label"] = f"leaf{number % len(names)}"
     (folder / "clips.jsonl").write_text("\n".join(map(json.dumps, rows)), encoding="utf-8")
-    with (folder / "taxonomy.csv").open("w", encoding="utf-8", newline="") as file:
+    extract_manifest(folder / "clips.jsonl", folder / "store", layout=False, workers=1)
+    # As older versions wrote it: today no taxonomy with "/" in a name is taken into a store.
+    with (folder / "store" / "taxonomy.csv").open("w", encoding="utf-8", newline="") as file:
         leaves = [(f"leaf{number}", "top", name) for number, name in enumerate(names)]
         csv.writer(file).writerows([("id", "parent", "name"), ("top", "", top), *leaves])
-    extract_manifest(folder / "clips.jsonl", folder / "store", layout=False, workers=1)
     store = FrameStore(folder / "store")
     torch.manual_seed(0)
     streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), text=TextConfig(width=32, vocabulary=300))

@@ -1,0 +1,1 @@
+"""Tables of people: CSV, JSON, Excel and Parquet files read as rows of text, within bounds."""

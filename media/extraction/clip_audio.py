@@ -2,19 +2,22 @@
 
 from dataclasses import dataclass
 from math import inf
+from pathlib import Path
 
 import av
 import numpy as np
 
-from framegate.media.decoding.audio.audio_track import AudioReader, windows
+from framegate.media.decoding.audio.audio_track import AudioReader, open_audio, windows
 from framegate.media.decoding.audio.resample import RATE
 from framegate.media.decoding.packets import Deadline
 from framegate.media.decoding.source import require_decoder
 from framegate.media.decoding.tracks import audio_tracks, special_audio
 from framegate.media.errors import MediaError
+from framegate.media.options import MAX_PIXELS
 from framegate.media.store.part import PartWriter
 
 _NEARLY_NONE = 0.1  # seconds of audio
+_OFF_BY = 0.05  # a track may end this share of its length earlier than it states, or a second, and be whole
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,7 @@ class StoredAudio:
 
 
 def store_audio(
+    path: Path,
     container: av.container.InputContainer,
     part: PartWriter,
     *,
@@ -41,13 +45,14 @@ def store_audio(
     seconds: float | None,
     deadline: Deadline,
     video: av.VideoStream | None = None,
+    max_pixels: int = MAX_PIXELS,
 ) -> StoredAudio:
     """Write windows of a file's audio into ``part``, spread over where the clip has audio.
 
     Tracks that have no decoder, or of which nothing decodes, are passed over.
 
     Args:
-        container: from `open_media`.
+        path, container: the file, and what `open_media` gives for it.
         start, end: of the clip in the file, in seconds; None: the file's end.
         seconds: as for `windows`.
         video: the file's video, whose programme's audio is wanted.
@@ -61,13 +66,14 @@ def store_audio(
         except MediaError as error:
             passed.append(f"{name}: {error}")
             continue
-        reader = AudioReader(container, track, deadline=deadline)
-        first, last = reader.extent()
+        with open_audio(path, container, track, deadline=deadline, max_pixels=max_pixels) as reader:
+            first, last = reader.extent
+            wanted = windows(max(start, first), min(end or inf, last), seconds=seconds)
+            _store_windows(reader, wanted, part)
         file_end = file_end or last
-        wanted = windows(max(start, first), min(end or inf, last), seconds=seconds)
-        _store_windows(reader, wanted, part)
         if reader.seconds or seconds == 0:
-            return StoredAudio(last, _fault(reader, track, wanted, passed), (*passed, *_notes(reader, track)))
+            fault = _fault(reader, track, wanted, passed) or _shortage(reader, track, last, end or inf)
+            return StoredAudio(last, fault, (*passed, *_notes(reader, track)))
         reason = counted(reader.damage) if reader.damage else f"no audio in it from {start:g} s to {end or last:g} s"
         passed.append(f"{name}: {reason}")
     return StoredAudio(file_end, "; ".join(passed))
@@ -97,6 +103,14 @@ def _fault(reader: AudioReader, track: av.AudioStream, wanted: list[tuple[float,
     if reader.seconds < min(_NEARLY_NONE, length / 2):
         return f"audio track {track.index}: {reader.seconds:.2f} s of audio in {length:.2f} s"
     return ""
+
+
+def _shortage(reader: AudioReader, track: av.AudioStream, real: float, end: float) -> str:
+    """Tell where a track ends earlier than its file states, before the clip's ``end``."""
+    stated = reader.stated_end
+    if stated is None or min(stated, end) - real <= max(1.0, _OFF_BY * stated):
+        return ""
+    return f"audio track {track.index}: ends at {real:.2f} s, states {stated:.2f} s"
 
 
 def _notes(reader: AudioReader, track: av.AudioStream) -> list[str]:

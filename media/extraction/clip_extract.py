@@ -85,10 +85,10 @@ class _ClipExtraction:
             with self._failing_at("open"), self._open(clip.video) as container:
                 video = self._read_video(clip.video, container)
                 if clip.audio is None and clip.own_audio:
-                    self._read_audio(container, video)
+                    self._read_audio(clip.video, container, video)
         if clip.audio is not None:
             with self._failing_at("open"), self._open(clip.audio) as container:
-                self._read_audio(container)
+                self._read_audio(clip.audio, container)
 
     # -- what is read ------------------------------------------------------------------------------------------------
 
@@ -171,9 +171,12 @@ class _ClipExtraction:
         if self._find_layout is not None and sample.kept:
             self._layout = self._found_layout(sample.kept)
 
-    def _read_audio(self, container: av.container.InputContainer, video: av.VideoStream | None = None) -> None:
+    def _read_audio(
+        self, path: Path, container: av.container.InputContainer, video: av.VideoStream | None = None
+    ) -> None:
         with self._failing_at("audio"):
             stored = store_audio(
+                path,
                 container,
                 self._part,
                 start=self._start,
@@ -181,6 +184,7 @@ class _ClipExtraction:
                 seconds=self._options.audio_seconds,
                 deadline=self._deadline,
                 video=video,
+                max_pixels=self._options.max_pixels,
             )
             self._notes += stored.notes
             if stored.end is not None:  # sound may go on after the picture

@@ -1,8 +1,9 @@
 """Audio as 16 kHz mono int16, in evenly spaced windows of a clip."""
 
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from itertools import pairwise
+from pathlib import Path
 from typing import cast
 
 import av
@@ -13,11 +14,20 @@ from framegate.media.decoding.audio.timeline import NEIGHBOURS, lay_out
 from framegate.media.decoding.clock import StreamClock
 from framegate.media.decoding.extent import stated_end
 from framegate.media.decoding.packets import Deadline, PacketSource, stamp_of
+from framegate.media.decoding.source import open_media
 from framegate.media.errors import MediaError
+from framegate.media.options import MAX_PIXELS
 
 WINDOW_SECONDS = 10.0
 _PIECE_SECONDS = 30.0  # audio that is kept whole is stored in pieces of this length
 _RUN_IN_SECONDS = 0.2  # decoders of overlapped transforms need some packets until they sound right
+_SEEKABLE = {  # formats whose packets have the right times after a seek, as far as FFmpeg is concerned
+    *("mov,mp4,m4a,3gp,3g2,mj2", "matroska,webm", "mpegts", "mpeg", "avi", "flv", "asf", "mxf"),
+    *("mp3", "aac", "flac"),
+}
+_SEEKABLE_WITH_PCM = {"wav", "w64", "aiff", "caf", "au"}
+_SEEKABLE_CODECS_OF_OGG = {"vorbis", "opus", "libopus"}
+_STATING = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "caf", "aiff"}  # formats that state the length of each stream
 _OVERLAP_SECONDS = 0.5  # of sound with the timestamps of other sound: not mere rounding
 
 
@@ -47,38 +57,85 @@ def windows(start: float, end: float, *, seconds: float | None) -> list[tuple[fl
     return [(middle - width / 2, middle + width / 2) for middle in middles]
 
 
+@contextmanager
+def open_audio(
+    path: Path,
+    container: av.container.InputContainer,
+    stream: av.AudioStream,
+    *,
+    deadline: Deadline,
+    max_pixels: int = MAX_PIXELS,
+) -> Iterator["AudioReader"]:
+    """Open a reader of one audio stream of a file that is open already.
+
+    Where a seek would give packets wrong times, the file is opened anew and read from its beginning, twice: to find its
+    end, and to decode.
+    """
+    if _seeks_truly(container.format.name, stream.codec_context.name):
+        yield AudioReader(container, stream, deadline=deadline)
+        return
+    with open_media(path, max_pixels=max_pixels) as whole:
+        same = cast(av.AudioStream, whole.streams[stream.index])
+        extent = AudioReader(whole, same, deadline=deadline).read_extent()
+    with open_media(path, max_pixels=max_pixels) as fresh:
+        same = cast(av.AudioStream, fresh.streams[stream.index])
+        yield AudioReader(fresh, same, deadline=deadline, extent=extent)
+
+
 class AudioReader:
     """Reads windows of audio from one stream of an open container, each later than the last.
+
+    Args:
+        extent: of the stream, as from `read_extent`, if it is to be read in order without a seek.
 
     Attributes:
         damage: FFmpeg's messages about packets that do not decode, and what else is wrong with the stream.
         seconds: how much audio the windows read so far hold, without gaps.
         cancelled: seconds of it in which the channels cancel, so that the loudest stands for all (see `mix`).
+        stated_end: the stream's end, in seconds, where the file states it and does not merely estimate it.
     """
 
-    def __init__(self, container: av.container.InputContainer, stream: av.AudioStream, *, deadline: Deadline) -> None:
+    def __init__(
+        self,
+        container: av.container.InputContainer,
+        stream: av.AudioStream,
+        *,
+        deadline: Deadline,
+        extent: tuple[float, float] | None = None,
+    ) -> None:
         self.damage: list[str] = []
         self.seconds = 0.0
         self.cancelled = 0.0
         self._stream = stream
-        self._stated = stated_end(container, stream)
+        self._hint = stated_end(container, stream)
+        self.stated_end = self._hint if stream.duration and container.format.name in _STATING else None
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline)
-        # FFmpeg gives packets of FLAC in Ogg wrong times after a seek.
-        self._seeks = not (container.format.name == "ogg" and stream.codec_context.name == "flac")
-        self._ended = True  # read to its end, so that the next window begins anew
+        self._extent = extent
+        self._in_order = extent is not None
+        self._recent: list[tuple[float | None, float, av.AudioFrame]] = []  # with the second of its end
+        self._ended = False
 
+    @property
     def extent(self) -> tuple[float, float]:
-        """Find when the stream begins and ends, in seconds, from its packets: what files state may be an estimate."""
-        start = self._clock.seconds(self._stream.start_time or 0) if self._stream.start_time is not None else 0.0
-        if self._stated is not None:
-            with suppress(MediaError):  # in a broken file: read on from the beginning
-                self._source.seek(self._clock.stamp(self._stated))
+        """When the stream begins and ends, in seconds, by its packets: what files state may be an estimate."""
+        if self._extent is None:
+            if self._hint is not None:
+                with suppress(MediaError):  # in a broken file: read on from wherever that has led
+                    self._source.seek(self._clock.stamp(self._hint))
+            self._extent = self.read_extent()
+        return self._extent
+
+    def read_extent(self) -> tuple[float, float]:
+        """Read on to the end of the stream, and return its beginning and its end, in seconds."""
+        start = self._stream.start_time
+        begin = 0.0 if start is None else self._clock.seconds(start)
         end = self._read_to_end()
         if end is None:
-            self._source.rewind()
-            end = self._read_to_end()
-        return start, self._stated or start if end is None else end
+            with suppress(MediaError):  # a file whose beginning cannot be reached a second time
+                self._source.rewind()
+                end = self._read_to_end()
+        return begin, self._hint or begin if end is None else end
 
     def window(self, start: float, end: float) -> np.ndarray:
         """Read the audio from ``start`` to ``end`` seconds.
@@ -87,7 +144,6 @@ class AudioReader:
             Samples (n,) int16 at `RATE` from ``start`` on, silence where the stream has a gap; fewer where it ends
             before ``end``, none where it has no audio between ``start`` and ``end``.
         """
-        self._go_to(start)
         sound = ResampledSound()
         for time, frame in self._frames(start, end):
             sound.add(time, frame)
@@ -104,24 +160,22 @@ class AudioReader:
         found = False
         while (packet := self._source.read()).size:
             found = found or stamp_of(packet) is not None
-        self._ended = True
         return self._clock.seconds(self._source.end_stamp or 0) if found else None
-
-    def _go_to(self, start: float) -> None:
-        if self._seeks:
-            self._source.seek(self._clock.stamp(max(0.0, start - _RUN_IN_SECONDS)))
-        elif self._ended:
-            self._source.rewind()
-        self._ended = False
 
     def _frames(self, start: float, end: float) -> Iterator[tuple[float | None, av.AudioFrame]]:
         """Yield the frames of a window, and some before and after it, with their seconds where they have them."""
+        self._ended = self._ended and self._in_order
+        if not self._in_order:
+            self._source.seek(self._clock.stamp(max(0.0, start - _RUN_IN_SECONDS)))
         expected = start  # where the next frame follows without a gap
+        for time, expected, frame in self._recent:
+            if expected > start - _RUN_IN_SECONDS:
+                yield time, frame
         beyond = 0
-        while (packet := self._source.read()).size:
+        while not self._ended and (packet := self._source.read()).size:
             stamp = stamp_of(packet)
             packet_time = None if stamp is None else self._clock.seconds(stamp)
-            if not self._seeks and packet_time is not None and packet_time < start - 2 * _RUN_IN_SECONDS:
+            if self._in_order and packet_time is not None and packet_time < start - 2 * _RUN_IN_SECONDS:
                 continue
             try:
                 frames = cast(list[av.AudioFrame], packet.decode())
@@ -136,9 +190,18 @@ class AudioReader:
                 now = expected if time is None else time
                 follows = abs(now - expected) < _RUN_IN_SECONDS
                 expected = now + frame.samples / frame.sample_rate
+                if self._in_order:
+                    kept = [item for item in self._recent if abs(item[1] - now) < 2 * _RUN_IN_SECONDS]
+                    self._recent = [*kept, (time, expected, frame)]
                 if expected > start - _RUN_IN_SECONDS:
                     yield time, frame
                 beyond = beyond + 1 if now >= end else 0
                 if (beyond and follows) or beyond > NEIGHBOURS:
                     return
         self._ended = True
+
+
+def _seeks_truly(container: str, codec: str) -> bool:
+    if container == "ogg":
+        return codec in _SEEKABLE_CODECS_OF_OGG
+    return container in _SEEKABLE or (container in _SEEKABLE_WITH_PCM and codec.startswith("pcm_"))

@@ -13,7 +13,7 @@ from framegate.media.decoding.audio.resample import RATE, ResampledSound
 from framegate.media.decoding.audio.timeline import NEIGHBOURS, lay_out
 from framegate.media.decoding.clock import StreamClock
 from framegate.media.decoding.extent import stated_end
-from framegate.media.decoding.packets import Deadline, PacketSource, stamp_of
+from framegate.media.decoding.packets import Deadline, Packet, PacketSource, stamp_of
 from framegate.media.decoding.source import open_media
 from framegate.media.errors import MediaError
 from framegate.media.options import MAX_PIXELS
@@ -27,6 +27,7 @@ _SEEKABLE = {  # formats whose packets have the right times after a seek, as far
 }
 _SEEKABLE_WITH_PCM = {"wav", "w64", "aiff", "caf", "au"}
 _SEEKABLE_CODECS_OF_OGG = {"vorbis", "opus", "libopus"}
+_RESTART_SECONDS = 1.0  # timestamps that fall back so far begin anew
 _STATING = {"mov,mp4,m4a,3gp,3g2,mj2", "flac", "caf", "aiff"}  # formats that state the length of each stream
 _OVERLAP_SECONDS = 0.5  # of sound with the timestamps of other sound: not mere rounding
 
@@ -71,22 +72,23 @@ def open_audio(
     Where a seek would give packets wrong times, the file is opened anew and read from its beginning, twice: to find its
     end, and to decode.
     """
-    if _seeks_truly(container.format.name, stream.codec_context.name):
+    if _seeks_truly(container, stream):
         yield AudioReader(container, stream, deadline=deadline)
         return
     with open_media(path, max_pixels=max_pixels) as whole:
         same = cast(av.AudioStream, whole.streams[stream.index])
-        extent = AudioReader(whole, same, deadline=deadline).read_extent()
+        extent = AudioReader(whole, same, deadline=deadline, in_order=True).read_extent()
     with open_media(path, max_pixels=max_pixels) as fresh:
         same = cast(av.AudioStream, fresh.streams[stream.index])
-        yield AudioReader(fresh, same, deadline=deadline, extent=extent)
+        yield AudioReader(fresh, same, deadline=deadline, in_order=True, extent=extent)
 
 
 class AudioReader:
     """Reads windows of audio from one stream of an open container, each later than the last.
 
     Args:
-        extent: of the stream, as from `read_extent`, if it is to be read in order without a seek.
+        in_order: read on without a seek; the container has just been opened.
+        extent: of the stream, as from `read_extent`, if it is known.
 
     Attributes:
         damage: FFmpeg's messages about packets that do not decode, and what else is wrong with the stream.
@@ -101,6 +103,7 @@ class AudioReader:
         stream: av.AudioStream,
         *,
         deadline: Deadline,
+        in_order: bool = False,
         extent: tuple[float, float] | None = None,
     ) -> None:
         self.damage: list[str] = []
@@ -112,9 +115,11 @@ class AudioReader:
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline)
         self._extent = extent
-        self._in_order = extent is not None
+        self._in_order = in_order
         self._recent: list[tuple[float | None, float, av.AudioFrame]] = []  # with the second of its end
         self._ended = False
+        self._reached: float | None = None  # the second at which the packets read so far end
+        self._shift = 0.0  # seconds by which times are later than their timestamps say
 
     @property
     def extent(self) -> tuple[float, float]:
@@ -131,7 +136,7 @@ class AudioReader:
         start = self._stream.start_time
         begin = 0.0 if start is None else self._clock.seconds(start)
         end = self._read_to_end()
-        if end is None:
+        if end is None and not self._in_order:
             with suppress(MediaError):  # a file whose beginning cannot be reached a second time
                 self._source.rewind()
                 end = self._read_to_end()
@@ -157,10 +162,23 @@ class AudioReader:
         return pcm[: laid.end if self._ended or not laid.sounding else None]
 
     def _read_to_end(self) -> float | None:
-        found = False
+        self._reached = None
         while (packet := self._source.read()).size:
-            found = found or stamp_of(packet) is not None
-        return self._clock.seconds(self._source.end_stamp or 0) if found else None
+            self._time_of(packet)
+        return self._reached
+
+    def _time_of(self, packet: Packet) -> float | None:
+        """Return the second of a packet; if packets are read in order, the timestamps may begin anew in mid-stream."""
+        stamp = stamp_of(packet)
+        if stamp is None:
+            return None
+        time = self._clock.seconds(stamp) + self._shift
+        if self._in_order and self._reached is not None and time < self._reached - _RESTART_SECONDS:
+            self._shift += self._reached - time
+            time = self._reached
+        end = time + self._clock.seconds(stamp + (packet.duration or 0)) - self._clock.seconds(stamp)
+        self._reached = end if self._reached is None else max(self._reached, end)
+        return time
 
     def _frames(self, start: float, end: float) -> Iterator[tuple[float | None, av.AudioFrame]]:
         """Yield the frames of a window, and some before and after it, with their seconds where they have them."""
@@ -173,8 +191,7 @@ class AudioReader:
                 yield time, frame
         beyond = 0
         while not self._ended and (packet := self._source.read()).size:
-            stamp = stamp_of(packet)
-            packet_time = None if stamp is None else self._clock.seconds(stamp)
+            packet_time = self._time_of(packet)
             if self._in_order and packet_time is not None and packet_time < start - 2 * _RUN_IN_SECONDS:
                 continue
             try:
@@ -186,7 +203,7 @@ class AudioReader:
             for frame in frames:
                 if not (frame.samples and frame.sample_rate and frame.layout.nb_channels):
                     continue
-                time = None if frame.pts is None else self._clock.seconds(frame.pts)
+                time = None if frame.pts is None else self._clock.seconds(frame.pts) + self._shift
                 now = expected if time is None else time
                 follows = abs(now - expected) < _RUN_IN_SECONDS
                 expected = now + frame.samples / frame.sample_rate
@@ -201,7 +218,8 @@ class AudioReader:
         self._ended = True
 
 
-def _seeks_truly(container: str, codec: str) -> bool:
-    if container == "ogg":
-        return codec in _SEEKABLE_CODECS_OF_OGG
-    return container in _SEEKABLE or (container in _SEEKABLE_WITH_PCM and codec.startswith("pcm_"))
+def _seeks_truly(container: av.container.InputContainer, stream: av.AudioStream) -> bool:
+    name, codec = container.format.name, stream.codec_context.name
+    if name == "ogg":  # without pictures it may be a chain of files, each with times of its own
+        return codec in _SEEKABLE_CODECS_OF_OGG and bool(container.streams.video)
+    return name in _SEEKABLE or (name in _SEEKABLE_WITH_PCM and codec.startswith("pcm_"))

@@ -112,6 +112,29 @@ def test_rate_and_channels_may_change_in_mid_stream(ffmpeg: Ffmpeg, tmp_path: Pa
         assert np.abs(np.fft.rfft(piece)).argmax() == pytest.approx(440, abs=2)
 
 
+@pytest.mark.parametrize("name", ["a.ogg", "a.opus"])
+def test_a_chain_of_files_in_one_is_read_to_its_end(clicks: Path, tmp_path: Path, name: str) -> None:
+    path = tmp_path / name
+    path.write_bytes((clicks / name).read_bytes() * 2)
+    (_, end), pieces, reader = read(path, (0.0, 10.0), (10.0, 20.0), (20.0, 24.0))
+    assert end == pytest.approx(24, abs=0.1)
+    assert loudest(pieces[0]) == pytest.approx(5, abs=0.03)
+    assert 10 + loudest(pieces[1]) == pytest.approx(17, abs=0.06)
+    assert reader.seconds == pytest.approx(24, abs=0.1)
+    assert not reader.damage
+
+
+@pytest.mark.parametrize("codec", ["adpcm_ms", "adpcm_ima_wav"])
+def test_formats_whose_seeks_go_astray_are_read_in_order(ffmpeg: Ffmpeg, tmp_path: Path, codec: str) -> None:
+    path = tmp_path / "a.wav"
+    ffmpeg("-f", "lavfi", "-i", CLICK, "-c:a", codec, path)
+    (_, end), pieces, _ = read(path, *((second, second + 1.0) for second in np.arange(0.0, 12.0)))
+    assert end == pytest.approx(12, abs=0.1)
+    assert loudest(np.concatenate(pieces)) == pytest.approx(5, abs=0.03)
+    noise = np.concatenate(pieces)[96_160:143_840]
+    assert (noise.reshape(-1, 80) != 0).any(axis=1).all()  # nothing is lost between one window and the next
+
+
 def test_samples_that_exceed_the_full_scale_or_are_no_numbers_do_no_harm(ffmpeg: Ffmpeg, tmp_path: Path) -> None:
     path = tmp_path / "a.wav"
     source = "aevalsrc='if(between(t,0.5,0.6),0/0,if(lt(t,1),0.5,8)*sin(2764.6*t))':s=16000:d=2"

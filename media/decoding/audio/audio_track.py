@@ -158,7 +158,7 @@ class AudioReader:
             self.damage.append(f"timestamps run backwards: {laid.dropped / RATE:.1f} s of sound lie over others")
         self.seconds += laid.sounding / RATE
         self.cancelled += mono.cancelled
-        pcm = np.clip(np.rint(laid.samples * 32768), -32768, 32767).astype(np.int16)
+        pcm: np.ndarray = np.clip(np.rint(laid.samples * 32768), -32768, 32767).astype(np.int16)
         return pcm[: laid.end if self._ended or not laid.sounding else None]
 
     def _read_to_end(self) -> float | None:
@@ -189,15 +189,15 @@ class AudioReader:
         for time, expected, frame in self._recent:
             if expected > start - _RUN_IN_SECONDS:
                 yield time, frame
-        beyond = 0
+        beyond, over = 0, False
         while not self._ended and (packet := self._source.read()).size:
             packet_time = self._time_of(packet)
             if self._in_order and packet_time is not None and packet_time < start - 2 * _RUN_IN_SECONDS:
                 continue
             try:
                 frames = cast(list[av.AudioFrame], packet.decode())
-            except av.FFmpegError as error:
-                if packet_time is None or start <= packet_time < end:  # else another window counts it, or none
+            except av.FFmpegError as error:  # counted by one window, and in none that does not hold it
+                if packet_time is None or (start <= packet_time and (self._in_order or packet_time < end)):
                     self.damage.append(error.strerror or str(error))
                 continue
             for frame in frames:
@@ -213,8 +213,9 @@ class AudioReader:
                 if expected > start - _RUN_IN_SECONDS:
                     yield time, frame
                 beyond = beyond + 1 if now >= end else 0
-                if (beyond and follows) or beyond > NEIGHBOURS:
-                    return
+                over = over or (beyond > 0 and follows) or beyond > NEIGHBOURS
+            if over:  # all frames of the packet have been taken
+                return
         self._ended = True
 
 

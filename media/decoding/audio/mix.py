@@ -71,13 +71,13 @@ def _mixed(channels: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, int]:
 
 def _covariances(channels: np.ndarray, edges: np.ndarray) -> np.ndarray:
     """Return the channels' covariance in each block, (B, C, C), with a share of that of the whole."""
-    scale = max(1.0, float(np.abs(channels).max()))
+    scale = np.float32(max(1.0, float(np.abs(channels).max())))
     blocks = []
     for first, last in pairwise(edges):
-        block = channels[first:last].astype(np.float64) / scale
+        block = channels[first:last] / scale
         block -= block.mean(axis=0)
         blocks.append(block.T @ block / len(block))
-    covariances = np.stack(blocks)
+    covariances = np.stack(blocks).astype(np.float64)
     return np.asarray(covariances + _WHOLE * covariances.mean(axis=0))
 
 
@@ -96,4 +96,4 @@ def _between(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
     middles = (edges[:-1] + edges[1:] - 1) / 2
     if (values == values[0]).all():
         return np.full(edges[-1], values[0], np.float32)
-    return np.interp(np.arange(edges[-1]), middles, values).astype(np.float32)
+    return np.asarray(np.interp(np.arange(edges[-1]), middles, values), np.float32)

@@ -51,4 +51,6 @@ class ResampledSound:
     def _resample(self, frame: av.AudioFrame | None) -> None:
         assert self._resampler is not None
         for out in self._resampler.resample(frame):
-            self._stretches[-1].append(out.to_ndarray().reshape(-1, out.layout.nb_channels))
+            channels = out.layout.nb_channels
+            samples = np.frombuffer(out.planes[0], np.float32, count=out.samples * channels)
+            self._stretches[-1].append(samples.reshape(-1, channels))

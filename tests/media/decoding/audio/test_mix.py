@@ -8,7 +8,7 @@ from framegate.media.decoding.audio.mix import mix_down
 RATE = 16_000
 
 
-def tone(hertz: float = 440, seconds: float = 2, level: float = 0.5) -> np.ndarray:
+def tone(hertz: float = 440, seconds: float = 1, level: float = 0.5) -> np.ndarray:
     return (level * np.sin(np.arange(round(seconds * RATE)) * 2 * np.pi * hertz / RATE)).astype(np.float32)
 
 
@@ -28,9 +28,9 @@ def test_one_channel_and_equal_channels_stay_as_they_are() -> None:
 @pytest.mark.parametrize("count", [2, 6, 8, 16])
 def test_a_voice_in_one_of_many_channels_keeps_its_level(count: int) -> None:
     for place in (0, count // 2, count - 1):
-        channels = np.zeros((2 * RATE, count), np.float32)
+        channels = np.zeros((RATE, count), np.float32)
         channels[:, place] = tone()
-        assert mix_down(channels, rate=RATE).samples == pytest.approx(tone(), abs=1e-3)
+        assert np.abs(mix_down(channels, rate=RATE).samples - tone()).max() < 1e-3
 
 
 def test_a_loud_voice_among_quiet_channels_stays_as_loud() -> None:
@@ -42,7 +42,7 @@ def test_a_loud_voice_among_quiet_channels_stays_as_loud() -> None:
 def test_channels_in_opposite_phase_do_not_cancel(other: float) -> None:
     mono = mix_down(np.stack([tone(), other * tone()], axis=1), rate=RATE)
     assert level(mono.samples) == pytest.approx(0.5, rel=0.02)
-    assert mono.cancelled == pytest.approx(2.0)
+    assert mono.cancelled == pytest.approx(1.0)
 
 
 def test_opposite_phase_for_a_while_is_kept_and_does_not_click() -> None:
@@ -68,8 +68,8 @@ def test_different_sounds_in_two_channels_are_both_heard_at_the_level_of_one() -
 
 
 def test_a_constant_offset_is_no_sound() -> None:
-    mono = mixed(np.full(2 * RATE, 0.5), tone(), -tone())
-    assert np.abs(np.fft.rfft(mono - mono.mean())).argmax() == 880  # two seconds of 440 Hz
+    mono = mixed(np.full(RATE, 0.5), tone(), -tone())
+    assert np.abs(np.fft.rfft(mono - mono.mean())).argmax() == 440
 
 
 def test_nothing_clips_and_what_is_too_loud_is_turned_down() -> None:
@@ -89,5 +89,5 @@ def test_silence_nonsense_and_nothing_stay_silent() -> None:
 
 def test_sound_that_sets_in_after_silence_has_its_level_at_once() -> None:
     left = np.concatenate([np.zeros(2 * RATE), tone()]).astype(np.float32)
-    mono = mixed(left, np.zeros(4 * RATE))
+    mono = mixed(left, np.zeros(3 * RATE))
     assert level(mono[2 * RATE : 2 * RATE + RATE // 8]) == pytest.approx(0.5, rel=0.03)

@@ -59,10 +59,12 @@ def _mixed(channels: np.ndarray, edges: np.ndarray) -> tuple[np.ndarray, int]:
     lost = mean_power < _CANCELLED * power.sum(axis=1) / count**2
     preferred = np.where(np.arange(count) == power.sum(axis=0).argmax(), _PREFERENCE, 1.0)
     chosen = (power * preferred).argmax(axis=1)
-    weights = np.where(lost[:, None], np.eye(count)[chosen], 1 / count)
     mixed_power = np.where(lost, power[np.arange(len(power)), chosen], mean_power)
     loudest = power.max(axis=1)
-    weights *= np.sqrt(np.divide(loudest, mixed_power, out=np.ones_like(loudest), where=mixed_power > 0))[:, None]
+    gain = np.sqrt(np.divide(loudest, mixed_power, out=np.ones_like(loudest), where=mixed_power > 0))
+    if not lost.any():
+        return channels.mean(axis=1) * _between(gain, edges), 0
+    weights = np.where(lost[:, None], np.eye(count)[chosen], 1 / count) * gain[:, None]
     mono = np.zeros(len(channels), np.float32)
     for channel, weight in zip(channels.T, weights.T, strict=True):
         mono += channel * _between(weight, edges)

@@ -29,7 +29,7 @@ class ResampledSound:
         if self._kind != kind:
             self._drain()
             # Packed: PyAV reads past the list of planes of a frame that has eight or more of them.
-            self._resampler, self._kind = av.AudioResampler(format="flt", rate=RATE), kind
+            self._resampler, self._kind = av.AudioResampler(format="flt", rate=RATE, frame_size=RATE), kind
             self._stretches.append([])
         self._resample(frame)
         seconds = frame.samples / frame.sample_rate

@@ -51,6 +51,4 @@ class ResampledSound:
     def _resample(self, frame: av.AudioFrame | None) -> None:
         assert self._resampler is not None
         for out in self._resampler.resample(frame):
-            channels = out.layout.nb_channels
-            samples = np.frombuffer(out.planes[0], np.float32, count=out.samples * channels)
-            self._stretches[-1].append(samples.reshape(-1, channels))
+            self._stretches[-1].append(out.to_ndarray().reshape(-1, out.layout.nb_channels))

@@ -57,7 +57,7 @@ class PacketSource:
         for other in container.streams:
             other.discard = Discard.default if other is stream else Discard.all
         if "matroska" in container.format.name:
-            container.seek(stream.start_time or 0, stream=stream)  # its index is read at the first seek
+            _read_index(container, stream)
         self._container = container
         self._stream = stream
         self._deadline = deadline
@@ -164,6 +164,14 @@ class PacketSource:
             return None
         entry: IndexEntry = entries[where]
         return entry
+
+
+def _read_index(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> None:
+    """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go to the stream's beginning."""
+    for backward in (True, False):  # a stream may begin later than the file says
+        with suppress(av.FFmpegError):
+            container.seek(stream.start_time or 0, stream=stream, backward=backward)
+            return
 
 
 def stamp_of(packet: Packet) -> int | None:

@@ -39,18 +39,18 @@ def read_frames(
 
     from framegate.media.decoding.packets import Deadline
     from framegate.media.decoding.readers import READERS
-    from framegate.media.decoding.source import open_media, require_decoder
+    from framegate.media.decoding.source import open_media
+    from framegate.media.decoding.tracks import choose_video
     from framegate.media.pictures.picture import FramePainter
 
     deadline = Deadline(timeout)
     try:
         with open_media(Path(path), max_pixels=max_pixels, threads=threads) as container:
-            if not container.streams.video:
+            choice = choose_video(container, Path(path), deadline=deadline, max_pixels=max_pixels)
+            if choice is None:
                 raise MediaError(f"{path}: no video in it")
-            stream = container.streams.video[0]
-            require_decoder(stream)
-            painter = FramePainter.of_stream(stream)
-            reader = READERS[mode](container, stream, deadline=deadline)
+            painter = FramePainter.of_stream(choice.stream)
+            reader = READERS[mode](container, choice.stream, deadline=deadline)
             frames = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
             if reader.damage and not frames:
                 raise MediaError(f"{path}: {reader.damage[0]}")

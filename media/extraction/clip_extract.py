@@ -8,10 +8,8 @@ from typing import Any, cast
 
 import av
 import numpy as np
-from av.stream import Disposition
 
 from framegate.media.clip_layout import Layout, LayoutFinder
-from framegate.media.decoding.audio.audio_track import RATE, AudioReader, windows
 from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
@@ -20,8 +18,10 @@ from framegate.media.decoding.picture_folder import FolderReader
 from framegate.media.decoding.readers import READERS
 from framegate.media.decoding.sampling import EvenSample, grid
 from framegate.media.decoding.shots import Deduper, ShotCounter
-from framegate.media.decoding.source import ffmpeg_words, open_media, require_decoder
+from framegate.media.decoding.source import ffmpeg_words, open_media
+from framegate.media.decoding.tracks import audio_tracks, choose_video
 from framegate.media.errors import MediaError
+from framegate.media.extraction.clip_audio import counted, store_audio
 from framegate.media.manifest.manifest import Clip
 from framegate.media.manifest.missing import missing_files
 from framegate.media.options import ExtractOptions
@@ -74,7 +74,7 @@ class _ClipExtraction:
         self._start = clip.start or 0.0
         self._duration = 0.0
         self._layout = Layout()
-        self._true_end: float | None = None  # of the video, where the file does not state it
+        self._notes: list[str] = []
         self._stage = ""
         self._error = ""
 
@@ -85,21 +85,23 @@ class _ClipExtraction:
                 self._read_folder(clip.video)
         elif clip.video is not None:
             with self._failing_at("open"), self._open(clip.video) as container:
-                self._read_video(clip.video, container)
+                video = self._read_video(clip.video, container)
                 if clip.audio is None and clip.own_audio:
-                    self._read_audio(clip.video, container, true_end=self._true_end)
+                    self._read_audio(clip.video, container, video)
         if clip.audio is not None:
             with self._failing_at("open"), self._open(clip.audio) as container:
                 self._read_audio(clip.audio, container)
 
     # -- what is read ------------------------------------------------------------------------------------------------
 
-    def _read_video(self, video: Path, container: av.container.InputContainer) -> None:
-        stream = _moving_pictures(container)
-        if stream is None:
-            return
+    def _read_video(self, video: Path, container: av.container.InputContainer) -> av.VideoStream | None:
+        stream: av.VideoStream | None = None
         with self._failing_at("video"):
-            require_decoder(stream)
+            choice = choose_video(container, video, deadline=self._deadline, max_pixels=self._options.max_pixels)
+            if choice is None:
+                return None
+            stream = choice.stream
+            self._notes += choice.passed_over
             stated = stated_end(container, stream)
             end = self._clip.end or inf  # what the file states is a hint; the reader finds out
             self._duration = max(0.0, min(end, stated or 0.0) - self._start)
@@ -116,9 +118,10 @@ class _ClipExtraction:
                     reader = ExactReader(again, same, deadline=self._deadline)
                     self._read_frames(reader, end, self._painter(same))
             if reader.end is not None:
-                self._expect_end(stated, reader.end)
+                self._expect_end(video, container, stream, reader.end)
                 end = min(end, reader.end)
             self._duration = max(0.0, (end if end < inf else stated or 0.0) - self._start)
+        return stream
 
     def _painter(self, stream: av.VideoStream) -> FramePainter:
         return FramePainter.of_stream(stream, size=self._options.size)
@@ -166,26 +169,30 @@ class _ClipExtraction:
                 height=height,
             )
         if reader.damage:
-            self.fail("video", _counted(reader.damage))
+            self.fail("video", counted(reader.damage))
         if self._find_layout is not None and sample.kept:
             self._layout = self._found_layout(sample.kept)
 
-    def _read_audio(self, path: Path, container: av.container.InputContainer, *, true_end: float | None = None) -> None:
-        if not container.streams.audio:
-            return
-        stream = container.streams.audio[0]
+    def _read_audio(
+        self, path: Path, container: av.container.InputContainer, video: av.VideoStream | None = None
+    ) -> None:
         with self._failing_at("audio"):
-            require_decoder(stream)
-            end = true_end or stated_end(container, stream) or self._measured_end(path, stream)
-            end = min(end, self._clip.end or inf)
-            self._duration = self._duration or max(0.0, end - self._start)
-            reader = AudioReader(container, stream, deadline=self._deadline)
-            for first, last in windows(self._start, end, seconds=self._options.audio_seconds):
-                start, pcm = reader.window(first, last)
-                if len(pcm):
-                    self._part.audio(start=start, rate=RATE, pcm=pcm)
-            if reader.damage:
-                self.fail("audio", _counted(reader.damage))
+            stored = store_audio(
+                path,
+                container,
+                self._part,
+                start=self._start,
+                end=self._clip.end,
+                seconds=self._options.audio_seconds,
+                deadline=self._deadline,
+                video=video,
+                max_pixels=self._options.max_pixels,
+            )
+            self._notes += stored.notes
+            if stored.end is not None:  # sound may go on after the picture
+                self._duration = max(self._duration, min(stored.end, self._clip.end or inf) - self._start)
+            if stored.fault:
+                self.fail("audio", stored.fault)
 
     def _found_layout(self, frames: list[np.ndarray]) -> Layout:
         assert self._find_layout is not None
@@ -195,15 +202,20 @@ class _ClipExtraction:
             self.fail("layout", f"{type(error).__name__}: {error}")
             return Layout()
 
-    def _expect_end(self, stated: float | None, real: float) -> None:
-        """Note where a file's ``real`` end, in seconds, is not what it states, and whether the clip lacks something."""
+    def _expect_end(
+        self, video: Path, container: av.container.InputContainer, stream: av.VideoStream, real: float
+    ) -> None:
+        """Note where the picture's ``real`` end, in seconds, is not what the file states, and the clip lacks some."""
         if self._start >= real:
             self.fail("video", f"ends at {real:.2f} s, before the clip's start at {self._start:g} s")
-        off = inf if stated is None else abs(stated - real)
-        if off > max(1.0, _OFF_BY * real):
-            self._true_end = real
-            if stated is not None and min(stated, self._clip.end or inf) - real > max(1.0, _OFF_BY * stated):
-                self.fail("video", f"ends at {real:.2f} s, states {stated:.2f} s")
+        stated = stated_end(container, stream)
+        if stated is None or min(stated, self._clip.end or inf) - real <= max(1.0, _OFF_BY * stated):
+            return
+        if stated >= (container.duration or 0) / av.time_base - 0.01:  # that is the file's end: the sound's, perhaps
+            sound = audio_tracks(container, video=stream)[:1]
+            if any(stated - self._measured_end(video, track) <= max(1.0, _OFF_BY * stated) for track in sound):
+                return
+        self.fail("video", f"ends at {real:.2f} s, states {stated:.2f} s")
 
     # -- what goes wrong ---------------------------------------------------------------------------------------------
 
@@ -242,6 +254,7 @@ class _ClipExtraction:
             "frames": part.frames,
             "has_audio": part.windows > 0,
             "status": "partial" if self._stage else "ok",
+            "notes": "; ".join(self._notes),
             "borders": list(layout.borders),
             "logos": [list(box) for box in layout.logos],
             "subtitles": [list(box) for box in layout.subtitles],
@@ -267,11 +280,3 @@ class _ClipExtraction:
     def _lost(self) -> bool:
         names_media = self._clip.video is not None or self._clip.audio is not None
         return names_media and not self._part.frames and not self._part.windows
-
-
-def _moving_pictures(container: av.container.InputContainer) -> av.VideoStream | None:
-    return next((s for s in container.streams.video if not s.disposition & Disposition.attached_pic), None)
-
-
-def _counted(damage: list[str]) -> str:
-    return damage[0] if len(damage) == 1 else f"{damage[0]} ({len(damage)} times)"

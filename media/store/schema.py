@@ -36,6 +36,8 @@ VIDEOS = pa.schema(
         "subtitles": _BOXES,
     }
 )
+VIDEOS_WITH_NOTES = VIDEOS.append(pa.field("notes", pa.string()))
+"""The table as it is written: what a clip that lacks nothing has to tell comes along, and no reader depends on it."""
 
 
 def frames_shard(store: Path, number: int) -> Path:

@@ -13,7 +13,7 @@ from framegate.media.errors import MediaError
 from framegate.media.files import is_plain_file, new_file, to_disk, write_text
 from framegate.media.store.frame_index import write_indexes
 from framegate.media.store.part import RowWriter
-from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
+from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS_WITH_NOTES, audio_shard, frames_shard
 
 SHARD_BYTES = 256 << 20
 _BATCH_ROWS, _BATCH_BYTES = 1024, 32 << 20
@@ -73,7 +73,7 @@ class StoreWriter:
         _merge(frames_shard(self._store, number), FRAMES, [self._part(i, "frames") for i in range(first, last)])
         _merge(audio_shard(self._store, number), AUDIO, [self._part(i, "audio") for i in range(first, last)])
         results = [self._result(index) for index in range(first, last)]
-        videos = RowWriter(new_file(self.parts / f"videos-{number:05d}.arrow"), VIDEOS)
+        videos = RowWriter(new_file(self.parts / f"videos-{number:05d}.arrow"), VIDEOS_WITH_NOTES)
         for result in results:
             if result["row"]:
                 videos.add(result["row"], size=1024)
@@ -94,7 +94,7 @@ class StoreWriter:
         failures = [_written(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
         write_text(self._store / "failures.jsonl", "".join(failures))
         aside = self.parts / "videos.arrow"
-        _merge(aside, VIDEOS, [self.parts / f"videos-{number:05d}.arrow" for number in numbers])
+        _merge(aside, VIDEOS_WITH_NOTES, [self.parts / f"videos-{number:05d}.arrow" for number in numbers])
         write_indexes(self._store, pa.ipc.open_stream(pa.memory_map(str(aside))).read_all())
         summary: dict[str, float] = {name: self.tally[name] for name in ("ok", "partial", "failed", "frames")}
         summary |= {"seconds": self._seconds, "frames_per_second": self.tally["frames"] / self._seconds}

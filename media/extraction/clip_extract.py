@@ -32,6 +32,7 @@ _StreamReader = ExactReader | KeyframeReader
 Reader = _StreamReader | FolderReader | PictureReader
 
 _LAYOUT_FRAMES = 48
+_LONGEST_ERROR = 290
 _OFF_BY = 0.05  # a file may end this share of its length earlier or later than it states, or a second, and be whole
 _STANDSTILL = (
     10_000  # times in a row at which nothing new is shown: timestamps have leapt, and the rest is out of reach
@@ -227,6 +228,8 @@ class _ClipExtraction:
             words = [*self._words[:1], *self._words[1:][-2:]]
             messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
             self._stage, self._error = stage, "; ".join([error, *messages])
+            if len(self._error) > _LONGEST_ERROR:  # FFmpeg lists all the formats that it may open
+                self._error = self._error[:_LONGEST_ERROR] + "…"
 
     # -- what is told ------------------------------------------------------------------------------------------------
 

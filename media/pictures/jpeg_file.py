@@ -1,6 +1,7 @@
 """JPEG files as cameras, phones and interrupted downloads leave them."""
 
 from io import BytesIO
+from math import inf
 
 import numpy as np
 from PIL import Image
@@ -12,6 +13,7 @@ from framegate.media.pictures.scaling import scaled
 
 _SCAN, _END = b"\xff\xda", b"\xff\xd9"
 _MISSING = 128  # the grey that decoders put where data are missing
+_ENOUGH = 1.4  # nearer to 1, edges would come out otherwise than from the whole picture
 _NOISE = bytes([0x5A, 0xC3, 0x36, 0x99]) * 256
 _CUT_OFF = "cut off: its lower part is missing"
 
@@ -19,8 +21,8 @@ _CUT_OFF = "cut off: its lower part is missing"
 def decode_jpeg_file(data: bytes, image: Image.Image, *, size: int | None, max_pixels: int) -> np.ndarray:
     """Decode a JPEG to (H, W, 3) RGB uint8 in sRGB, not turned; ``image`` is the same as Pillow opened it.
 
-    With ``size``, the decoder already halves the picture as often as the short side stays at ``size`` or above: a
-    photo of 12 megapixels takes a third of the time for 256 pixels, and no pixel differs by what one sees.
+    With ``size``, the decoder already takes the mean of 2 × 2, 4 × 4 or 8 × 8 pixels as long as enough is left to scale
+    down from: a photo of 12 megapixels takes less than half the time for 256 pixels, and looks the same (40 dB).
 
     Raises:
         MediaError: some of the picture is missing, or it does not decode.
@@ -29,7 +31,7 @@ def decode_jpeg_file(data: bytes, image: Image.Image, *, size: int | None, max_p
     if not is_whole and image.info.get("progressive"):
         raise MediaError("cut off: its last scans are missing")
     whole = data if is_whole else data + _END
-    reduce = _reduction(min(image.size), size)
+    reduce = _reduction(image.size, size)
     pixels = _pixels(whole, image, reduce=reduce, max_pixels=max_pixels, lenient=not is_whole)
     if bool((pixels[-1, -1] == _MISSING).all()) and (not is_whole or _lacks_data(whole)):
         raise MediaError(_CUT_OFF)
@@ -54,10 +56,12 @@ def _plain_size(data: bytes) -> tuple[int, int] | None:
         return None
 
 
-def _reduction(short_side: int, size: int | None) -> Reduce:
-    if size is None or short_side < 2 * size:
-        return 1
-    return 8 if short_side >= 8 * size else 4 if short_side >= 4 * size else 2
+def _reduction(shape: tuple[int, int], size: int | None) -> Reduce:
+    """Return the largest divisor of both sides that leaves `_ENOUGH` times ``size``; others would shift the picture."""
+    divisors: tuple[Reduce, ...] = (8, 4, 2)
+    enough = _ENOUGH * size if size is not None else inf
+    fitting = (r for r in divisors if min(shape) / r >= enough and not shape[0] % r and not shape[1] % r)
+    return next(fitting, 1)
 
 
 def _scan_of(data: bytes) -> int:

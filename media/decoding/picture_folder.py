@@ -27,6 +27,7 @@ class FolderReader:
 
     Attributes:
         skipped: how many other files lie in the folder.
+        broken: how many of the pictures asked for until now do not decode.
         start, end: seconds of the first picture, and of the last one's end.
 
     Raises:
@@ -46,6 +47,10 @@ class FolderReader:
         times = [time for time, _ in self._pictures]
         self.start = times[0]
         self.end = times[-1] + (times[-1] - times[-2] if len(times) > 1 else 1.0)
+
+    @property
+    def broken(self) -> int:
+        return len(self._broken)
 
     @property
     def damage(self) -> list[str]:

@@ -30,6 +30,7 @@ class PictureReader:
 
     Attributes:
         damage: what is wrong with the file, once it has been met; pictures before it are there.
+        broken: how many pictures are missing for it, as far as that is known.
         is_still: whether the file has one picture.
         start, end: seconds; both are 0 for a still picture, which is shown at any time.
 
@@ -50,15 +51,20 @@ class PictureReader:
         self.is_still = len(ends) == 1
         self.end = 0.0 if self.is_still else ends[-1]
 
+    @property
+    def broken(self) -> int:
+        return len(self.damage)
+
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedPicture]]:
         """Yield (time asked for, picture shown at it) for each of ``times`` (seconds, ascending) before the end."""
         pictures = self._pictures()
         shown, picture = next(pictures), None
         for time in times:
             while not self.is_still and time >= shown.end - 1e-6:
-                shown, picture = next(pictures, None), None
-                if shown is None:
+                following = next(pictures, None)
+                if following is None:
                     return
+                shown, picture = following, None
             picture = picture or TimedPicture(shown.start, shown.paint())
             yield time, picture
 

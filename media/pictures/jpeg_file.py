@@ -27,7 +27,7 @@ def decode_jpeg_file(data: bytes, image: Image.Image, *, size: int | None, max_p
     Raises:
         MediaError: some of the picture is missing, or it does not decode.
     """
-    is_whole = data.find(_END, _scan_of(data)) >= 0
+    is_whole = data.rfind(_END) >= _scan_of(data)  # from the end, since photos are large
     if not is_whole and image.info.get("progressive"):
         raise MediaError("cut off: its last scans are missing")
     whole = data if is_whole else data + _END

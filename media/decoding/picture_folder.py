@@ -27,7 +27,6 @@ class FolderReader:
 
     Attributes:
         skipped: how many other files lie in the folder.
-        broken: how many of the pictures asked for until now do not decode.
         start, end: seconds of the first picture, and of the last one's end.
 
     Raises:
@@ -50,6 +49,7 @@ class FolderReader:
 
     @property
     def broken(self) -> int:
+        """Number of pictures asked for until now that do not decode."""
         return len(self._broken)
 
     @property

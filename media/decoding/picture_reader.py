@@ -30,7 +30,6 @@ class PictureReader:
 
     Attributes:
         damage: what is wrong with the file, once it has been met; pictures before it are there.
-        broken: how many pictures are missing for it, as far as that is known.
         is_still: whether the file has one picture.
         start, end: seconds; both are 0 for a still picture, which is shown at any time.
 
@@ -53,6 +52,7 @@ class PictureReader:
 
     @property
     def broken(self) -> int:
+        """Number of pictures known to be missing: 1 where the file is damaged."""
         return len(self.damage)
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedPicture]]:

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
-from PIL import ExifTags, Image, UnidentifiedImageError
+from PIL import AvifImagePlugin, ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
 from framegate.media.errors import MediaError
 from framegate.media.pictures.jpeg_file import decode_jpeg_file
@@ -25,6 +25,8 @@ from framegate.media.pictures.picture_formats import PictureFormat, open_file, r
 from framegate.media.pictures.pillow_rgb import in_srgb, rgb_image
 from framegate.media.pictures.scaling import scaled
 from framegate.media.visible import visible
+
+_PLUGINS = AvifImagePlugin, TiffImagePlugin, WebPImagePlugin  # else Pillow loads all it has, to find these
 
 _NOT_SHOWN = 10.0  # milliseconds: browsers, too, take what is shown so shortly for an unset time,
 _USUAL = 0.1  # and show it for this many seconds
@@ -82,7 +84,7 @@ def read_picture(path: Path, *, size: int | None, max_pixels: int) -> np.ndarray
 
 
 def _paint_jpeg(data: bytes, *, size: int | None, max_pixels: int) -> np.ndarray:
-    with _reasons(), Image.open(BytesIO(data), formats=["JPEG", "MPO"]) as image:
+    with _reasons(), Image.open(BytesIO(data), formats=["JPEG"]) as image:
         _require_size(image, max_pixels)
         pixels = decode_jpeg_file(data, image, size=size, max_pixels=max_pixels)
         return turned_by_exif(pixels, _orientation(image))

@@ -1,6 +1,8 @@
 """Pictures of every kind that people have, as a person would see them."""
 
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from PIL import Image, ImageCms, features
 
 from framegate.media import MediaError, read_frames
 from framegate.media.decoding.picture_folder import holds_pictures
+from framegate.media.decoding.picture_reader import PictureReader
 from framegate.media.pictures.background import BACKGROUND
 from framegate.media.pictures.picture_file import read_picture, read_pictures
 
@@ -305,8 +308,6 @@ def test_an_animation_that_is_cut_off_says_so_and_gives_what_is_there(suffix: st
     told = 0
     for share in (0.4, 0.6, 0.75, 0.95):
         path.write_bytes(data[: int(len(data) * share)])
-        from framegate.media.decoding.picture_reader import PictureReader
-
         try:
             reader = PictureReader(path, size=None, max_pixels=PIXELS)
             given = list(reader.frames_at([0.0, 0.5, 1.0, 1.5, 2.0, 2.5]))
@@ -358,3 +359,13 @@ def test_formats_that_run_other_programs_are_never_opened(tmp_path: Path) -> Non
     with pytest.raises(MediaError) as caught:
         read_frames(path, [0.0])
     assert len(str(caught.value)) < 300
+    for suffix in ("webp", "tif", "png", "jpg"):
+        save(tmp_path / f"b.{suffix}", Image.new("L", (8, 8)))
+    code = "; ".join(
+        [
+            "import sys; from pathlib import Path; from framegate.media import read_frames",
+            f"[read_frames(path, [0.0]) for path in Path({str(tmp_path)!r}).glob('b.*')]",
+            "assert 'PIL.EpsImagePlugin' not in sys.modules and 'PIL.WmfImagePlugin' not in sys.modules",
+        ]
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, timeout=60)

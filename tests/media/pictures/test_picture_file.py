@@ -300,24 +300,24 @@ def test_a_picture_that_is_cut_off_is_refused(suffix: str, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("suffix", ["gif", "png", "webp"])
-def test_an_animation_that_is_cut_off_says_so_and_gives_what_is_there(suffix: str, tmp_path: Path) -> None:
+def test_an_animation_that_is_cut_off_anywhere_says_so_and_gives_what_is_there(suffix: str, tmp_path: Path) -> None:
     random = np.random.default_rng(0)
-    first, *rest = [Image.fromarray(random.integers(0, 255, (48, 48, 3), dtype=np.uint8)) for _ in range(6)]
-    path = save(tmp_path / f"a.{suffix}", first, save_all=True, append_images=rest, duration=500)
+    first, *rest = [Image.fromarray(random.integers(0, 255, (6, 6, 3), dtype=np.uint8)) for _ in range(3)]
+    path = save(tmp_path / f"a.{suffix}", first, save_all=True, append_images=rest, duration=1000)
     data = path.read_bytes()
-    told = 0
-    for share in (0.4, 0.6, 0.75, 0.95):
-        path.write_bytes(data[: int(len(data) * share)])
+    most = 0
+    for cut in range(40, len(data), 3):
+        path.write_bytes(data[:cut])
         try:
             reader = PictureReader(path, size=None, max_pixels=PIXELS)
-            given = list(reader.frames_at([0.0, 0.5, 1.0, 1.5, 2.0, 2.5]))
+            given = [shown.time for _, shown in reader.frames_at([0.0, 1.0, 2.0])]
         except MediaError:
-            told += 1
             continue
         assert given
-        assert reader.damage, share
-        told += 1
-    assert told == 4
+        # An animated PNG may lack the sum of its last pixels, and the mark of its end.
+        assert reader.damage or (len(given) == 3 and cut > len(data) - 24), (cut, len(data))
+        most = max(most, len(given))
+    assert most >= 2 or suffix == "webp"  # of which nothing is read before its whole length is there
 
 
 @pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif", "bmp", "gif"])

@@ -2,7 +2,7 @@
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: install demo test test-slow coverage lint types docs hooks audit clean
+.PHONY: install demo test test-slow hostile coverage lint types docs hooks audit clean
 
 install: $(VENV)/.installed
 
@@ -22,6 +22,10 @@ test: install
 
 test-slow: install
 	$(BIN)/python -m pytest $(PARALLEL) -m slow
+
+# Each hostile folder of the tests with every verb that opens it; in the slow tests the verbs take turns.
+hostile: install
+	FRAMEGATE_EVERY_VERB=1 $(BIN)/python -m pytest $(PARALLEL) -m slow tests/recipes/hostile
 
 # Lines that the fast tests reach: of each library at least 90 in 100. It takes about a quarter longer than `make test`.
 LIBRARIES := media augment ssl finetune

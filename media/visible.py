@@ -14,6 +14,7 @@ _HIDING = (
     "\u2061-\u2064\u206a-\u206f\ufeff\ufff9-\ufffb\U0001d173-\U0001d17a"  # invisible operators, annotations, deprecated
     "\u3164\uffa0"  # letters that look like a space
     "\U000e0000-\U000e007f"  # tags: a second, invisible alphabet
+    "\ufffe\uffff"  # no characters: a picture in SVG that holds one is broken
     "\ud800-\udfff"  # lone surrogates: bytes of file names that are no UTF-8
 )
 _HIDDEN = re.compile(f"[{_HIDING}]")

@@ -11,6 +11,7 @@ from typing import Self
 import numpy as np
 
 from framegate.media.errors import FramegateError, ProblemsError
+from framegate.media.files import write_text
 from framegate.media.nearest import Nearest
 from framegate.media.visible import quoted, visible
 
@@ -70,10 +71,11 @@ class Taxonomy:
 
     def write(self, path: str | Path) -> None:
         """Write the CSV that :meth:`read` reads."""
-        with Path(path).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(astuple(node) for node in self.nodes)
+        text = io.StringIO(newline="")
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(node) for node in self.nodes)
+        write_text(Path(path), text.getvalue())
 
     def __len__(self) -> int:
         return len(self.nodes)

@@ -20,6 +20,7 @@ from itertools import chain, pairwise
 
 import av
 
+from framegate.media.decoding.alpha_decoder import decoder_of
 from framegate.media.decoding.clock import FrameStamps, StreamClock
 from framegate.media.decoding.packets import Deadline, Packet, PacketQueue, PacketSource
 
@@ -55,7 +56,7 @@ class StreamReader:
         deadline: Deadline | None = None,
     ) -> None:
         self.damage: list[str] = []
-        self._context = stream.codec_context
+        self._context = decoder_of(stream)
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline or Deadline())
 

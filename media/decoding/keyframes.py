@@ -57,7 +57,7 @@ class KeyframeReader(StreamReader):
     def _decode(self, packet: Packet) -> av.VideoFrame | None:
         """Decode one keyframe by itself: push it through, and leave the decoder as new."""
         try:
-            frames = [*packet.decode(), *self._context.decode(None)]
+            frames = [*self._context.decode(packet), *self._context.decode(None)]
         except av.FFmpegError as error:
             self.damage.append(error.strerror or str(error))
             frames = []

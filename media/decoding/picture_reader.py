@@ -110,7 +110,7 @@ def read_still(path: Path, *, size: int | None, max_pixels: int) -> np.ndarray:
                 raise MediaError(_HEIC)
             if not videos or (found is None and not container.format.name.endswith("_pipe")):
                 raise MediaError("not a picture that is known here")
-            return FramePainter(size=size).paint(next(container.decode(videos[0])))
+            return FramePainter.of_stream(videos[0], size=size).paint(next(container.decode(videos[0])))
     except (
         av.FFmpegError,
         StopIteration,

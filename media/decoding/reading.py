@@ -46,7 +46,7 @@ def read_frames(
     from framegate.media.decoding.source import open_media, require_decoder
     from framegate.media.pictures.picture import FramePainter
 
-    painter, deadline = FramePainter(), Deadline(timeout)
+    deadline = Deadline(timeout)
     if holds_pictures(Path(path)):
         try:
             pictures = open_pictures(Path(path), size=None, max_pixels=max_pixels, deadline=deadline)
@@ -60,8 +60,10 @@ def read_frames(
         with open_media(Path(path), max_pixels=max_pixels, threads=threads) as container:
             if not container.streams.video:
                 raise MediaError(f"{path}: no video in it")
-            require_decoder(container.streams.video[0])
-            reader = READERS[mode](container, container.streams.video[0], deadline=deadline)
+            stream = container.streams.video[0]
+            require_decoder(stream)
+            painter = FramePainter.of_stream(stream)
+            reader = READERS[mode](container, stream, deadline=deadline)
             frames = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
             if reader.damage and not frames:
                 raise MediaError(f"{path}: {reader.damage[0]}")

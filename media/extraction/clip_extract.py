@@ -121,7 +121,7 @@ class _ClipExtraction:
             self._duration = max(0.0, (end if end < inf else stated or 0.0) - self._start)
 
     def _painter(self, stream: av.VideoStream) -> FramePainter:
-        return FramePainter(aspect=float(stream.sample_aspect_ratio or 1), size=self._options.size)
+        return FramePainter.of_stream(stream, size=self._options.size)
 
     def _measured_end(self, path: Path, stream: av.VideoStream | av.AudioStream) -> float:
         return measured_end(path, stream.index, self._deadline, max_pixels=self._options.max_pixels)

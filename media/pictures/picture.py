@@ -6,12 +6,17 @@ from typing import Any, cast
 import av
 import cv2
 import numpy as np
-from av.video.reformatter import VideoReformatter
+from av.video.reformatter import ColorRange, Colorspace, VideoReformatter
 
 from framegate.media.errors import MediaError
+from framegate.media.pictures.colour_coding import UNTAGGED, ColourTags, to_full_range
+from framegate.media.pictures.conversion import Conversion, conversion
+from framegate.media.pictures.dolby_vision import refuse_dolby_vision_5
 from framegate.media.pictures.jpeg import MAX_STORED_PIXELS
+from framegate.media.pictures.transparency import over_background
 
 _LEVEL = 1.0  # degrees of slant that nobody sees
+_OPAQUE = 255
 
 
 class FramePainter:
@@ -20,18 +25,43 @@ class FramePainter:
     Args:
         aspect: width of a pixel over its height; None or 0 where the file does not say.
         size: short side in pixels of what comes out; smaller frames stay as they are. None: the frame as it is coded.
+        tags: how the container says colours are coded, for frames that do not say.
+        spare_alpha: take an alpha of zeros alone for an unused byte, and the frame for opaque.
 
     Raises:
-        MediaError: on painting, a frame that would have more than `MAX_STORED_PIXELS` pixels.
+        MediaError: on painting, a frame that would have more than `MAX_STORED_PIXELS` pixels, or colours in a coding
+            that is not supported.
     """
 
-    def __init__(self, *, aspect: float | None = None, size: int | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        aspect: float | None = None,
+        size: int | None = None,
+        tags: ColourTags = UNTAGGED,
+        spare_alpha: bool = False,
+    ) -> None:
         self._aspect = aspect or 1.0
         self._size = size
+        self._tags = tags
+        self._spare_alpha = spare_alpha
         self._scaler = VideoReformatter()  # keeps its tables from frame to frame
 
+    @classmethod
+    def of_stream(cls, stream: av.VideoStream, *, size: int | None = None) -> "FramePainter":
+        """Return the painter for a stream, made before its first frame is decoded, by what the container says."""
+        return cls(
+            aspect=float(stream.sample_aspect_ratio or 1),
+            size=size,
+            tags=ColourTags.of_stream(stream),
+            spare_alpha=stream.container.format.name == "avi",  # its 32-bit RGB has a byte that many leave at 0
+        )
+
     def paint(self, frame: av.VideoFrame) -> np.ndarray:
-        """Return the frame as (H, W, 3) RGB uint8, rotated and mirrored as its display matrix says."""
+        """Return the frame as (H, W, 3) RGB uint8, rotated and mirrored as its display matrix says.
+
+        Colours are sRGB: HDR and wide gamuts are mapped to it, and what is transparent lies over `BACKGROUND`.
+        """
         if self._size is None:
             return self._shown(self._rgb(frame, frame.width, frame.height), frame)
         width, height = _fit(frame.width * self._aspect, frame.height, self._size)
@@ -49,8 +79,40 @@ class FramePainter:
         return turned(upright(picture, display_matrix(frame)), slant(frame))
 
     def _rgb(self, frame: av.VideoFrame, width: int, height: int) -> np.ndarray:
+        how = conversion(frame.format.name, frame.width, frame.height, ColourTags.of(frame), self._tags)
+        if how.is_deep:
+            refuse_dolby_vision_5(frame)
+        if how.has_alpha and (blended := self._blended(frame, how)) is not None:
+            return self._scaled(blended, width, height, "rgb24")
+        if how.to_screen is not None:
+            return how.to_screen(self._read(frame, how, width, height, "rgb48le"))
+        return self._read(frame, how, width, height, "rgb24")
+
+    def _blended(self, frame: av.VideoFrame, how: Conversion) -> av.VideoFrame | None:
+        """Return the frame over the background, before scaling mixes in colours of what is invisible.
+
+        None where all of it is opaque.
+        """
+        layer = self._read(frame, how, frame.width, frame.height, "rgba")
+        alpha = layer[..., 3]
+        if alpha.min() == _OPAQUE or (self._spare_alpha and not alpha.any()):
+            return None
+        rgb = layer[..., :3]
+        if how.to_screen is not None:
+            rgb = how.to_screen(self._read(frame, how, frame.width, frame.height, "rgb48le"))
+        return av.VideoFrame.from_ndarray(over_background(rgb, alpha), format="rgb24")
+
+    def _read(self, frame: av.VideoFrame, how: Conversion, width: int, height: int, form: str) -> np.ndarray:
+        picture = self._scaled(frame, width, height, form, matrix=how.matrix)
+        if how.is_grey and frame.color_range == ColorRange.MPEG:
+            return to_full_range(picture)  # FFmpeg takes all greys for full-range ones
+        return picture
+
+    def _scaled(
+        self, frame: av.VideoFrame, width: int, height: int, form: str, *, matrix: Colorspace | None = None
+    ) -> np.ndarray:
         scaled = self._scaler.reformat(
-            frame, width=width, height=height, format="rgb24", interpolation="AREA", threads=1
+            frame, width=width, height=height, format=form, src_colorspace=matrix, interpolation="AREA", threads=1
         )
         return scaled.to_ndarray()
 

@@ -6,14 +6,14 @@ from io import BytesIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from framegate.media.pictures.background import BACKGROUND
+from framegate.media.pictures.transparency import over_background
 
 _DEPTHS = (255, 65_535, 2**32 - 1)
 _SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}  # of colour profiles, and their modes in Pillow
 
 
 def rgb_image(image: Image.Image) -> Image.Image:
-    """Return a decoded picture in mode RGB, with what is transparent in it laid over `BACKGROUND`.
+    """Return a decoded picture in mode RGB, with what is transparent in it laid over the background.
 
     CMYK and Lab are converted by the picture's colour profile, or in the usual way if it has none; profiles of RGB and
     grey pictures are left to `in_srgb`. Grey of 32 bits or in floating point does not say what is white: it is the
@@ -27,10 +27,8 @@ def rgb_image(image: Image.Image) -> Image.Image:
         image = _eight_bits(image)
     if not image.has_transparency_data:
         return image.convert("RGB")
-    picture = image.convert("RGBA")
-    below = Image.new("RGB", picture.size, BACKGROUND)
-    below.paste(picture, mask=picture.getchannel("A"))
-    return below
+    picture = np.asarray(image.convert("RGBA"))
+    return Image.fromarray(over_background(picture[..., :3], picture[..., 3]))
 
 
 def in_srgb(picture: np.ndarray, image: Image.Image) -> np.ndarray:

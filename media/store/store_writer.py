@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from framegate.media.errors import MediaError
-from framegate.media.files import is_plain_file, new_file, write_text
+from framegate.media.files import is_plain_file, new_file, to_disk, write_text
 from framegate.media.store.frame_index import write_indexes
 from framegate.media.store.part import RowWriter
 from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS, audio_shard, frames_shard
@@ -99,6 +99,7 @@ class StoreWriter:
         summary: dict[str, float] = {name: self.tally[name] for name in ("ok", "partial", "failed", "frames")}
         summary |= {"seconds": self._seconds, "frames_per_second": self.tally["frames"] / self._seconds}
         write_text(self._store / "summary.json", json.dumps(summary, indent=2))
+        to_disk(aside)
         aside.rename(self._store / "videos.arrow")
 
     def take_over(self) -> list[int]:

@@ -12,7 +12,7 @@ from framegate.media import FrameStore
 from framegate.media.manifest.paths import final_name
 from framegate.recipes.reports.audit_text import audit_table, found_text
 from framegate.recipes.reports.outputs import signed_picture, write_output
-from framegate.recipes.reports.page import Page
+from framegate.recipes.reports.page import Name, Page
 from framegate.ssl.audit.audit import DEFINITION
 from framegate.ssl.audit.audit_overlays import KINDS, paint
 
@@ -21,7 +21,7 @@ _COLOURS = {"clean": "tab:gray", "same": "tab:orange", "swapped": "tab:blue"}
 
 def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, image_size: int) -> None:
     """Write a self-contained page, and its figure beside it as a picture (``.png``)."""
-    page = Page("framegate · shortcut audit", final_name(str(values["backbone"])))
+    page = Page("framegate · shortcut audit", Name(final_name(str(values["backbone"]))))
     add_audit(page, values)
     page.heading("What was painted")
     sheet = painted_frames(store, image_size=image_size, seed=values["seed"])

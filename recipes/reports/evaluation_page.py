@@ -11,7 +11,7 @@ from framegate.recipes.finetuning.clips import StoreClips
 from framegate.recipes.finetuning.compare import Comparison
 from framegate.recipes.finetuning.measure import ClipOutputs
 from framegate.recipes.reports.finetune_report import clip_cards
-from framegate.recipes.reports.page import Page
+from framegate.recipes.reports.page import Name, Page
 
 _PAIRS, _EACH, _CHANGED = 12, 4, 40
 
@@ -37,7 +37,7 @@ def write_evaluation_page(
         comparison: with another classifier.
         against: the other classifier's name.
     """
-    page = Page("framegate · evaluation", f"{len(outputs.rows)} clips of {clips.store.path.resolve().name}")
+    page = Page("framegate · evaluation", [f"{len(outputs.rows)} clips of ", Name(clips.store.path.resolve().name)])
     for heading, header, rows in tables:
         page.heading(heading)
         page.table(header, rows)
@@ -47,7 +47,8 @@ def write_evaluation_page(
         page.note("No clip is taken for another leaf.")
     for pair in pairs[:_PAIRS]:
         path_of = model.taxonomy.name_path
-        page.note(f"{path_of(pair['true'])} taken for {path_of(pair['predicted'])}: {len(pair['numbers'])} clips")
+        true, predicted = Name(path_of(pair["true"])), Name(path_of(pair["predicted"]))
+        page.note([true, " taken for ", predicted, f": {len(pair['numbers'])} clips"])
         page.clips(clip_cards(model, clips, outputs, numbers=pair["numbers"][:_EACH]))
     if comparison is not None:
         number_of = {int(row): number for number, row in enumerate(outputs.rows)}

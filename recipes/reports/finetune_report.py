@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 from matplotlib.figure import Figure
+from rich.cells import cell_len
 
 from framegate.finetune.classifier import GatedFusionClassifier
 from framegate.finetune.data.batch import MODALITIES
@@ -12,7 +13,7 @@ from framegate.finetune.taxonomy.taxonomy import Taxonomy
 from framegate.media import FrameStore
 from framegate.recipes.finetuning.clips import StoreClips, spaced_frames
 from framegate.recipes.finetuning.measure import ClipOutputs, labelled_rows, run_clips
-from framegate.recipes.reports.page import ClipCard, Page, drawn_name, strip_of
+from framegate.recipes.reports.page import ClipCard, Name, Page, Words, drawn_name, path_words, strip_of
 from framegate.recipes.training.run_folder import RunFolder
 
 _DRAWN = 60  # classes in a figure: more are not read, and a matrix of thousands does not fit into memory
@@ -21,7 +22,7 @@ _DRAWN = 60  # classes in a figure: more are not read, and a matrix of thousands
 def write_finetune_report(run: RunFolder, model: GatedFusionClassifier, clips: StoreClips) -> None:
     """Write ``RUN/report.html``; of the validation clips, or where none has a label, of the training clips."""
     rows = run.rows()
-    page = Page(f"framegate · {run.path.name}", f"{rows[-1]['step']} steps, last loss {rows[-1]['loss']:.3f}")
+    page = Page(["framegate · ", Name(run.path.name)], f"{rows[-1]['step']} steps, last loss {rows[-1]['loss']:.3f}")
     page.heading("Curves")
     page.figure(loss_curve(rows), "Loss over steps")
     splits = clips.store.videos["split"].to_pylist()
@@ -75,11 +76,14 @@ def confusion_matrix(true: np.ndarray, predicted: np.ndarray, tree: Taxonomy, le
     counts = np.zeros((len(leaves), len(leaves)))
     np.add.at(counts, (np.searchsorted(leaves, true[drawn]), np.searchsorted(leaves, predicted[drawn])), 1)
     names = [drawn_name(tree.names[leaf]) for leaf in leaves]
-    side = max(4.0, 0.4 * len(leaves))
-    figure = Figure(figsize=(side + 2, side), layout="constrained")
+    side, beside = max(4.0, 0.4 * len(leaves)), max(cell_len(name) for name in names) / 12  # inches
+    figure = Figure(figsize=(side + 2 + beside, side + beside), layout="constrained")
     axes = figure.subplots()
     image = axes.imshow(counts / np.maximum(1, clips[:, None]), vmin=0, vmax=1, cmap="Blues")
-    axes.set_xticks(range(len(names)), names, rotation=90, parse_math=False)
+    # anchored at the axes, a label that a browser draws longer than matplotlib measures grows away from them
+    axes.set_xticks(
+        range(len(names)), names, rotation=90, ha="right", va="center", rotation_mode="anchor", parse_math=False
+    )
     axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.set(xlabel="predicted", ylabel="true")
     figure.colorbar(image, shrink=0.6)
@@ -97,7 +101,8 @@ def reliability_bars(true: np.ndarray, outputs: ClipOutputs, tree: Taxonomy) -> 
     for number, name in enumerate(MODALITIES):
         axes.barh(range(len(classes)), means[:, number], left=left, label=name)
         left += means[:, number]
-    axes.set_yticks(range(len(classes)), [drawn_name(tree.names[node]) for node in classes], parse_math=False)
+    names = [drawn_name(tree.names[node]) for node in classes]
+    axes.set_yticks(range(len(names)), names, parse_math=False)
     axes.invert_yaxis()
     axes.set(xlim=(0, 1), xlabel="reliability")
     axes.legend(ncols=3, loc="lower center", bbox_to_anchor=(0.5, 1))
@@ -122,12 +127,14 @@ def clip_cards(
         truth = clips.labels[row]
         weights = zip(MODALITIES, outputs.reliability[number], outputs.present[number], strict=True)
         trust = ", ".join(f"{name} {weight:.2f}" for name, weight, here in weights if here) or "nothing: the prior"
-        path = " / ".join(tree.names[node] for node in tree.path(best))
-        lines = [video.title or "(no title)", f"p = {outputs.probabilities[number, best]:.2f}; trusts {trust}"]
+        verdict = path_words([tree.names[node] for node in tree.path(best)])
+        lines: list[Words] = [Name(video.title) if video.title else "(no title)"]
+        lines.append(f"p = {outputs.probabilities[number, best]:.2f}; trusts {trust}")
         right = best in truth
         if not right:
-            lines.append("true: " + ", ".join(" / ".join(tree.names[n] for n in tree.path(node)) for node in truth))
-        cards.append(ClipCard(clip_strip(clips.store, row), lines, verdict=path, right=right))
+            paths = [path_words([tree.names[n] for n in tree.path(node)]) for node in truth]
+            lines.append(["true: ", *[word for path in paths for word in (", ", *path)][1:]])
+        cards.append(ClipCard(clip_strip(clips.store, row), lines, verdict=verdict, right=right))
     return cards
 
 

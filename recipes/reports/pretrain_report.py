@@ -8,7 +8,7 @@ from framegate.recipes.pretraining.online_probe import some_frames
 from framegate.recipes.pretraining.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.pretraining.similarities import SimilarityHistograms
 from framegate.recipes.reports.audit_page import add_audit
-from framegate.recipes.reports.page import Page
+from framegate.recipes.reports.page import Name, Page
 from framegate.recipes.reports.pretrain_curves import (
     audit_curves,
     embedding_curves,
@@ -42,7 +42,7 @@ def write_pretrain_report(
     rows = run.rows()
     last = rows[-1]
     page = Page(
-        f"framegate · {config.name}",
+        ["framegate · ", Name(config.name)],
         f"{config.method.name}, {config.backbone.name} at {config.backbone.image_size} pixels, {last['step']} steps, "
         f"batch {config.optim.batch_size}, last loss {last['loss']:.3f}",
     )

@@ -1,5 +1,6 @@
 """A headless Chromium, driven over a pair of pipes by its own protocol."""
 
+import base64
 import json
 import os
 import shutil
@@ -71,6 +72,12 @@ class Browser:
     def evaluate(self, expression: str) -> Any:
         """The value of a JavaScript expression in the page."""
         return self.call("Runtime.evaluate", expression=expression, returnByValue=True)["result"].get("value")
+
+    def screenshot(self, selector: str) -> bytes:
+        """A PNG of what is seen within the border of the first element that a selector finds."""
+        rectangle = f"(() => {{ const r = document.querySelector({json.dumps(selector)}).getBoundingClientRect();"
+        area = self.evaluate(rectangle + " return {x: r.x, y: r.y, width: r.width, height: r.height, scale: 1}; })()")
+        return base64.b64decode(self.call("Page.captureScreenshot", clip=area)["data"])
 
     def press(self, key: str, code: int) -> None:
         """Press a key and let it go."""

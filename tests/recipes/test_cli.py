@@ -352,3 +352,4 @@ def test_doctor(framegate, tmp_path: Path) -> None:
     found = json.loads((tmp_path / "doctor.json").read_text())
     assert found["packages"]["torch"] == torch.__version__.split("+")[0]
     assert found["problems"] == [] or "free" in found["problems"][0]
+    assert isinstance(found["missing_scripts"], list)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from framegate.media.extraction.cores import usable_cores
+from framegate.recipes.reports.fonts import missing_fonts_advice, missing_scripts
 from framegate.recipes.reports.results import Result, table
 
 PACKAGES = (
@@ -18,7 +19,7 @@ _LITTLE_SPACE = 5 * 2**30
 
 
 def examine(path: Path) -> Result:
-    """Return versions, devices, FFmpeg, W&B and free space, and a line for each problem found."""
+    """Return versions, devices, FFmpeg, W&B, free space and scripts without a font, and a line for each problem."""
     import av
     import torch
 
@@ -28,6 +29,7 @@ def examine(path: Path) -> Result:
     gpus = [torch.cuda.get_device_name(number) for number in range(torch.cuda.device_count())]
     free = shutil.disk_usage(path).free
     problems = [f"{name} is not installed" for name, found in versions.items() if found is None]
+    without_font = missing_scripts()
     free_gib = round(free / 2**30, 1)
     if free < _LITTLE_SPACE:
         problems.append(f"only {free_gib} GiB are free at {path.resolve()}")
@@ -39,6 +41,7 @@ def examine(path: Path) -> Result:
         "gpus": gpus,
         "wandb": os.environ.get("WANDB_MODE") or ("online" if logged_in() else "offline"),
         "free_gib": free_gib,
+        "missing_scripts": without_font,
         "problems": problems,
     }
     rows = [["python", values["python"]], *([name, found or "missing"] for name, found in versions.items())]
@@ -48,8 +51,11 @@ def examine(path: Path) -> Result:
         ["GPUs", ", ".join(gpus) or "none"],
     ]
     rows += [["W&B", values["wandb"]], ["free space", f"{free_gib} GiB"]]
-    verdict = "\n".join(f"! {problem}" for problem in problems) or "Nothing is in the way."
-    return Result(values, f"{table(['what', 'found'], rows)}\n{verdict}")
+    rows += [["fonts", f"none for {len(without_font)} scripts" if without_font else "for every script"]]
+    lines = [f"! {problem}" for problem in problems] or ["Nothing is in the way."]
+    if without_font:  # in nothing's way: pages may be read on another machine
+        lines.append(missing_fonts_advice(without_font))
+    return Result(values, "\n".join([table(["what", "found"], rows), *lines]))
 
 
 def _version(package: str) -> str | None:

@@ -16,6 +16,7 @@ from framegate.recipes.finetuning.measure import clip_programmes, evaluation, hi
 from framegate.recipes.reports.class_table import write_class_table
 from framegate.recipes.reports.evaluation_page import write_evaluation_page
 from framegate.recipes.reports.outputs import claim_output
+from framegate.recipes.reports.page import Name
 from framegate.recipes.reports.results import Result, table
 
 
@@ -129,7 +130,7 @@ def _tables(figures: dict[str, Any]) -> list[tuple[str, list[str], list[list[str
         rows = [
             ["its top1", f"{other['top1']:.3f}", ""],
             ["this one's less its", f"{other['difference']:+.3f}", _span((other["low"], other["high"]))],
-            *([how, str(len(other[how])), _some(other[how])] for how in ("corrected", "spoilt")),
+            *([how, str(len(other[how])), Name(_some(other[how]))] for how in ("corrected", "spoilt")),
         ]
         found.append((f"Against {other['classifier']}", ["", "value", "from, to; or which clips"], rows))
     return found

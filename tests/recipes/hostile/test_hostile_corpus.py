@@ -1,8 +1,12 @@
-"""A corpus of hostile inputs through the command line: a plain error or a right answer, within bounds, and no more."""
+"""A corpus of hostile inputs through the command line: a plain error or a right answer, within bounds, and no more.
+
+Each hostile folder is given to one verb, the verbs taking turns; `make hostile` gives it to every verb.
+"""
 
 import json
+import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -20,6 +24,9 @@ from tests.recipes.hostile import media, models, stores, texts
 from tests.recipes.hostile.sandbox import Outcome, Sandbox, is_crowded, listening, snapshot, wait_a_moment
 
 MEGABYTES, SECONDS = 2048, 20
+EVERY_VERB = "FRAMEGATE_EVERY_VERB" in os.environ
+Harm = Callable[[Path], None]
+Command = tuple[object, ...]
 LIMITS = ("--timeout", 15, "--memory-mb", 1500)
 TINY = [
     *("backbone.name=test_resnet", "backbone.image_size=32", "optim.batch_size=16", "optim.epochs=1"),
@@ -113,7 +120,7 @@ def test_valid_folders_pass(valid: Path, place: Place) -> None:
         assert place.check("valid", *arguments).code == 0
 
 
-def _of_store(store: Path, valid: Path, out: Path) -> list[tuple[object, ...]]:
+def _of_store(store: Path, valid: Path, out: Path) -> list[Command]:
     run = [f"data.store={store}", f"run_dir={out}", *TINY]
     return [
         ("views", store, "--out", out / "sheet.png", "--frames", 4, "--image-size", 32),
@@ -123,7 +130,7 @@ def _of_store(store: Path, valid: Path, out: Path) -> list[tuple[object, ...]]:
     ]
 
 
-def _of_classifier(classifier: Path, valid: Path, out: Path) -> list[tuple[object, ...]]:
+def _of_classifier(classifier: Path, valid: Path, out: Path) -> list[Command]:
     return [
         ("predict", classifier, valid / "film.mp4", "--out", out / "predictions.jsonl", "--workers", 1),
         ("evaluate", classifier, valid / "store", "--split", "all"),
@@ -131,7 +138,7 @@ def _of_classifier(classifier: Path, valid: Path, out: Path) -> list[tuple[objec
     ]
 
 
-def _of_backbone(backbone: Path, valid: Path, out: Path) -> list[tuple[object, ...]]:
+def _of_backbone(backbone: Path, valid: Path, out: Path) -> list[Command]:
     return [
         ("probe", backbone, valid / "store"),
         ("export", backbone, "--out", out / "backbone"),
@@ -139,23 +146,27 @@ def _of_backbone(backbone: Path, valid: Path, out: Path) -> list[tuple[object, .
     ]
 
 
+def _in_turn(commands: list[Command], harm: Harm, harms: Sequence[Harm]) -> list[Command]:
+    return commands if EVERY_VERB else [commands[harms.index(harm) % len(commands)]]
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", stores.HARMS, ids=lambda harm: harm.__name__)
-def test_a_hostile_store(harm: Callable[[Path], None], valid: Path, place: Place) -> None:
+def test_a_hostile_store(harm: Harm, valid: Path, place: Place) -> None:
     store = Path(shutil.copytree(valid / "store", place.path / "store"))
     harm(store)
-    for arguments in _of_store(store, valid, place.out):
+    for arguments in _in_turn(_of_store(store, valid, place.out), harm, stores.HARMS):
         place.check(harm.__name__, *arguments, spared=store / "features")
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", models.OF_CLASSIFIERS, ids=lambda harm: harm.__name__)
-def test_a_hostile_classifier(harm: Callable[[Path], None], valid: Path, place: Place) -> None:
+def test_a_hostile_classifier(harm: Harm, valid: Path, place: Place) -> None:
     classifier = Path(shutil.copytree(valid / "classifier", place.path / "classifier"))
     harm(classifier)
-    for arguments in _of_classifier(classifier, valid, place.out):
+    for arguments in _in_turn(_of_classifier(classifier, valid, place.out), harm, models.OF_CLASSIFIERS):
         place.check(harm.__name__, *arguments)
     assert not list(place.path.rglob("it-ran"))
 
@@ -163,10 +174,10 @@ def test_a_hostile_classifier(harm: Callable[[Path], None], valid: Path, place: 
 @pytest.mark.slow
 @pytest.mark.timeout(600)
 @pytest.mark.parametrize("harm", models.OF_BACKBONES, ids=lambda harm: harm.__name__)
-def test_a_hostile_backbone(harm: Callable[[Path], None], valid: Path, place: Place) -> None:
+def test_a_hostile_backbone(harm: Harm, valid: Path, place: Place) -> None:
     backbone = Path(shutil.copytree(valid / "backbone", place.path / "backbone"))
     harm(backbone)
-    for arguments in _of_backbone(backbone, valid, place.out):
+    for arguments in _in_turn(_of_backbone(backbone, valid, place.out), harm, models.OF_BACKBONES):
         place.check(harm.__name__, *arguments)
 
 

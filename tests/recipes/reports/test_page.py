@@ -1,12 +1,16 @@
 """Pages: text stays text, and nothing is loaded from elsewhere."""
 
+import base64
+import html
 import re
 import subprocess
 import sys
+import warnings
 from pathlib import Path
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 
 from framegate.recipes.reports.page import ClipCard, Page, strip_of
 
@@ -43,6 +47,25 @@ def test_a_strip_shows_the_first_and_the_last_frame() -> None:
     assert strip.shape == (10, 60, 3)
     assert (strip[0, 0, 0], strip[0, 30, 0], strip[0, -1, 0]) == (0, 100, 200)
     assert strip_of([]) is None
+
+
+def test_a_figures_labels_are_text_in_any_script_whatever_fonts_are_installed(tmp_path: Path) -> None:
+    names = ["天气预报", "أخبار", "मौसम", "ข่าว", "날씨", "$_$ <b>"]
+    pages = []
+    for attempt in range(2):
+        figure = Figure(layout="constrained")
+        figure.subplots().set_yticks(range(len(names)), names, parse_math=False)
+        page = Page("title")
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")  # such as "Glyph 22825 missing from font(s) DejaVu Sans"
+            page.figure(figure, "names")
+        page.write(tmp_path / f"{attempt}.html")
+        pages.append((tmp_path / f"{attempt}.html").read_text(encoding="utf-8"))
+    assert pages[0] == pages[1]
+    found = re.search(r'src="data:image/svg\+xml;base64,([^"]+)"', pages[0])
+    assert found
+    drawing = base64.b64decode(found[1]).decode()
+    assert all(f">{html.escape(name, quote=False)}</text>" in drawing for name in names)
 
 
 DRAWN = """

@@ -278,6 +278,18 @@ def test_jpegs_one_after_another_are_a_video(make_video) -> None:
     assert len(read_frames(path, [0.0, 1.0])) == 2
 
 
+def test_a_video_of_jpegs_with_exif_is_read(ffmpeg, tmp_path: Path) -> None:
+    """As cameras write them: PyAV does not know this kind of data beside a frame."""
+    exif = Image.Exif()
+    exif[0x0110] = "camera"
+    for number in range(3):
+        save(tmp_path / f"{number}.jpg", Image.fromarray(scene()), exif=exif, quality=95, subsampling=0)
+    ffmpeg("-framerate", 1, "-i", tmp_path / "%d.jpg", "-c", "copy", tmp_path / "a.avi")
+    frames = read_frames(tmp_path / "a.avi", [0.0, 1.0, 2.0])
+    assert len(frames) == 3
+    assert close(frames[2][1], scene(), within=4)
+
+
 def test_what_a_file_is_called_changes_nothing(tmp_path: Path) -> None:
     for name, form in [("a.png", "JPEG"), ("b.jpg", "PNG"), ("c", "WEBP"), ("d.mp4", "JPEG"), ("e.txt", "GIF")]:
         path = tmp_path / name

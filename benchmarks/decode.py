@@ -2,6 +2,7 @@
 
 Every contestant returns RGB arrays at native size for the same timestamps of the same files, and may use all cores. All
 frames of a peer are compared with ours; one that returns others says so in its row, and is not counted as the fastest.
+Folders of JPEG pictures come last, each picture in the size of a frame store: `shared/picture_folders.py`.
 
     python benchmarks/decode.py [--quick] [--json FILE] [--real DIR] [--case TEXT]
 """
@@ -16,13 +17,14 @@ import statistics
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import av
 import cv2
 import numpy as np
+from shared import picture_folders
 
 from framegate.media import read_frames
 
@@ -174,20 +176,43 @@ def row(case: str, ours: float, peer: float | None, name: str, target: float | N
     return times | {"ratio": ratio, "target": target}
 
 
-def exact_rows(case: str, path: Path, times: Sequence[float], *, repeats: int) -> list[dict[str, Any]]:
+def exact_rows(
+    case: str,
+    path: Path,
+    times: Sequence[float],
+    *,
+    repeats: int,
+    ours: Decoder = framegate_exact,
+    found: Mapping[str, Decoder | None] | None = None,
+    target: float = 1.15,
+) -> list[dict[str, Any]]:
     """Our time beside each peer's, and beside the fastest of those that return the same frames."""
-    reference = framegate_exact(path, times)
-    found = peers()
+    reference = ours(path, times)
+    found = peers() if found is None else found
     contestants = {name: decode for name, decode in found.items() if decode is not None}
     alike = {name: same(reference, decode(path, times)) for name, decode in contestants.items()}
-    taken = seconds_of({"ours": framegate_exact} | contestants, path, times, repeats=repeats)
+    taken = seconds_of({"ours": ours} | contestants, path, times, repeats=repeats)
     rows = []
     for name in found:
         shown = name if alike.get(name, True) else f"{name} (other frames)"
         rows.append(row(case, taken["ours"], taken.get(name), shown) | {"same_frames": alike.get(name)})
     best = min((name for name in contestants if alike[name]), key=lambda name: taken[name], default=None)
     peer = None if best is None else taken[best]
-    return [*rows, row(case, taken["ours"], peer, f"fastest: {best}", target=1.15)]
+    return [*rows, row(case, taken["ours"], peer, f"fastest: {best}", target=target)]
+
+
+def folder_rows(folder: Path, *, case: str, quick: bool, repeats: int) -> list[dict[str, Any]]:
+    """Our time beside each peer's for folders of JPEGs whose case holds the text ``case``."""
+    rows = []
+    for (width, height), pictures in (picture_folders.QUICK if quick else picture_folders.SIZES).items():
+        name = f"folder of {pictures} JPEGs {width}x{height}"
+        if case in name:
+            path = folder / f"{width}x{height}"
+            picture_folders.write_folder(path, (width, height), pictures=pictures)
+            ours, found = picture_folders.framegate_folder, picture_folders.PEERS
+            # 1.11: at least 0.9 of the fastest peer's rate
+            rows += exact_rows(name, path, range(pictures), repeats=repeats, ours=ours, found=found, target=1.11)
+    return rows
 
 
 def keyframe_row(case: str, path: Path, *, repeats: int) -> dict[str, Any]:
@@ -228,6 +253,7 @@ def main() -> None:
                     rows += exact_rows(case, path, np.arange(0, seconds, step).tolist(), repeats=repeats)
                 if options.case in keyframe:
                     rows.append(keyframe_row(keyframe, path, repeats=repeats))
+        rows += folder_rows(Path(folder), case=options.case, quick=options.quick, repeats=repeats)
     ratios = [r["ratio"] for r in rows if r["target"] == 1.15 and r["ratio"]]
     if ratios:
         mean = statistics.geometric_mean(ratios)

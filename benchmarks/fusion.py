@@ -31,7 +31,7 @@ from fusion_study.fusion_kinds import KINDS, Row
 from fusion_study.fusion_report import comparisons, print_comparisons, print_table
 from fusion_study.fusion_training import measure, train
 from fusion_study.fusion_whole import right_of_whole
-from machine import machine
+from shared.machine import machine
 
 from framegate.finetune.taxonomy.taxonomy import Taxonomy
 

@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import machine
+from shared.machine import machine
 
 from framegate.recipes.config.sections import Optim
 from framegate.recipes.training.optimizers import make_optimizer

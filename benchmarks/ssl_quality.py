@@ -25,7 +25,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from machine import machine
 from quality_study.quality_data import Stores, evaluate, make_stores
 from quality_study.quality_page import write_pages
 from quality_study.quality_pictures import load_pictures
@@ -43,6 +42,7 @@ from quality_study.quality_rows import (
     train,
 )
 from quality_study.quality_time import lightly_over_framegate, print_estimate
+from shared.machine import machine
 
 SEEDS = {"report": [0, 1, 2], "tune": [10, 11, 12]}
 QUICK_ROWS = ("random", "lightly", "framegate")

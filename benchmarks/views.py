@@ -25,7 +25,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 import cv2
 import numpy as np
 import torch
-from machine import machine
+from shared.machine import machine
 from torch.utils.data import DataLoader, Dataset
 
 from framegate.augment import Anchor, OverlayPolicy, TwoViews, ViewPolicy, views

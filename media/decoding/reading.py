@@ -1,4 +1,4 @@
-"""Read frames of one video file as arrays, without a store."""
+"""Read frames of one video file, or of pictures, as arrays, without a store."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -20,8 +20,10 @@ def read_frames(
 ) -> list[tuple[float, np.ndarray]]:
     """Read the frames of a video file at given times, in the size of the video.
 
+    A picture, an animated picture or a folder of pictures does as well: ``mode`` and ``threads`` change nothing then.
+
     Args:
-        path: the file.
+        path: the file, or the folder.
         times: seconds, ascending.
         mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once.
         threads: decoding threads; 0 for one a core.
@@ -30,6 +32,7 @@ def read_frames(
 
     Returns:
         The second and the picture, (H, W, 3) RGB uint8, of each frame; fewer than ``times`` if the video ends before.
+        Pictures of a folder have the size of each.
 
     Raises:
         MediaError: the file cannot be read within the limits.
@@ -38,12 +41,22 @@ def read_frames(
     import av
 
     from framegate.media.decoding.packets import Deadline
+    from framegate.media.decoding.picture_folder import holds_pictures, open_pictures
     from framegate.media.decoding.readers import READERS
     from framegate.media.decoding.source import open_media
     from framegate.media.decoding.tracks import choose_video
     from framegate.media.pictures.picture import FramePainter
 
     deadline = Deadline(timeout)
+    if holds_pictures(Path(path)):
+        try:
+            pictures = open_pictures(Path(path), size=None, max_pixels=max_pixels, deadline=deadline)
+            found = [(shown.time, shown.frame) for _, shown in pictures.frames_at(times)]
+        except MediaError as error:
+            raise MediaError(f"{path}: {error}") from None
+        if pictures.damage and not found:
+            raise MediaError(f"{path}: {pictures.damage[0]}")
+        return found
     try:
         with open_media(Path(path), max_pixels=max_pixels, threads=threads) as container:
             choice = choose_video(container, Path(path), deadline=deadline, max_pixels=max_pixels)

@@ -14,7 +14,8 @@ from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
 from framegate.media.decoding.packets import Deadline
-from framegate.media.decoding.picture_folder import FolderReader
+from framegate.media.decoding.picture_folder import FolderReader, holds_pictures, open_pictures
+from framegate.media.decoding.picture_reader import PictureReader
 from framegate.media.decoding.readers import READERS
 from framegate.media.decoding.sampling import EvenSample, grid
 from framegate.media.decoding.shots import Deduper, ShotCounter
@@ -30,9 +31,10 @@ from framegate.media.store.part import PartWriter
 from framegate.media.visible import short_line
 
 _StreamReader = ExactReader | KeyframeReader
-Reader = _StreamReader | FolderReader
+Reader = _StreamReader | FolderReader | PictureReader
 
 _LAYOUT_FRAMES = 48
+_LONGEST_ERROR = 290
 _OFF_BY = 0.05  # a file may end this share of its length earlier or later than it states, or a second, and be whole
 _STANDSTILL = (
     10_000  # times in a row at which nothing new is shown: timestamps have leapt, and the rest is out of reach
@@ -80,9 +82,9 @@ class _ClipExtraction:
 
     def run(self) -> None:
         clip = self._clip
-        if clip.video is not None and clip.video.is_dir():
+        if clip.video is not None and holds_pictures(clip.video):
             with self._failing_at("video"):
-                self._read_folder(clip.video)
+                self._read_pictures(clip.video)
         elif clip.video is not None:
             with self._failing_at("open"), self._open(clip.video) as container:
                 video = self._read_video(clip.video, container)
@@ -132,14 +134,20 @@ class _ClipExtraction:
     def _open(self, path: Path) -> AbstractContextManager[av.container.InputContainer]:
         return open_media(path, max_pixels=self._options.max_pixels)
 
-    def _read_folder(self, folder: Path) -> None:
-        reader = FolderReader(folder, max_pixels=self._options.max_pixels, deadline=self._deadline)
-        self._start = max(self._start, reader.start)
+    def _read_pictures(self, path: Path) -> None:
+        """Read a folder of pictures, or one picture, still or animated."""
+        options = self._options
+        reader = open_pictures(path, size=options.size, max_pixels=options.max_pixels, deadline=self._deadline)
+        self._start = max(self._start if reader.end else 0.0, reader.start)  # a still picture is there at any time
         end = min(reader.end, self._clip.end or inf)
         self._duration = max(0.0, end - self._start)
-        self._read_frames(reader, end, FramePainter(size=self._options.size))
+        if reader.end:
+            self._expect_end(reader.end, reader.end)
+        self._read_frames(reader, end, FramePainter(size=options.size), patience=inf)
 
-    def _read_frames(self, reader: Reader, end: float, painter: FramePainter, *, inside: bool = False) -> None:
+    def _read_frames(
+        self, reader: Reader, end: float, painter: FramePainter, *, inside: bool = False, patience: float = _STANDSTILL
+    ) -> None:
         """Store what ``reader`` shows on the grid; with ``inside`` no frame from before or after the clip."""
         shots, dedupe, sample = ShotCounter(), Deduper(self._options.dedupe), EvenSample(_LAYOUT_FRAMES)
         every = None if self._options.frames else self._options.every
@@ -149,12 +157,12 @@ class _ClipExtraction:
             del self._words[1:-10]
             if shown.time == last or (inside and not self._start <= shown.time < end):
                 still += 1
-                if still > _STANDSTILL:
+                if still > patience:
                     self.fail("video", f"nothing new is shown for long after {shown.time:.2f} s")
                     break
                 continue
             last, still = shown.time, 0
-            rgb = painter.paint(shown.frame)
+            rgb = shown.frame if isinstance(shown.frame, np.ndarray) else painter.paint(shown.frame)
             if dedupe.repeats(rgb):
                 continue
             sample.add(rgb)
@@ -234,6 +242,8 @@ class _ClipExtraction:
             words = [*self._words[:1], *self._words[1:][-2:]]
             messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
             self._stage, self._error = stage, "; ".join([error, *messages])
+            if len(self._error) > _LONGEST_ERROR:  # FFmpeg lists all the formats that it may open
+                self._error = self._error[:_LONGEST_ERROR] + "…"
 
     # -- what is told ------------------------------------------------------------------------------------------------
 

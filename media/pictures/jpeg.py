@@ -7,6 +7,8 @@ import numpy as np
 
 from framegate.media.errors import MediaError
 
+Reduce = Literal[1, 2, 4, 8]
+
 MAX_STORED_PIXELS = 8192 * 4096
 """Width × height of the largest picture in a store: 100 MB when decoded. Extraction writes no larger ones."""
 
@@ -27,8 +29,14 @@ def jpeg_size(data: bytes | memoryview) -> tuple[int, int]:
     return width, height
 
 
-def decode_jpeg(data: Any, *, reduce: Literal[1, 2, 4, 8] = 1, max_pixels: int = MAX_STORED_PIXELS) -> np.ndarray:
+def decode_jpeg(data: Any, *, reduce: Reduce = 1, max_pixels: int = MAX_STORED_PIXELS, turn: bool = True) -> np.ndarray:
     """Decode JPEG bytes to a picture (H, W, 3) RGB uint8, at 1/``reduce`` of its size (cheaper than decoding it whole).
+
+    Args:
+        data: the bytes.
+        reduce: the divisor of width and height.
+        max_pixels: width × height above which nothing is decoded.
+        turn: whether to rotate and mirror the picture as its EXIF data say.
 
     Raises:
         MediaError: ``data`` is no JPEG picture, or its header claims more than ``max_pixels`` pixels at full size.
@@ -39,10 +47,10 @@ def decode_jpeg(data: Any, *, reduce: Literal[1, 2, 4, 8] = 1, max_pixels: int =
         raise MediaError(str(error)) from None
     if width * height > max_pixels:
         raise MediaError(f"a picture of {width} × {height} pixels: over the limit of {max_pixels} (max_pixels)")
-    if marker in _PROGRESSIVE and (scans := bytes(data).count(_SCAN)) > _MAX_SCANS:
-        raise MediaError(f"a JPEG of {scans} scans: more than {_MAX_SCANS} only slow its reader down")
+    if marker in _PROGRESSIVE:
+        require_few_scans(data)
     flags = {1: cv2.IMREAD_COLOR_RGB, 2: cv2.IMREAD_REDUCED_COLOR_2, 4: cv2.IMREAD_REDUCED_COLOR_4}
-    flag = flags.get(reduce, cv2.IMREAD_REDUCED_COLOR_8)
+    flag = flags.get(reduce, cv2.IMREAD_REDUCED_COLOR_8) | (0 if turn else cv2.IMREAD_IGNORE_ORIENTATION)
     try:
         picture: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:  # what it refuses by limits of its own
@@ -53,6 +61,12 @@ def decode_jpeg(data: Any, *, reduce: Literal[1, 2, 4, 8] = 1, max_pixels: int =
         return picture
     rgb: np.ndarray = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)
     return rgb
+
+
+def require_few_scans(data: bytes | memoryview) -> None:
+    """Raise `MediaError` if a progressive JPEG has so many scans that it was made to keep its reader busy."""
+    if (scans := bytes(data).count(_SCAN)) > _MAX_SCANS:
+        raise MediaError(f"a JPEG of {scans} scans: more than {_MAX_SCANS} only slow its reader down")
 
 
 def _frame_header(data: bytes | memoryview) -> tuple[int, int, int]:

@@ -15,6 +15,7 @@ from framegate.media.pictures.dolby_vision import refuse_dolby_vision_5
 from framegate.media.pictures.jpeg import MAX_STORED_PIXELS
 from framegate.media.pictures.transparency import over_background
 
+_ONE = 1 << 16  # of a display matrix
 _LEVEL = 1.0  # degrees of slant that nobody sees
 _OPAQUE = 255
 
@@ -138,7 +139,12 @@ def slant(frame: av.VideoFrame) -> float:
 
 
 def _matrix(frame: av.VideoFrame) -> tuple[int, int, int, int]:
-    data = frame.side_data.get("DISPLAYMATRIX")
+    try:
+        data = frame.side_data.get("DISPLAYMATRIX")
+    except ValueError:  # beside what PyAV does not know, as the EXIF data of cameras, it gives nothing but the angle
+        angle = math.radians(-frame.rotation)
+        a, b = round(math.cos(angle) * _ONE), round(math.sin(angle) * _ONE)
+        return a, b, -b, a
     if data is None:
         return 1, 0, 0, 1
     a, b, _, c, d = np.frombuffer(cast(Any, data), np.int32)[:5].tolist()

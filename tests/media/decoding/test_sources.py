@@ -1,6 +1,5 @@
 """What is not a plain video file, and what is kept of each source."""
 
-import json
 from pathlib import Path
 
 import av
@@ -8,7 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
-from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, clip_frames, extract, read_frames
+from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, extract, read_frames
 from framegate.media.decoding.audio.audio_track import windows
 from framegate.media.decoding.sampling import EvenSample, grid
 from framegate.media.decoding.shots import Deduper, ShotCounter
@@ -22,36 +21,6 @@ def run(clips: list[Clip], out: Path, **options: object) -> FrameStore:
 
 def clip(name: str, video: Path, **fields: object) -> Clip:
     return Clip(id=name, video=video, programme="p", split="train", **fields)  # type: ignore[arg-type]
-
-
-def pictures(folder: Path, names: list[str]) -> Path:
-    folder.mkdir()
-    for level, name in enumerate(names):
-        cv2.imwrite(str(folder / name), np.full((32, 48, 3), level * 60, np.uint8))
-    return folder
-
-
-def test_a_folder_of_pictures_is_one_a_second_unless_names_end_in_seconds(tmp_path: Path) -> None:
-    plain = pictures(tmp_path / "plain", ["b.png", "a.jpg", "c.bmp"])
-    timed = pictures(tmp_path / "timed", ["x_0.5.png", "x_2s.png", "x_10.png"])
-    store = run([clip("plain", plain), clip("timed", timed)], tmp_path / "out", every=0.5)
-    assert store.times.tolist() == [0, 1, 2, 0.5, 2, 10]
-    assert clip_frames(store, 0)[:, 0, 0, 0].tolist() == pytest.approx([60, 0, 120], abs=3)
-
-
-def test_numbers_in_names_that_no_film_lasts_are_no_seconds(tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "p", ["20261129120000.png", "20261129120001.png", "9999999999.png"])
-    store = run([clip("p", folder)], tmp_path / "out", timeout=20)
-    assert store.times.tolist() == [0, 1, 2]
-    assert store.video(0).status == "ok"
-
-
-def test_a_picture_that_does_not_decode_costs_itself_only(tmp_path: Path) -> None:
-    folder = pictures(tmp_path / "p", ["a.png", "b.png", "c.png"])
-    (folder / "b.png").write_bytes(b"rubbish")
-    store = run([clip("p", folder)], tmp_path / "out")
-    assert store.times.tolist() == [0, 2]
-    assert "b.png" in json.loads((tmp_path / "out" / "failures.jsonl").read_text())["error"]
 
 
 def test_an_animated_gif_is_a_video(make_video, tmp_path: Path) -> None:

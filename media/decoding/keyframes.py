@@ -40,7 +40,7 @@ class KeyframeReader(StreamReader):
                 continue
             decoded, still = nearest, 0
             if (frame := self._decode(nearest)) is not None:
-                yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
+                yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame, self._aspect_now())
 
     def _over_at(self, last: Packet) -> int:
         """When the stream, read to its end, shows nothing any more."""

@@ -17,7 +17,7 @@ else:
     Packet = av.Packet
 
 _JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
-_DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back
+_DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back: none where all are keyframes
 _LOOK_AHEAD_BYTES = 64 << 20
 _STEPS_BACK = (0, 3, 30)  # seconds by which a seek that landed too late is repeated earlier
 _LONG_AGO = 10**9  # ticks
@@ -45,7 +45,10 @@ class Deadline:
 
 
 class PacketSource:
-    """Reads one stream of a container, and skips the others. A packet without data marks the end.
+    """Reads one stream of a container, and skips the others. A packet without data marks the end, and only the end.
+
+    Packets without data within the stream, which repeat the picture before them, are left out: that picture is then
+    shown for so much longer.
 
     Indexes can be wrong, and some formats have none: after a seek the position is checked, and if it is too late the
     seek is repeated further back.
@@ -83,17 +86,28 @@ class PacketSource:
             TimedOutError: the deadline has passed.
         """
         self._deadline.check()
-        packet, self._landed = self._landed or next(self._demuxed), None
+        packet = self._next()
+        while packet.size == 0 and (following := next(self._demuxed, None)) is not None:
+            self._deadline.check()
+            self._note(packet)
+            packet = following
+        self._ended = packet.size == 0
+        self._note(packet)
+        return packet
+
+    def _next(self) -> Packet:
+        packet, self._landed = self._landed or next(self._demuxed, None) or Packet(), None
         if not self._moved:
             self._first, self._moved = _marks(packet), True
+        return packet
+
+    def _note(self, packet: Packet) -> None:
         self._position = packet.pos or self._position
-        self._ended = packet.size == 0
         stamp = stamp_of(packet)
         if stamp is not None:
             self._latest = max(self._latest, stamp + (packet.duration or 0))
-        if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
+        if packet.is_keyframe and packet.size and packet.pts is not None and packet.dts is not None:
             self._delay = max(self._delay, packet.pts - packet.dts)
-        return packet
 
     def lies_far(self, target: int) -> bool:
         """Tell whether the index has a keyframe shown before tick ``target`` far ahead of what has been read."""
@@ -172,6 +186,10 @@ def stamp_of(packet: Packet) -> int | None:
     return stamp
 
 
+def _is_shown_keyframe(packet: Packet) -> bool:
+    return packet.is_keyframe and packet.size > 0 and packet.pts is not None and not packet.is_discard
+
+
 def _marks(packet: Packet) -> tuple[int | None, ...]:
     return packet.pts, packet.dts, packet.pos, packet.size
 
@@ -179,12 +197,17 @@ def _marks(packet: Packet) -> tuple[int | None, ...]:
 class PacketQueue:
     """Packets read ahead of the decoder, and what they tell about the frames to come.
 
+    Args:
+        source: where they come from.
+        intra_only: whether the codec has keyframes alone.
+
     Attributes:
         gap: whether the next packet does not follow the one taken before it, so that the decoder has to be emptied.
     """
 
-    def __init__(self, source: PacketSource) -> None:
+    def __init__(self, source: PacketSource, *, intra_only: bool = False) -> None:
         self.gap = False
+        self._worth_dropping = 1 if intra_only else _DROP_PACKETS
         self._source = source
         self._queue: deque[Packet] = deque()
         self._stamps: list[int] = []  # of packets read, from the one shown last on
@@ -217,6 +240,23 @@ class PacketQueue:
                 self._drop_before_keyframe(target)
         return True
 
+    def keyframe_near(self, target: int, *, first: int, last: int) -> int | None:
+        """Return the timestamp of the keyframe nearest to ``target`` that is shown from tick ``first`` to ``last``.
+
+        Called after `skip_to`, reads on until the first keyframe after ``target``. None where no keyframe lies there.
+        """
+        keys = [packet.pts for packet in self._queue if _is_shown_keyframe(packet)]
+        while (
+            not any(key >= target for key in keys)
+            and not self._ended
+            and (self._read_to is None or self._read_to <= last)
+            and self._bytes <= _LOOK_AHEAD_BYTES
+        ):
+            packet = self._read()
+            if _is_shown_keyframe(packet):
+                keys.append(packet.pts)
+        return min((key for key in keys if first <= key <= last), key=lambda key: abs(key - target), default=None)
+
     def holds(self, stamp: int) -> bool:
         """Tell whether the packet of the frame at tick ``stamp`` is still in the queue."""
         return any(packet.pts == stamp for packet in self._queue)
@@ -242,7 +282,7 @@ class PacketQueue:
     def _drop_before_keyframe(self, target: int) -> None:
         keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)
         last = max(keys, default=0)
-        if last >= _DROP_PACKETS:
+        if last >= self._worth_dropping:
             for _ in range(last):
                 self.next()
             self.gap = True

@@ -1,6 +1,7 @@
 """Read frames of one video file as arrays, without a store."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +24,8 @@ def read_frames(
     Args:
         path: the file.
         times: seconds, ascending.
-        mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once.
+        mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once;
+            ``auto`` for a keyframe where one lies within half a step (the least between two times), else the exact one.
         threads: decoding threads; 0 for one a core.
         timeout: seconds after which reading stops.
         max_pixels: width × height above which frames are refused.
@@ -38,7 +40,7 @@ def read_frames(
     import av
 
     from framegate.media.decoding.packets import Deadline
-    from framegate.media.decoding.readers import READERS
+    from framegate.media.decoding.readers import open_reader
     from framegate.media.decoding.source import open_media, require_decoder
     from framegate.media.pictures.picture import FramePainter
 
@@ -48,7 +50,8 @@ def read_frames(
             if not container.streams.video:
                 raise MediaError(f"{path}: no video in it")
             require_decoder(container.streams.video[0])
-            reader = READERS[mode](container, container.streams.video[0], deadline=deadline)
+            step = min((after - before for before, after in pairwise(times)), default=0.0)
+            reader = open_reader(mode, container, container.streams.video[0], step=step, deadline=deadline)
             frames = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
             if reader.damage and not frames:
                 raise MediaError(f"{path}: {reader.damage[0]}")

@@ -12,29 +12,25 @@ from av.stream import Disposition
 
 from framegate.media.clip_layout import Layout, LayoutFinder
 from framegate.media.decoding.audio.audio_track import RATE, AudioReader, windows
-from framegate.media.decoding.decode import ExactReader
+from framegate.media.decoding.decode import ExactReader, StreamReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
 from framegate.media.decoding.packets import Deadline
 from framegate.media.decoding.picture_folder import FolderReader
-from framegate.media.decoding.readers import READERS
-from framegate.media.decoding.sampling import EvenSample, grid
-from framegate.media.decoding.shots import Deduper, ShotCounter
+from framegate.media.decoding.readers import open_reader
+from framegate.media.decoding.sampling import grid
 from framegate.media.decoding.source import ffmpeg_words, open_media, require_decoder
 from framegate.media.errors import MediaError
+from framegate.media.extraction.asked_frames import Asked, count_times, keyframes_apart
+from framegate.media.extraction.frame_rows import FrameRows
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
-from framegate.media.pictures.picture import FramePainter, encode_jpeg
+from framegate.media.pictures.picture import FramePainter
 from framegate.media.store.part import PartWriter
 
-_StreamReader = ExactReader | KeyframeReader
-Reader = _StreamReader | FolderReader
+Reader = ExactReader | KeyframeReader | FolderReader
 
-_LAYOUT_FRAMES = 48
 _OFF_BY = 0.05  # a file may end this share of its length earlier or later than it states, or a second, and be whole
-_STANDSTILL = (
-    10_000  # times in a row at which nothing new is shown: timestamps have leapt, and the rest is out of reach
-)
 
 
 def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOptions, layout: LayoutFinder | None) -> None:
@@ -72,6 +68,9 @@ class _ClipExtraction:
         self._start = clip.start or 0.0
         self._duration = 0.0
         self._layout = Layout()
+        self._asked = 0  # frames
+        self._given = 0  # frames: stored, or left out as alike
+        self._times: list[float] = []
         self._true_end: float | None = None  # of the video, where the file does not state it
         self._stage = ""
         self._error = ""
@@ -101,13 +100,15 @@ class _ClipExtraction:
             stated = stated_end(container, stream)
             end = self._clip.end or inf  # what the file states is a hint; the reader finds out
             self._duration = max(0.0, min(end, stated or 0.0) - self._start)
+            self._asked = count_times(self._options, self._start, min(end, stated or inf))
             if self._options.frames:
                 end = min(end, self._measured_end(video, stream))
-            cut = self._clip.start is not None or self._clip.end is not None
-            reader: ExactReader | KeyframeReader = READERS[self._options.mode](
-                container, stream, deadline=self._deadline
+            step = max(0.0, end - self._start) / self._options.frames if self._options.frames else self._options.every
+            inside = (self._start, end) if self._is_cut else (-inf, inf)
+            reader = open_reader(
+                self._options.mode, container, stream, step=step, inside=inside, deadline=self._deadline
             )
-            self._read_frames(reader, end, self._painter(stream), inside=self._options.mode == "keyframe" and cut)
+            self._read_frames(reader, end, self._painter(stream))
             if not self._part.frames and self._options.mode == "keyframe":  # none lies within so short a clip
                 with self._open(video) as again:
                     same = cast(av.VideoStream, again.streams[stream.index])
@@ -117,6 +118,11 @@ class _ClipExtraction:
                 self._expect_end(stated, reader.end)
                 end = min(end, reader.end)
             self._duration = max(0.0, (end if end < inf else stated or 0.0) - self._start)
+            self._expect_frames(reader, end)
+
+    @property
+    def _is_cut(self) -> bool:
+        return self._clip.start is not None or self._clip.end is not None
 
     def _painter(self, stream: av.VideoStream) -> FramePainter:
         return FramePainter(aspect=float(stream.sample_aspect_ratio or 1), size=self._options.size)
@@ -133,40 +139,35 @@ class _ClipExtraction:
         end = min(reader.end, self._clip.end or inf)
         self._duration = max(0.0, end - self._start)
         self._read_frames(reader, end, FramePainter(size=self._options.size))
+        self._asked = self._given + len(reader.damage)
+        if reader.damage:
+            self.fail("video", _counted(reader.damage))
 
-    def _read_frames(self, reader: Reader, end: float, painter: FramePainter, *, inside: bool = False) -> None:
-        """Store what ``reader`` shows on the grid; with ``inside`` no frame from before or after the clip."""
-        shots, dedupe, sample = ShotCounter(), Deduper(self._options.dedupe), EvenSample(_LAYOUT_FRAMES)
+    def _read_frames(self, reader: Reader, end: float, painter: FramePainter) -> None:
+        """Store what ``reader`` shows on the grid.
+
+        Of keyframes none from before or after the clip, and each once; of a stream's frames each as often as it is
+        shown at the times of the grid.
+        """
+        rows = FrameRows(self._part, str(self._clip.video), self._options)
         every = None if self._options.frames else self._options.every
         last: float | None = None
-        still = 0
-        for _, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
+        for asked, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
             del self._words[1:-10]
-            if shown.time == last or (inside and not self._start <= shown.time < end):
-                still += 1
-                if still > _STANDSTILL:
+            if shown.time == last:
+                if isinstance(reader, ExactReader) and not rows.repeat(asked):
                     self.fail("video", f"nothing new is shown for long after {shown.time:.2f} s")
                     break
                 continue
-            last, still = shown.time, 0
-            rgb = painter.paint(shown.frame)
-            if dedupe.repeats(rgb):
+            if isinstance(reader, KeyframeReader) and self._is_cut and not self._start <= shown.time < end:
                 continue
-            sample.add(rgb)
-            height, width = rgb.shape[:2]
-            jpeg = encode_jpeg(rgb, self._options.quality)
-            self._part.frame(
-                source=str(self._clip.video),
-                time=shown.time,
-                shot=shots.next(rgb),
-                jpeg=jpeg,
-                width=width,
-                height=height,
-            )
-        if reader.damage:
-            self.fail("video", _counted(reader.damage))
-        if self._find_layout is not None and sample.kept:
-            self._layout = self._found_layout(sample.kept)
+            last = shown.time
+            rows.add(shown.time, painter.paint(shown.frame, aspect=shown.aspect))
+        rows.close()
+        self._given += rows.given
+        self._times += rows.times
+        if self._find_layout is not None and self._part.frames:
+            self._layout = self._found_layout(rows.sample())
 
     def _read_audio(self, path: Path, container: av.container.InputContainer, *, true_end: float | None = None) -> None:
         if not container.streams.audio:
@@ -203,6 +204,18 @@ class _ClipExtraction:
             if stated is not None and min(stated, self._clip.end or inf) - real > max(1.0, _OFF_BY * stated):
                 self.fail("video", f"ends at {real:.2f} s, states {stated:.2f} s")
 
+    def _expect_frames(self, reader: StreamReader, end: float) -> None:
+        """Count what was asked for until the picture's ``end``, and note damage, and where too little was given."""
+        damage = _counted(reader.damage) if reader.damage else ""
+        if end < inf and not self._stage:  # else the stated end counts
+            asked = Asked(self._options, self._start, clip_end=self._clip.end, picture_end=end)
+            self._asked = asked.count
+            if short := asked.shortage(self._given):
+                why = damage or (keyframes_apart(self._times) if isinstance(reader, KeyframeReader) else asked.why())
+                self.fail("video", f"{short}: {why}")
+        if damage:
+            self.fail("video", damage)
+
     # -- what goes wrong ---------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -238,6 +251,7 @@ class _ClipExtraction:
             "description": clip.description,
             "duration": self._duration,
             "frames": part.frames,
+            "asked_frames": max(self._asked, part.frames),
             "has_audio": part.windows > 0,
             "status": "partial" if self._stage else "ok",
             "borders": list(layout.borders),

@@ -78,6 +78,14 @@ class StreamReader:
     def end(self) -> float | None:
         """Second at which the stream ends, once its end has been reached; None before."""
         stamp = self._source.end_stamp
+        if stamp is None and self._source.ended:  # packets without timestamps are frames one after another
+            stamp = self._source.untimed * self._clock.frame_ticks
+        return None if stamp is None else self._clock.seconds(stamp)
+
+    @property
+    def begin(self) -> float | None:
+        """Second at which the stream's first frame is shown, whether or not it decodes; None where it does not say."""
+        stamp = self._source.first_stamp
         return None if stamp is None else self._clock.seconds(stamp)
 
     def _aspect_now(self) -> float | None:
@@ -107,6 +115,13 @@ class ExactReader(StreamReader):
         self._emptied = False  # of all it held: only a keyframe can come next
         self._leapt = False  # what is decoded now began at a keyframe that was skipped to
         self._trusted = False  # such a beginning has led to the promised frame before
+
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached; None before."""
+        if self._in_order and self._ended and self._shown is not None:  # packets may have no timestamps
+            return self._clock.seconds(self._end_of(self._shown))
+        return super().end
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """Yield (time asked for, frame shown at it) for each of ``times`` (seconds, ascending).

@@ -21,6 +21,9 @@ _DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds b
 _LOOK_AHEAD_BYTES = 64 << 20
 _STEPS_BACK = (0, 3, 30)  # seconds by which a seek that landed too late is repeated earlier
 _LONG_AGO = 10**9  # ticks
+_BLANK_BYTES = {
+    "mpeg4": 19
+}  # packets that hold no picture, which parsers may take for keyframes: FFmpeg's MAX_NVOP_SIZE
 
 
 class TimedOutError(MediaError):
@@ -60,7 +63,7 @@ class PacketSource:
         for other in container.streams:
             other.discard = Discard.default if other is stream else Discard.all
         if "matroska" in container.format.name:
-            container.seek(stream.start_time or 0, stream=stream)  # its index is read at the first seek
+            _read_index(container, stream)
         self._container = container
         self._stream = stream
         self._deadline = deadline
@@ -68,16 +71,23 @@ class PacketSource:
         self._landed: Packet | None = None  # read already, to see where a seek led
         self._first: tuple[int | None, ...] | None = None  # what tells the stream's first packet, where it was read
         self._moved = False
+        self._most_of_a_blank = _BLANK_BYTES.get(stream.codec_context.name, 0) if stream.codec_context else 0
         self._position = 0
         self._jumped = 0  # where the last jump aimed: an index that leads astray does so once
         self._delay = 0  # ticks from a keyframe's decoding to its display
-        self._latest = 0
-        self._ended = False
+        self._latest: int | None = None
+        self.untimed = 0
+        self.ended = False
 
     @property
     def end_stamp(self) -> int | None:
-        """When the last packet's frame ends, once the end has been reached."""
-        return self._latest if self._ended else None
+        """When the last packet's frame ends, once the end has been reached; None before, and without timestamps."""
+        return self._latest if self.ended else None
+
+    @property
+    def first_stamp(self) -> int | None:
+        """When the first packet's frame is shown; None where that is not known."""
+        return None if self._first is None else self._first[0] if self._first[0] is not None else self._first[1]
 
     def read(self) -> Packet:
         """Return the next packet; one without data marks the end.
@@ -91,7 +101,7 @@ class PacketSource:
             self._deadline.check()
             self._note(packet)
             packet = following
-        self._ended = packet.size == 0
+        self.ended = packet.size == 0
         self._note(packet)
         return packet
 
@@ -104,8 +114,12 @@ class PacketSource:
     def _note(self, packet: Packet) -> None:
         self._position = packet.pos or self._position
         stamp = stamp_of(packet)
+        self.untimed += stamp is None and packet.size > 0
         if stamp is not None:
-            self._latest = max(self._latest, stamp + (packet.duration or 0))
+            end = stamp + (packet.duration or 0)
+            self._latest = end if self._latest is None else max(self._latest, end)
+        if packet.is_keyframe and 0 < packet.size <= self._most_of_a_blank:
+            packet.is_keyframe = False
         if packet.is_keyframe and packet.size and packet.pts is not None and packet.dts is not None:
             self._delay = max(self._delay, packet.pts - packet.dts)
 
@@ -168,16 +182,24 @@ class PacketSource:
         except av.FFmpegError:
             return False
         self._demuxed = self._container.demux(self._stream)
-        self._landed, self._ended, self._moved = None, False, True
+        self._landed, self.ended, self._moved = None, False, True
         return True
 
     def _keyframe_far_ahead(self, target: int) -> IndexEntry | None:
         entries = self._stream.index_entries
         where = entries.search_timestamp(target - self._delay)
-        if self._ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
+        if self.ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
             return None
         entry: IndexEntry = entries[where]
         return entry
+
+
+def _read_index(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> None:
+    """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go to the stream's beginning."""
+    for backward in (True, False):  # a stream may begin later than the file says
+        with suppress(av.FFmpegError):
+            container.seek(stream.start_time or 0, stream=stream, backward=backward)
+            return
 
 
 def stamp_of(packet: Packet) -> int | None:

@@ -48,6 +48,7 @@ def _only_keyframes_can_be_skipped_to(
     """Tell whether frames between keyframes cost decoding everything, and keyframes lie near to all but a few times."""
     if not only_decoding_times(container, stream) or stream.time_base is None:
         return False
-    stamps = sorted(entry.timestamp for entry in stream.index_entries if entry.is_keyframe)
+    entries = list(stream.index_entries)
+    stamps = sorted([entry.timestamp for entry in entries if entry.is_keyframe] + [e.timestamp for e in entries[-1:]])
     gaps = [float((after - before) * stream.time_base) for before, after in pairwise(stamps)]
     return sum(gap for gap in gaps if gap <= step) >= _ENOUGH * sum(gaps) > 0

@@ -21,7 +21,7 @@ from framegate.media.decoding.readers import open_reader
 from framegate.media.decoding.sampling import grid
 from framegate.media.decoding.source import ffmpeg_words, open_media, require_decoder
 from framegate.media.errors import MediaError
-from framegate.media.extraction.asked_frames import Asked, count_times, keyframes_apart
+from framegate.media.extraction.asked_frames import Asked, count_times
 from framegate.media.extraction.frame_rows import FrameRows
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import ExtractOptions
@@ -155,7 +155,8 @@ class _ClipExtraction:
         for asked, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
             del self._words[1:-10]
             if shown.time == last:
-                if isinstance(reader, ExactReader) and not rows.repeat(asked):
+                is_shown = isinstance(reader, ExactReader) and asked >= shown.time  # not where it stands in for others
+                if is_shown and not rows.repeat(asked):
                     self.fail("video", f"nothing new is shown for long after {shown.time:.2f} s")
                     break
                 continue
@@ -208,11 +209,17 @@ class _ClipExtraction:
         """Count what was asked for until the picture's ``end``, and note damage, and where too little was given."""
         damage = _counted(reader.damage) if reader.damage else ""
         if end < inf and not self._stage:  # else the stated end counts
-            asked = Asked(self._options, self._start, clip_end=self._clip.end, picture_end=end)
+            asked = Asked(
+                options=self._options,
+                clip_start=self._clip.start,
+                clip_end=self._clip.end,
+                picture_start=reader.begin or 0.0,
+                picture_end=end,
+            )
             self._asked = asked.count
-            if short := asked.shortage(self._given):
-                why = damage or (keyframes_apart(self._times) if isinstance(reader, KeyframeReader) else asked.why())
-                self.fail("video", f"{short}: {why}")
+            keyframes = isinstance(reader, KeyframeReader)
+            if short := asked.shortage(self._given, self._times, damage=damage, keyframes=keyframes):
+                self.fail("video", short)
         if damage:
             self.fail("video", damage)
 

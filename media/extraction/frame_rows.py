@@ -1,5 +1,7 @@
 """The frames of one clip on their way into its part: numbered by shot, without those that look alike, repeated."""
 
+from math import inf
+
 import numpy as np
 
 from framegate.media.decoding.sampling import EvenSample
@@ -40,6 +42,7 @@ class FrameRows:
         self._dedupe = Deduper(options.dedupe)
         self._sample = EvenSample(_LAYOUT_FRAMES)
         self._last: tuple[bytes, int, int] = b"", 0, 0  # the JPEG, its width and height
+        self._latest = -inf
         self._waiting: list[float] = []  # times at which nothing new is shown
         self._repeated = 0
 
@@ -47,6 +50,7 @@ class FrameRows:
         """Write the picture (H, W, 3) RGB uint8 that is shown from second ``time`` on."""
         self.close()
         self.given += 1
+        self._latest = time
         if self._dedupe.repeats(rgb):
             return
         self._sample.add(rgb)
@@ -56,6 +60,9 @@ class FrameRows:
 
     def repeat(self, time: float) -> bool:
         """Write the last picture once more, as shown at ``time``; False where it has been shown for too long."""
+        if time <= self._latest:
+            return True
+        self._latest = time
         self._waiting.append(time)
         self._repeated += 1
         if len(self._waiting) <= _STANDSTILL and self._repeated <= _MAX_REPEATED:

@@ -39,9 +39,10 @@ class Asked:
 
     @property
     def count(self) -> int:
-        """Number of frames asked for: of those before the picture's start one, unless the clip is to begin there."""
-        early = self._count_until(self.picture_start) if self.clip_start is None else 0
-        return self._count_until(self.end) - max(0, early - 1)
+        """Number of frames asked for; of a clip without a start none before the picture's, where that is late."""
+        is_late = self.clip_start is None and self.picture_start > _SLACK
+        early = self._count_until(self.picture_start) if is_late else 0
+        return max(1, self._count_until(self.end) - early)
 
     def shortage(self, given: int, times: list[float], *, damage: str = "", keyframes: bool = False) -> str:
         """Return why a clip with ``given`` frames has too few of them; nothing where it has enough.

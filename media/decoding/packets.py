@@ -62,8 +62,6 @@ class PacketSource:
     ) -> None:
         for other in container.streams:
             other.discard = Discard.default if other is stream else Discard.all
-        if "matroska" in container.format.name:
-            _read_index(container, stream)
         self._container = container
         self._stream = stream
         self._deadline = deadline
@@ -77,17 +75,15 @@ class PacketSource:
         self._delay = 0  # ticks from a keyframe's decoding to its display
         self._latest: int | None = None
         self.untimed = 0
+        self.first_stamp: int | None = None
         self.ended = False
+        if "matroska" in container.format.name:
+            self._read_index()
 
     @property
     def end_stamp(self) -> int | None:
         """When the last packet's frame ends, once the end has been reached; None before, and without timestamps."""
         return self._latest if self.ended else None
-
-    @property
-    def first_stamp(self) -> int | None:
-        """When the first packet's frame is shown; None where that is not known."""
-        return None if self._first is None else self._first[0] if self._first[0] is not None else self._first[1]
 
     def read(self) -> Packet:
         """Return the next packet; one without data marks the end.
@@ -109,6 +105,7 @@ class PacketSource:
         packet, self._landed = self._landed or next(self._demuxed, None) or Packet(), None
         if not self._moved:
             self._first, self._moved = _marks(packet), True
+            self.first_stamp = stamp_of(packet) if self.first_stamp is None else self.first_stamp
         return packet
 
     def _note(self, packet: Packet) -> None:
@@ -176,6 +173,19 @@ class PacketSource:
                 return in_time
         return False
 
+    def _read_index(self) -> None:
+        """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go back to the beginning."""
+        first = self._next()
+        if stamp_of(first) is None:  # seeking by timestamps would lead anywhere
+            self._landed = first
+            return
+        for backward in (True, False):  # a stream may begin later than the file says
+            with suppress(av.FFmpegError):
+                self._container.seek(self._stream.start_time or 0, stream=self._stream, backward=backward)
+                break
+        self._demuxed = self._container.demux(self._stream)
+        self._moved = False  # that is the beginning now: some files have none that a seek leads to
+
     def _move(self, offset: int, *, in_bytes: bool = False) -> bool:
         try:
             self._container.seek(offset, stream=self._stream, unsupported_byte_offset=in_bytes)
@@ -192,14 +202,6 @@ class PacketSource:
             return None
         entry: IndexEntry = entries[where]
         return entry
-
-
-def _read_index(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> None:
-    """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go to the stream's beginning."""
-    for backward in (True, False):  # a stream may begin later than the file says
-        with suppress(av.FFmpegError):
-            container.seek(stream.start_time or 0, stream=stream, backward=backward)
-            return
 
 
 def stamp_of(packet: Packet) -> int | None:

@@ -28,7 +28,7 @@ def test_a_commit_counts_its_own_clips_whatever_else_has_finished(tmp_path: Path
     for index in (3, 2):
         write_part(resumed.parts, index)
         resumed.add(index)
-    assert (resumed.state.clips, resumed.state.tally) == (6, {"ok": 3, "partial": 3, "frames": 18})
+    assert (resumed.state.clips, resumed.state.tally) == (6, {"ok": 3, "partial": 3, "frames": 18, "asked_frames": 18})
 
 
 @pytest.mark.parametrize("left", ["frames-00001.arrow", "audio-00001.arrow"])

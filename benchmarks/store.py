@@ -92,7 +92,8 @@ def write_store(store: Path, frames: int, jpegs: list[bytes]) -> None:
             pass
     facts: dict[str, Any] = {"id": names, "source": [f"/videos/{name}.mp4" for name in names]}
     facts |= {name: ["x"] * videos for name in ("programme", "label", "split", "title", "description", "status")}
-    facts |= {"duration": [100.0] * videos, "frames": [FRAMES_A_VIDEO] * videos, "has_audio": [False] * videos}
+    facts |= {"duration": [100.0] * videos, "frames": [FRAMES_A_VIDEO] * videos}
+    facts |= {"asked_frames": facts["frames"], "has_audio": [False] * videos}
     facts |= {"borders": [[0.0, 0.0, 1.0, 1.0]] * videos, "logos": [[]] * videos, "subtitles": [[]] * videos}
     table = pa.table([pa.array(facts[name], VIDEOS.field(name).type) for name in VIDEOS.names], schema=VIDEOS)
     with pa.ipc.new_stream(str(store / "videos.arrow"), VIDEOS) as out:

@@ -6,7 +6,7 @@ from typing import Any, Literal, Self
 
 from framegate.media.errors import MediaError
 
-Mode = Literal["keyframe", "exact"]
+Mode = Literal["auto", "keyframe", "exact"]
 Engine = Literal["processes", "ray"]
 
 
@@ -36,8 +36,9 @@ class ExtractOptions:
     """How videos are sampled and stored.
 
     Attributes:
-        mode: ``keyframe`` takes the keyframes nearest to the sampling times, which is cheap; ``exact`` takes the frames
-            that are shown at these times.
+        mode: ``exact`` takes the frames that are shown at the sampling times; ``keyframe`` the keyframes nearest to
+            them, which is cheap, and gives fewer frames where keyframes lie further apart; ``auto`` takes keyframes
+            where they lie within half a step of the times, and the frames shown at the others.
         every: seconds between sampling times, the first at the clip's start.
         frames: number of frames of a clip, in the middles of equal parts; replaces ``every``.
         size: pixels of the stored frames' short side; smaller sources stay as they are.
@@ -50,7 +51,7 @@ class ExtractOptions:
         MediaError: a value is out of range.
     """
 
-    mode: Mode = "keyframe"
+    mode: Mode = "auto"
     every: float = 1.0
     frames: int | None = None
     size: int = 256
@@ -63,7 +64,7 @@ class ExtractOptions:
 
     def __post_init__(self) -> None:
         limits = {
-            "mode": self.mode in ("keyframe", "exact"),
+            "mode": self.mode in ("auto", "keyframe", "exact"),
             "every": 0.001 <= self.every <= 1e9,
             "frames": self.frames is None or 1 <= self.frames <= 100_000,
             "size": 16 <= self.size <= 4096,
@@ -140,5 +141,6 @@ class Summary:
     partial: int
     failed: int
     frames: int
+    asked_frames: int
     seconds: float
     frames_per_second: float

@@ -106,8 +106,11 @@ def extract(
         Path | None, typer.Option(help="Labels must be in it; default: taxonomy.csv beside the manifest, if there.")
     ] = None,
     mode: Annotated[
-        Literal["keyframe", "exact"], typer.Option(help="Keyframes near the times, or exact ones.")
-    ] = "keyframe",
+        Literal["auto", "keyframe", "exact"],
+        typer.Option(
+            help="Keyframes alone, the exact frames, or keyframes where they are near and exact ones elsewhere."
+        ),
+    ] = "auto",
     every: Annotated[float, typer.Option(help="Seconds between frames.")] = 1.0,
     frames: Annotated[int | None, typer.Option(help="This many frames a clip, instead of --every.")] = None,
     size: Annotated[int, typer.Option(help="Pixels of a frame's short side.")] = 256,

@@ -17,6 +17,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import chain, pairwise
+from typing import NamedTuple
 
 import av
 
@@ -24,16 +25,28 @@ from framegate.media.decoding.alpha_decoder import decoder_of
 from framegate.media.decoding.clock import FrameStamps, StreamClock
 from framegate.media.decoding.packets import Deadline, Packet, PacketQueue, PacketSource
 
+_HELD_BACK = 256  # more packets than any decoder holds back
+
 
 @dataclass(frozen=True, slots=True)
 class TimedFrame:
-    """A decoded frame and its second in the source, counted from the source's beginning."""
+    """A decoded frame and its second in the source, counted from the source's beginning.
+
+    Attributes:
+        time: the second.
+        frame: the frame.
+        aspect: width of its pixels over their height as its stream says at that time; None where it does not say.
+    """
 
     time: float
     frame: av.VideoFrame
+    aspect: float | None = None
 
 
-_Stamped = tuple[int, av.VideoFrame]
+class _Stamped(NamedTuple):
+    stamp: int
+    frame: av.VideoFrame
+    aspect: float | None
 
 
 class StreamReader:
@@ -57,6 +70,8 @@ class StreamReader:
     ) -> None:
         self.damage: list[str] = []
         self._context = decoder_of(stream)
+        self._aspect = stream.sample_aspect_ratio
+        self._aspect_may_change = self._aspect == self._context.sample_aspect_ratio  # the container states no other
         self._clock = StreamClock(container, stream)
         self._source = PacketSource(container, stream, deadline or Deadline())
 
@@ -64,7 +79,20 @@ class StreamReader:
     def end(self) -> float | None:
         """Second at which the stream ends, once its end has been reached; None before."""
         stamp = self._source.end_stamp
+        if stamp is None and self._source.ended:  # packets without timestamps are frames one after another
+            stamp = self._source.untimed * self._clock.frame_ticks
         return None if stamp is None else self._clock.seconds(stamp)
+
+    @property
+    def begin(self) -> float | None:
+        """Second at which the stream's first frame is shown, whether or not it decodes; None where it does not say."""
+        stamp = self._source.first_stamp
+        return None if stamp is None else self._clock.seconds(stamp)
+
+    def _aspect_now(self) -> float | None:
+        """Return the shape of pixels that the container states, or failing that the packet decoded last."""
+        aspect = self._context.sample_aspect_ratio if self._aspect_may_change else self._aspect
+        return float(aspect) if aspect else None
 
 
 class ExactReader(StreamReader):
@@ -78,16 +106,23 @@ class ExactReader(StreamReader):
         deadline: Deadline | None = None,
     ) -> None:
         super().__init__(container, stream, deadline=deadline)
-        self._packets = PacketQueue(self._source)
-        only_decoding_times = container.format.name == "avi" and stream.codec_context.has_b_frames
-        self._in_order = only_decoding_times
-        self._stamps = FrameStamps(doubt=int(only_decoding_times))
+        self._packets = PacketQueue(self._source, intra_only=stream.codec_context.codec.intra_only)
+        self._in_order = only_decoding_times(container, stream)
+        self._stamps = FrameStamps(doubt=int(self._in_order))
+        self._aspects: dict[int | None, float | None] = {}  # by packets' timestamps
         self._decoded: deque[_Stamped] = deque()
         self._shown: _Stamped | None = None
         self._ended = False
         self._emptied = False  # of all it held: only a keyframe can come next
         self._leapt = False  # what is decoded now began at a keyframe that was skipped to
         self._trusted = False  # such a beginning has led to the promised frame before
+
+    @property
+    def end(self) -> float | None:
+        """Second at which the stream ends, once its end has been reached; None before."""
+        if self._in_order and self._ended and self._shown is not None:  # packets may have no timestamps
+            return self._clock.seconds(self._end_of(self._shown))
+        return super().end
 
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """Yield (time asked for, frame shown at it) for each of ``times`` (seconds, ascending).
@@ -99,10 +134,12 @@ class ExactReader(StreamReader):
             shown = self._shown_at(self._clock.stamp(time), None if following is None else self._clock.stamp(following))
             if shown is None:
                 return
-            yield time, TimedFrame(self._clock.seconds(shown[0]), shown[1])
+            yield time, TimedFrame(self._clock.seconds(shown.stamp), shown.frame, shown.aspect)
 
     def _shown_at(self, target: int, following: int | None) -> _Stamped | None:
         known = len(self.damage)
+        self._go_back_if_emptied(target)
+        target = self._aim(target)
         promised = self._prepare(target)
         if promised is not None and self._is_over(target):
             return None
@@ -114,11 +151,18 @@ class ExactReader(StreamReader):
         over = shown is not None and self._is_last(shown[0]) and target >= self._end_of(shown)
         return None if over else shown
 
-    def _prepare(self, target: int) -> int | None:
-        """Skip what ``target`` does not need; the timestamp of the frame shown then, None if packets do not tell."""
+    def _aim(self, target: int) -> int:
+        """Return the tick whose frame is taken for ``target``: the same one."""
+        return target
+
+    def _go_back_if_emptied(self, target: int) -> None:
+        """Begin anew where the decoder has been emptied, and yet nothing that it needs for ``target`` lies ahead."""
         if self._emptied and not self._packets.gap and not self._source.lies_far(target):
             self._source.rewind()
             self._packets.clear()
+
+    def _prepare(self, target: int) -> int | None:
+        """Skip what ``target`` does not need; the timestamp of the frame shown then, None if packets do not tell."""
         if not self._in_order:
             self._in_order = not self._packets.skip_to(target)
         if self._packets.gap:
@@ -146,6 +190,7 @@ class ExactReader(StreamReader):
         """Tell whether the next target needs no frame that the decoder holds or has decoded."""
         if following is None or self._source.lies_far(following):
             return True
+        following = self._aim(following)
         if not self._in_order:
             self._in_order = not self._packets.skip_to(following)
         return self._packets.gap
@@ -180,8 +225,12 @@ class ExactReader(StreamReader):
         except av.FFmpegError as error:
             self.damage.append(error.strerror or str(error))
             return
+        if packet is not None:
+            self._aspects[packet.pts] = self._aspect_now()
         for frame in frames:
             self._take(frame)
+        if len(self._aspects) > _HELD_BACK:
+            self._aspects.clear()
 
     def _take(self, frame: av.VideoFrame) -> None:
         last = self._decoded[-1] if self._decoded else self._shown
@@ -191,7 +240,8 @@ class ExactReader(StreamReader):
         if frame.is_corrupt:
             self.damage.append("corrupt frame")
         elif last is None or stamp > last[0]:
-            self._decoded.append((stamp, frame))
+            aspect = self._aspects.pop(frame.pts, None) or self._aspect_now()
+            self._decoded.append(_Stamped(stamp, frame, aspect))
 
     def _is_over(self, target: int) -> bool:
         """Tell whether all packets have been read, and nothing is shown at ``target`` any more."""
@@ -202,7 +252,8 @@ class ExactReader(StreamReader):
         return stamp == self._packets.last_stamp or (self._ended and not self._decoded)
 
     def _end_of(self, shown: _Stamped) -> int:
-        return shown[0] + max(int(shown[1].duration), self._clock.frame_ticks)
+        lasts = shown[0] + max(int(shown[1].duration), self._clock.frame_ticks)
+        return max(lasts, self._source.end_stamp or lasts)  # packets without data may have made it last longer
 
     def _empty_decoder(self) -> None:
         self._context.flush_buffers()
@@ -216,3 +267,8 @@ class ExactReader(StreamReader):
         self._source.rewind()
         self._packets.clear()
         self._empty_decoder()
+
+
+def only_decoding_times(container: av.container.InputContainer, stream: av.VideoStream) -> bool:
+    """Tell whether packets say when they are decoded, while frames are shown in another order: AVI with B-frames."""
+    return container.format.name == "avi" and stream.codec_context.has_b_frames

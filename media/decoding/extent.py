@@ -48,8 +48,10 @@ def _last_end(path: Path, index: int, deadline: Deadline, *, near_end: bool, max
 
 def _last_stamp(source: PacketSource, clock: StreamClock) -> int | None:
     end: int | None = None
+    count = 0
     while (packet := source.read()).size:
         stamp = stamp_of(packet)
+        count += 1
         if stamp is not None:
             end = max(end or stamp, stamp + (packet.duration or clock.frame_ticks))
-    return end
+    return end or count * clock.frame_ticks or None  # packets without timestamps are frames one after another

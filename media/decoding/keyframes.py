@@ -13,6 +13,8 @@ _STANDSTILL = 10_000  # times in a row that belong to one keyframe: the next one
 class KeyframeReader(StreamReader):
     """Reads the keyframes that are nearest to given times."""
 
+    _known = False  # where the first keyframe is
+
     def frames_at(self, times: Iterable[float]) -> Iterator[tuple[float, TimedFrame]]:
         """Yield (time asked for, nearest keyframe) for each of ``times`` (seconds, ascending), each keyframe once.
 
@@ -40,7 +42,7 @@ class KeyframeReader(StreamReader):
                 continue
             decoded, still = nearest, 0
             if (frame := self._decode(nearest)) is not None:
-                yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame)
+                yield time, TimedFrame(self._clock.seconds(_stamp(nearest)), frame, self._aspect_now())
 
     def _over_at(self, last: Packet) -> int:
         """When the stream, read to its end, shows nothing any more."""
@@ -50,9 +52,17 @@ class KeyframeReader(StreamReader):
         if target is not None:
             self._source.jump(target)
         while (packet := self._source.read()).size:
-            if packet.is_keyframe:
+            if packet.is_keyframe and self._is_timed(packet):
                 return packet
         return None
+
+    def _is_timed(self, packet: Packet) -> bool:
+        """Tell whether it is known when a keyframe is shown: by its timestamp, or because it is the first one."""
+        timed = stamp_of(packet) is not None or not self._known
+        if not timed and not self.damage:
+            self.damage.append("keyframes without timestamps; --mode auto decodes everything")
+        self._known = True
+        return timed
 
     def _decode(self, packet: Packet) -> av.VideoFrame | None:
         """Decode one keyframe by itself: push it through, and leave the decoder as new."""

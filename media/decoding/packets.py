@@ -17,10 +17,13 @@ else:
     Packet = av.Packet
 
 _JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
-_DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back
+_DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back: none where all are keyframes
 _LOOK_AHEAD_BYTES = 64 << 20
 _STEPS_BACK = (0, 3, 30)  # seconds by which a seek that landed too late is repeated earlier
 _LONG_AGO = 10**9  # ticks
+_BLANK_BYTES = {
+    "mpeg4": 19
+}  # packets that hold no picture, which parsers may take for keyframes: FFmpeg's MAX_NVOP_SIZE
 
 
 class TimedOutError(MediaError):
@@ -45,7 +48,10 @@ class Deadline:
 
 
 class PacketSource:
-    """Reads one stream of a container, and skips the others. A packet without data marks the end.
+    """Reads one stream of a container, and skips the others. A packet without data marks the end, and only the end.
+
+    Packets without data within the stream, which repeat the picture before them, are left out: that picture is then
+    shown for so much longer.
 
     Indexes can be wrong, and some formats have none: after a seek the position is checked, and if it is too late the
     seek is repeated further back.
@@ -56,8 +62,6 @@ class PacketSource:
     ) -> None:
         for other in container.streams:
             other.discard = Discard.default if other is stream else Discard.all
-        if "matroska" in container.format.name:
-            _read_index(container, stream)
         self._container = container
         self._stream = stream
         self._deadline = deadline
@@ -65,16 +69,21 @@ class PacketSource:
         self._landed: Packet | None = None  # read already, to see where a seek led
         self._first: tuple[int | None, ...] | None = None  # what tells the stream's first packet, where it was read
         self._moved = False
+        self._most_of_a_blank = _BLANK_BYTES.get(stream.codec_context.name, 0) if stream.codec_context else 0
         self._position = 0
         self._jumped = 0  # where the last jump aimed: an index that leads astray does so once
         self._delay = 0  # ticks from a keyframe's decoding to its display
-        self._latest = 0
-        self._ended = False
+        self._latest: int | None = None
+        self.untimed = 0
+        self.first_stamp: int | None = None
+        self.ended = False
+        if "matroska" in container.format.name:
+            self._read_index()
 
     @property
     def end_stamp(self) -> int | None:
-        """When the last packet's frame ends, once the end has been reached."""
-        return self._latest if self._ended else None
+        """When the last packet's frame ends, once the end has been reached; None before, and without timestamps."""
+        return self._latest if self.ended else None
 
     def read(self) -> Packet:
         """Return the next packet; one without data marks the end.
@@ -83,17 +92,33 @@ class PacketSource:
             TimedOutError: the deadline has passed.
         """
         self._deadline.check()
-        packet, self._landed = self._landed or next(self._demuxed), None
+        packet = self._next()
+        while packet.size == 0 and (following := next(self._demuxed, None)) is not None:
+            self._deadline.check()
+            self._note(packet)
+            packet = following
+        self.ended = packet.size == 0
+        self._note(packet)
+        return packet
+
+    def _next(self) -> Packet:
+        packet, self._landed = self._landed or next(self._demuxed, None) or Packet(), None
         if not self._moved:
             self._first, self._moved = _marks(packet), True
-        self._position = packet.pos or self._position
-        self._ended = packet.size == 0
-        stamp = stamp_of(packet)
-        if stamp is not None:
-            self._latest = max(self._latest, stamp + (packet.duration or 0))
-        if packet.is_keyframe and packet.pts is not None and packet.dts is not None:
-            self._delay = max(self._delay, packet.pts - packet.dts)
+            self.first_stamp = stamp_of(packet) if self.first_stamp is None else self.first_stamp
         return packet
+
+    def _note(self, packet: Packet) -> None:
+        self._position = packet.pos or self._position
+        stamp = stamp_of(packet)
+        self.untimed += stamp is None and packet.size > 0
+        if stamp is not None:
+            end = stamp + (packet.duration or 0)
+            self._latest = end if self._latest is None else max(self._latest, end)
+        if packet.is_keyframe and 0 < packet.size <= self._most_of_a_blank:
+            packet.is_keyframe = False
+        if packet.is_keyframe and packet.size and packet.pts is not None and packet.dts is not None:
+            self._delay = max(self._delay, packet.pts - packet.dts)
 
     def lies_far(self, target: int) -> bool:
         """Tell whether the index has a keyframe shown before tick ``target`` far ahead of what has been read."""
@@ -148,36 +173,45 @@ class PacketSource:
                 return in_time
         return False
 
+    def _read_index(self) -> None:
+        """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go back to the beginning."""
+        first = self._next()
+        if stamp_of(first) is None:  # seeking by timestamps would lead anywhere
+            self._landed = first
+            return
+        for backward in (True, False):  # a stream may begin later than the file says
+            with suppress(av.FFmpegError):
+                self._container.seek(self._stream.start_time or 0, stream=self._stream, backward=backward)
+                break
+        self._demuxed = self._container.demux(self._stream)
+        self._moved = False  # that is the beginning now: some files have none that a seek leads to
+
     def _move(self, offset: int, *, in_bytes: bool = False) -> bool:
         try:
             self._container.seek(offset, stream=self._stream, unsupported_byte_offset=in_bytes)
         except av.FFmpegError:
             return False
         self._demuxed = self._container.demux(self._stream)
-        self._landed, self._ended, self._moved = None, False, True
+        self._landed, self.ended, self._moved = None, False, True
         return True
 
     def _keyframe_far_ahead(self, target: int) -> IndexEntry | None:
         entries = self._stream.index_entries
         where = entries.search_timestamp(target - self._delay)
-        if self._ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
+        if self.ended or where < 0 or entries[where].pos - max(self._position, self._jumped) < _JUMP_BYTES:
             return None
         entry: IndexEntry = entries[where]
         return entry
-
-
-def _read_index(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> None:
-    """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go to the stream's beginning."""
-    for backward in (True, False):  # a stream may begin later than the file says
-        with suppress(av.FFmpegError):
-            container.seek(stream.start_time or 0, stream=stream, backward=backward)
-            return
 
 
 def stamp_of(packet: Packet) -> int | None:
     """Return a packet's presentation time in ticks, or failing that its decoding time; None if it has neither."""
     stamp: int | None = packet.pts if packet.pts is not None else packet.dts
     return stamp
+
+
+def _is_shown_keyframe(packet: Packet) -> bool:
+    return packet.is_keyframe and packet.size > 0 and packet.pts is not None and not packet.is_discard
 
 
 def _marks(packet: Packet) -> tuple[int | None, ...]:
@@ -187,12 +221,17 @@ def _marks(packet: Packet) -> tuple[int | None, ...]:
 class PacketQueue:
     """Packets read ahead of the decoder, and what they tell about the frames to come.
 
+    Args:
+        source: where they come from.
+        intra_only: whether the codec has keyframes alone.
+
     Attributes:
         gap: whether the next packet does not follow the one taken before it, so that the decoder has to be emptied.
     """
 
-    def __init__(self, source: PacketSource) -> None:
+    def __init__(self, source: PacketSource, *, intra_only: bool = False) -> None:
         self.gap = False
+        self._worth_dropping = 1 if intra_only else _DROP_PACKETS
         self._source = source
         self._queue: deque[Packet] = deque()
         self._stamps: list[int] = []  # of packets read, from the one shown last on
@@ -225,6 +264,23 @@ class PacketQueue:
                 self._drop_before_keyframe(target)
         return True
 
+    def keyframe_near(self, target: int, *, first: int, last: int) -> int | None:
+        """Return the timestamp of the keyframe nearest to ``target`` that is shown from tick ``first`` to ``last``.
+
+        Called after `skip_to`, reads on until the first keyframe after ``target``. None where no keyframe lies there.
+        """
+        keys = [packet.pts for packet in self._queue if _is_shown_keyframe(packet)]
+        while (
+            not any(key >= target for key in keys)
+            and not self._ended
+            and (self._read_to is None or self._read_to <= last)
+            and self._bytes <= _LOOK_AHEAD_BYTES
+        ):
+            packet = self._read()
+            if _is_shown_keyframe(packet):
+                keys.append(packet.pts)
+        return min((key for key in keys if first <= key <= last), key=lambda key: abs(key - target), default=None)
+
     def holds(self, stamp: int) -> bool:
         """Tell whether the packet of the frame at tick ``stamp`` is still in the queue."""
         return any(packet.pts == stamp for packet in self._queue)
@@ -250,7 +306,7 @@ class PacketQueue:
     def _drop_before_keyframe(self, target: int) -> None:
         keys = (i for i, p in enumerate(self._queue) if p.is_keyframe and p.pts is not None and p.pts <= target)
         last = max(keys, default=0)
-        if last >= _DROP_PACKETS:
+        if last >= self._worth_dropping:
             for _ in range(last):
                 self.next()
             self.gap = True

@@ -1,6 +1,7 @@
 """Read frames of one video file, or of pictures, as arrays, without a store."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -25,7 +26,8 @@ def read_frames(
     Args:
         path: the file, or the folder.
         times: seconds, ascending.
-        mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once.
+        mode: ``exact`` for the frame shown at each time; ``keyframe`` for the keyframe nearest to it, each once;
+            ``auto`` for a keyframe where one lies within half a step (the least between two times), else the exact one.
         threads: decoding threads; 0 for one a core.
         timeout: seconds after which reading stops.
         max_pixels: width × height above which frames are refused.
@@ -42,7 +44,7 @@ def read_frames(
 
     from framegate.media.decoding.packets import Deadline
     from framegate.media.decoding.picture_folder import holds_pictures, open_pictures
-    from framegate.media.decoding.readers import READERS
+    from framegate.media.decoding.readers import open_reader
     from framegate.media.decoding.source import open_media
     from framegate.media.decoding.tracks import choose_video
     from framegate.media.pictures.picture import FramePainter
@@ -63,7 +65,8 @@ def read_frames(
             if choice is None:
                 raise MediaError(f"{path}: no video in it")
             painter = FramePainter.of_stream(choice.stream)
-            reader = READERS[mode](container, choice.stream, deadline=deadline)
+            step = min((after - before for before, after in pairwise(times)), default=0.0)
+            reader = open_reader(mode, container, choice.stream, step=step, deadline=deadline)
             frames = [(shown.time, painter.paint(shown.frame)) for _, shown in reader.frames_at(times)]
             if reader.damage and not frames:
                 raise MediaError(f"{path}: {reader.damage[0]}")

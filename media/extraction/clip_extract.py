@@ -10,35 +10,31 @@ import av
 import numpy as np
 
 from framegate.media.clip_layout import Layout, LayoutFinder
-from framegate.media.decoding.decode import ExactReader
+from framegate.media.decoding.decode import ExactReader, StreamReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
 from framegate.media.decoding.packets import Deadline
 from framegate.media.decoding.picture_folder import FolderReader, holds_pictures, open_pictures
-from framegate.media.decoding.picture_reader import PictureReader
-from framegate.media.decoding.readers import READERS
-from framegate.media.decoding.sampling import EvenSample, grid
-from framegate.media.decoding.shots import Deduper, ShotCounter
+from framegate.media.decoding.picture_reader import PictureReader, TimedPicture
+from framegate.media.decoding.readers import open_reader
+from framegate.media.extraction.sampling import grid
 from framegate.media.decoding.source import ffmpeg_words, open_media
 from framegate.media.decoding.tracks import audio_tracks, choose_video
 from framegate.media.errors import MediaError
+from framegate.media.extraction.asked_frames import Asked, count_times
 from framegate.media.extraction.clip_audio import counted, store_audio
+from framegate.media.extraction.frame_rows import FrameRows
 from framegate.media.manifest.manifest import Clip
 from framegate.media.manifest.missing import missing_files
 from framegate.media.options import ExtractOptions
-from framegate.media.pictures.picture import FramePainter, encode_jpeg
+from framegate.media.pictures.picture import FramePainter
 from framegate.media.store.part import PartWriter
 from framegate.media.visible import short_line
 
-_StreamReader = ExactReader | KeyframeReader
-Reader = _StreamReader | FolderReader | PictureReader
+Reader = ExactReader | KeyframeReader | FolderReader | PictureReader
 
-_LAYOUT_FRAMES = 48
 _LONGEST_ERROR = 290
 _OFF_BY = 0.05  # a file may end this share of its length earlier or later than it states, or a second, and be whole
-_STANDSTILL = (
-    10_000  # times in a row at which nothing new is shown: timestamps have leapt, and the rest is out of reach
-)
 
 
 def extract_clip(index: int, clip: Clip, *, folder: Path, options: ExtractOptions, layout: LayoutFinder | None) -> None:
@@ -77,6 +73,9 @@ class _ClipExtraction:
         self._duration = 0.0
         self._layout = Layout()
         self._notes: list[str] = []
+        self._asked = 0  # frames
+        self._given = 0  # frames: stored, or left out as alike
+        self._times: list[float] = []
         self._stage = ""
         self._error = ""
 
@@ -107,13 +106,15 @@ class _ClipExtraction:
             stated = stated_end(container, stream)
             end = self._clip.end or inf  # what the file states is a hint; the reader finds out
             self._duration = max(0.0, min(end, stated or 0.0) - self._start)
+            self._asked = count_times(self._options, self._start, min(end, stated or inf))
             if self._options.frames:
                 end = min(end, self._measured_end(video, stream))
-            cut = self._clip.start is not None or self._clip.end is not None
-            reader: ExactReader | KeyframeReader = READERS[self._options.mode](
-                container, stream, deadline=self._deadline
+            step = max(0.0, end - self._start) / self._options.frames if self._options.frames else self._options.every
+            inside = (self._start, end) if self._is_cut else (-inf, inf)
+            reader = open_reader(
+                self._options.mode, container, stream, step=step, inside=inside, deadline=self._deadline
             )
-            self._read_frames(reader, end, self._painter(stream), inside=self._options.mode == "keyframe" and cut)
+            self._read_frames(reader, end, self._painter(stream))
             if not self._part.frames and self._options.mode == "keyframe":  # none lies within so short a clip
                 with self._open(video) as again:
                     same = cast(av.VideoStream, again.streams[stream.index])
@@ -123,7 +124,12 @@ class _ClipExtraction:
                 self._expect_end(video, container, stream, reader.end)
                 end = min(end, reader.end)
             self._duration = max(0.0, (end if end < inf else stated or 0.0) - self._start)
+            self._expect_frames(reader, end)
         return stream
+
+    @property
+    def _is_cut(self) -> bool:
+        return self._clip.start is not None or self._clip.end is not None
 
     def _painter(self, stream: av.VideoStream) -> FramePainter:
         return FramePainter.of_stream(stream, size=self._options.size)
@@ -141,45 +147,45 @@ class _ClipExtraction:
         self._start = max(self._start if reader.end else 0.0, reader.start)  # a still picture is there at any time
         end = min(reader.end, self._clip.end or inf)
         self._duration = max(0.0, end - self._start)
-        if reader.end:
-            self._expect_end(reader.end, reader.end)
-        self._read_frames(reader, end, FramePainter(size=options.size), patience=inf)
+        if reader.end and self._start >= reader.end:
+            self.fail("video", f"ends at {reader.end:.2f} s, before the clip's start at {self._start:g} s")
+        self._read_frames(reader, end, FramePainter(size=options.size))
+        is_animated = isinstance(reader, PictureReader) and not reader.is_still
+        self._asked = count_times(options, self._start, end) if is_animated else self._given + reader.broken
+        if reader.damage:
+            self.fail("video", counted(reader.damage))
 
-    def _read_frames(
-        self, reader: Reader, end: float, painter: FramePainter, *, inside: bool = False, patience: float = _STANDSTILL
-    ) -> None:
-        """Store what ``reader`` shows on the grid; with ``inside`` no frame from before or after the clip."""
-        shots, dedupe, sample = ShotCounter(), Deduper(self._options.dedupe), EvenSample(_LAYOUT_FRAMES)
+    def _read_frames(self, reader: Reader, end: float, painter: FramePainter) -> None:
+        """Store what ``reader`` shows on the grid.
+
+        Of keyframes none from before or after the clip, and each once, as each picture of a folder; of a stream's
+        frames, and of an animation's, each as often as it is shown at the times of the grid.
+        """
+        rows = FrameRows(self._part, str(self._clip.video), self._options)
         every = None if self._options.frames else self._options.every
         last: float | None = None
-        still = 0
-        for _, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
+        for asked, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
             del self._words[1:-10]
-            if shown.time == last or (inside and not self._start <= shown.time < end):
-                still += 1
-                if still > patience:
+            if shown.time == last:
+                # A frame that stands in for others is there once; a still picture and those of a folder are, too.
+                is_shown = isinstance(reader, ExactReader) and asked >= shown.time
+                is_shown |= isinstance(reader, PictureReader) and not reader.is_still
+                if is_shown and not rows.repeat(asked):
                     self.fail("video", f"nothing new is shown for long after {shown.time:.2f} s")
                     break
                 continue
-            last, still = shown.time, 0
-            rgb = shown.frame if isinstance(shown.frame, np.ndarray) else painter.paint(shown.frame)
-            if dedupe.repeats(rgb):
+            if isinstance(reader, KeyframeReader) and self._is_cut and not self._start <= shown.time < end:
                 continue
-            sample.add(rgb)
-            height, width = rgb.shape[:2]
-            jpeg = encode_jpeg(rgb, self._options.quality)
-            self._part.frame(
-                source=str(self._clip.video),
-                time=shown.time,
-                shot=shots.next(rgb),
-                jpeg=jpeg,
-                width=width,
-                height=height,
-            )
-        if reader.damage:
-            self.fail("video", counted(reader.damage))
-        if self._find_layout is not None and sample.kept:
-            self._layout = self._found_layout(sample.kept)
+            last = shown.time
+            if isinstance(shown, TimedPicture):
+                rows.add(shown.time, shown.frame)
+            else:
+                rows.add(shown.time, painter.paint(shown.frame, aspect=shown.aspect))
+        rows.close()
+        self._given += rows.given
+        self._times += rows.times
+        if self._find_layout is not None and self._part.frames:
+            self._layout = self._found_layout(rows.sample())
 
     def _read_audio(
         self, path: Path, container: av.container.InputContainer, video: av.VideoStream | None = None
@@ -225,6 +231,24 @@ class _ClipExtraction:
                 return
         self.fail("video", f"ends at {real:.2f} s, states {stated:.2f} s")
 
+    def _expect_frames(self, reader: StreamReader, end: float) -> None:
+        """Count what was asked for until the picture's ``end``, and note damage, and where too little was given."""
+        damage = counted(reader.damage) if reader.damage else ""
+        if end < inf and not self._stage:  # else the stated end counts
+            asked = Asked(
+                options=self._options,
+                clip_start=self._clip.start,
+                clip_end=self._clip.end,
+                picture_start=reader.begin or 0.0,
+                picture_end=end,
+            )
+            self._asked = asked.count
+            keyframes = isinstance(reader, KeyframeReader)
+            if short := asked.shortage(self._given, self._times, damage=damage, keyframes=keyframes):
+                self.fail("video", short)
+        if damage:
+            self.fail("video", damage)
+
     # -- what goes wrong ---------------------------------------------------------------------------------------------
 
     @contextmanager
@@ -262,6 +286,7 @@ class _ClipExtraction:
             "description": clip.description,
             "duration": self._duration,
             "frames": part.frames,
+            "asked_frames": max(self._asked, part.frames),
             "has_audio": part.windows > 0,
             "status": "partial" if self._stage else "ok",
             "notes": "; ".join(self._notes),

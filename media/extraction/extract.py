@@ -62,7 +62,7 @@ def extract(
     _claim(out, mark, resume=resume)
     if (out / "videos.arrow").exists():
         remove_parts(out / ".extract")  # where a run was killed in its last moment
-        return Summary(**json.loads((out / "summary.json").read_text()))
+        return _told(out / "summary.json")
     writer = StoreWriter(out, total=len(clips))
     task = partial(extract_clip, folder=writer.parts, options=options, layout=layout)
     pending = [(index, clips[index]) for index in writer.take_over()]
@@ -77,7 +77,13 @@ def extract(
     writer.commit()
     writer.finish()
     remove_parts(writer.parts)
-    return Summary(**json.loads((out / "summary.json").read_text()))
+    return _told(out / "summary.json")
+
+
+def _told(summary: Path) -> Summary:
+    """Read the summary of a finished store; older ones do not tell how many frames were asked for."""
+    told = json.loads(summary.read_text())
+    return Summary(**{"asked_frames": told["frames"], **told})
 
 
 def _progress(writer: StoreWriter, *, total: int, finished: int, seconds: float) -> Progress:

@@ -58,14 +58,18 @@ class FramePainter:
             spare_alpha=stream.container.format.name == "avi",  # its 32-bit RGB has a byte that many leave at 0
         )
 
-    def paint(self, frame: av.VideoFrame) -> np.ndarray:
+    def paint(self, frame: av.VideoFrame, *, aspect: float | None = None) -> np.ndarray:
         """Return the frame as (H, W, 3) RGB uint8, rotated and mirrored as its display matrix says.
 
         Colours are sRGB: HDR and wide gamuts are mapped to it, and what is transparent lies over `BACKGROUND`.
+
+        Args:
+            frame: from a decoder.
+            aspect: of this frame's pixels, where it is not that of the stream.
         """
         if self._size is None:
             return self._shown(self._rgb(frame, frame.width, frame.height), frame)
-        width, height = _fit(frame.width * self._aspect, frame.height, self._size)
+        width, height = _fit(frame.width * (aspect or self._aspect), frame.height, self._size)
         if width * height > MAX_STORED_PIXELS:  # a file may state any shape of its pixels
             raise MediaError(
                 f"pictures of {width} × {height} pixels, as their shape is stated: more than can be stored"

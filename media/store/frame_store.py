@@ -17,7 +17,7 @@ from framegate.media.options import ExtractOptions
 from framegate.media.pictures.jpeg import decode_jpeg
 from framegate.media.store.arrow_tables import map_file, read_table
 from framegate.media.store.frame_index import Index, audio_index, frame_index
-from framegate.media.store.schema import VIDEOS
+from framegate.media.store.schema import VIDEOS, VIDEOS_BEFORE_ASKED
 
 _JPEG_BEGINS, _JPEG_ENDS = b"\xff\xd8", b"\xff\xd9"
 _MAY_BE_ABSENT = {"source", "programme", "label", "split", "title", "description", "borders", "logos", "subtitles"}
@@ -73,8 +73,9 @@ class Video:
         label: nodes of the taxonomy joined by ``|``; may be empty.
         duration: of the clip, in seconds.
         frames: number of stored frames.
+        asked_frames: number of frames that were asked for; that of the stored ones in older stores, which do not tell.
         has_audio: whether audio is stored.
-        status: ``ok``, or ``partial`` where something could not be read.
+        status: ``ok``, or ``partial`` where frames or sound that were asked for are not there.
         layout: the overlays that extraction found.
     """
 
@@ -87,6 +88,7 @@ class Video:
     description: str
     duration: float
     frames: int
+    asked_frames: int
     has_audio: bool
     status: str
     layout: Layout
@@ -124,7 +126,7 @@ class FrameStore:
             unfinished = (self.path / ".extract").exists()
             hint = "its extraction has not ended: run it again to continue" if unfinished else "no videos.arrow in it"
             raise MediaError(f"{self.path} is no frame store: {hint}")
-        self.videos: pa.Table = _checked(read_table(self.path / "videos.arrow", VIDEOS), self.path / "videos.arrow")
+        self.videos: pa.Table = _read_videos(self.path / "videos.arrow")
         self._frames: Index = frame_index(self.path, self.videos)
         self._maps: dict[Path, memoryview] = {}
 
@@ -159,7 +161,7 @@ class FrameStore:
         """
         mark = self.path / "extract.json"
         if not mark.is_file():
-            return ExtractOptions(), True
+            return ExtractOptions(mode="keyframe"), True
         told = read_json_object(mark)
         try:
             return ExtractOptions.of_sampling(dict(told.get("options", {}))), bool(told.get("layout", True))
@@ -344,6 +346,17 @@ def clip_audio(store: FrameStore, row: int) -> tuple[np.ndarray, int]:
     if not windows:
         return np.empty(0, np.float32), 16_000
     return np.concatenate([window.pcm for window in windows]).astype(np.float32) / 32768, windows[0].rate
+
+
+def _read_videos(path: Path) -> pa.Table:
+    """Read and check a store's ``videos``, of older stores too."""
+    videos = read_table(path, VIDEOS_BEFORE_ASKED)
+    if "asked_frames" not in videos.column_names:
+        place = VIDEOS.get_field_index("asked_frames")
+        videos = videos.add_column(place, VIDEOS.field(place), videos["frames"])
+    if videos.schema.field("asked_frames").type != pa.int32():
+        raise MediaError(f"{path}: column 'asked_frames' is {videos.schema.field('asked_frames').type}, not int32")
+    return _checked(videos, path)
 
 
 def _checked(videos: pa.Table, path: Path) -> pa.Table:

@@ -10,9 +10,12 @@ import numpy as np
 import pyarrow as pa
 
 from framegate.media.files import is_plain_file, new_file
+from framegate.media.pictures.jpeg import decode_jpeg
+from framegate.media.pictures.one_size import fit_into
 from framegate.media.store.schema import AUDIO, FRAMES
 
 _BATCH_BYTES = 1 << 20
+_FITTED_QUALITY = 95  # of pictures that are encoded a second time
 
 
 class PartWriter:
@@ -21,11 +24,17 @@ class PartWriter:
     File names end in the process id until `finish` renames them; the ``.json`` file comes last and makes the part
     complete. So a worker may die at any moment, and one that outlives its master does not write into the files of the
     next worker. Files of the same name, left by an earlier process with this id, are deleted first.
+
+    Attributes:
+        frames, windows: numbers of rows added so far.
+        size: width and height of the largest frame so far, in pixels; all frames have it in the end.
     """
 
     def __init__(self, folder: Path, index: int, *, video_id: str) -> None:
         self.frames = 0
         self.windows = 0
+        self.size = (0, 0)
+        self._mixed = False  # frames of several sizes have come
         self._id = video_id
         self._folder = folder
         self._name = f"{index:08d}"
@@ -39,7 +48,8 @@ class PartWriter:
         audio = _whole_batches(folder, f"{index:08d}.audio")
         part = cls(folder, index, video_id=video_id)
         for batch in frames:
-            part.frames += batch.num_rows
+            for width, height in zip(*(batch.column(name).to_pylist() for name in ("width", "height")), strict=True):
+                part._count(width, height)
             part._frames.add_batch(batch)
         for batch in audio:
             part.windows += batch.num_rows
@@ -48,7 +58,7 @@ class PartWriter:
 
     def frame(self, *, source: str, time: float, shot: int, jpeg: bytes, width: int, height: int) -> None:
         """Add one frame: seconds in the source, shot number, the encoded picture, and its size in pixels."""
-        self.frames += 1
+        self._count(width, height)
         row = {"video_id": self._id, "source": source, "time": time, "shot": shot}
         self._frames.add({**row, "jpeg": jpeg, "width": width, "height": height}, size=len(jpeg))
 
@@ -61,10 +71,27 @@ class PartWriter:
         """Complete the part with the clip's row of ``videos`` (None: nothing could be read) and its failure, if any."""
         self._frames.close()
         self._audio.close()
+        if self._mixed:
+            self._fit_frames()
         with new_file(self._aside("json")) as file:
             file.write(json.dumps({"row": row, "failure": failure}, ensure_ascii=False).encode())
         for kind in ("frames", "audio", "json"):
             self._aside(kind).rename(self._folder / f"{self._name}.{kind}")
+
+    def _count(self, width: int, height: int) -> None:
+        self._mixed |= self.frames > 0 and (width, height) != self.size
+        self.frames += 1
+        self.size = max(self.size, (width, height), key=lambda size: size[0] * size[1])
+
+    def _fit_frames(self) -> None:
+        """Write the frames anew, all in the size of the largest one."""
+        writer = RowWriter(new_file(self._aside("fitted")), FRAMES)
+        for batch in pa.ipc.open_stream(pa.memory_map(str(self._aside("frames")))):
+            for row in batch.to_pylist():
+                fitted = fitted_row(row, *self.size)
+                writer.add(fitted, size=len(fitted["jpeg"]))
+        writer.close()
+        self._aside("fitted").rename(self._aside("frames"))
 
     def _aside(self, kind: str) -> Path:
         return self._folder / f"{self._name}.{kind}.{os.getpid()}"
@@ -105,6 +132,16 @@ class RowWriter:
             self._writer.write_batch(pa.RecordBatch.from_pylist(self._rows, schema=self._schema))
             self._file.flush()  # what is whole outlives a kill
         self._rows, self._bytes = [], 0
+
+
+def fitted_row(row: dict[str, Any], width: int, height: int) -> dict[str, Any]:
+    """Return a row of ``frames`` whose picture is fitted into ``width`` × ``height`` pixels, and encoded again."""
+    if (row["width"], row["height"]) == (width, height):
+        return row
+    from framegate.media.pictures.picture import encode_jpeg  # and FFmpeg: who reads stores does without
+
+    picture = fit_into(decode_jpeg(row["jpeg"]), width, height)
+    return row | {"jpeg": encode_jpeg(picture, _FITTED_QUALITY), "width": width, "height": height}
 
 
 def _whole_batches(folder: Path, name: str) -> list[pa.RecordBatch]:

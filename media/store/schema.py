@@ -29,6 +29,7 @@ VIDEOS = pa.schema(
         "description": pa.string(),
         "duration": pa.float64(),
         "frames": pa.int32(),
+        "asked_frames": pa.int32(),
         "has_audio": pa.bool_(),
         "status": pa.string(),
         "borders": pa.list_(pa.float32(), 4),
@@ -38,6 +39,8 @@ VIDEOS = pa.schema(
 )
 VIDEOS_WITH_NOTES = VIDEOS.append(pa.field("notes", pa.string()))
 """The table as it is written: what a clip that lacks nothing has to tell comes along, and no reader depends on it."""
+VIDEOS_BEFORE_ASKED = VIDEOS.remove(VIDEOS.get_field_index("asked_frames"))
+"""The table of stores that do not tell how many frames were asked for: framegate 0.2 and before."""
 
 
 def frames_shard(store: Path, number: int) -> Path:

@@ -17,6 +17,7 @@ from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS_WITH_NOTES, audio
 
 SHARD_BYTES = 256 << 20
 _BATCH_ROWS, _BATCH_BYTES = 1024, 32 << 20
+_COUNTS = ("ok", "partial", "failed", "frames", "asked_frames")
 
 
 @dataclass
@@ -26,7 +27,7 @@ class State:
     clips: int = 0
     shards: int = 0
     seconds: float = 0.0
-    tally: dict[str, int] = field(default_factory=dict)  # of "ok", "partial", "failed" and "frames"
+    tally: dict[str, int] = field(default_factory=dict)  # of "ok", "partial", "failed", "frames" and "asked_frames"
 
 
 class StoreWriter:
@@ -96,7 +97,7 @@ class StoreWriter:
         aside = self.parts / "videos.arrow"
         _merge(aside, VIDEOS_WITH_NOTES, [self.parts / f"videos-{number:05d}.arrow" for number in numbers])
         write_indexes(self._store, pa.ipc.open_stream(pa.memory_map(str(aside))).read_all())
-        summary: dict[str, float] = {name: self.tally[name] for name in ("ok", "partial", "failed", "frames")}
+        summary: dict[str, float] = {name: self.tally[name] for name in _COUNTS}
         summary |= {"seconds": self._seconds, "frames_per_second": self.tally["frames"] / self._seconds}
         write_text(self._store / "summary.json", json.dumps(summary, indent=2))
         to_disk(aside)
@@ -129,6 +130,8 @@ class StoreWriter:
 
     def _result(self, index: int) -> dict[str, Any]:
         result: dict[str, Any] = json.loads(self._part(index, "json").read_text("utf-8"))
+        if result["row"]:  # framegate 0.2 did not tell
+            result["row"].setdefault("asked_frames", result["row"]["frames"])
         return result
 
     def _part(self, index: int, kind: str) -> Path:
@@ -140,7 +143,8 @@ class StoreWriter:
 
 def _tally(result: dict[str, Any]) -> Counter[str]:
     row, failure = result["row"], result["failure"]
-    return Counter({failure["status"] if failure else "ok": 1, "frames": row["frames"] if row else 0})
+    counts = {name: row[name] if row else 0 for name in ("frames", "asked_frames")}
+    return Counter({failure["status"] if failure else "ok": 1, **counts})
 
 
 def _written(path: Path) -> Path:

@@ -9,8 +9,8 @@ import pytest
 
 from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, extract, read_frames
 from framegate.media.decoding.audio.audio_track import windows
-from framegate.media.decoding.sampling import EvenSample, grid
-from framegate.media.decoding.shots import Deduper, ShotCounter
+from framegate.media.extraction.sampling import EvenSample, grid
+from framegate.media.extraction.shots import Deduper, ShotCounter
 from framegate.media.decoding.source import FORMATS
 
 

@@ -28,6 +28,7 @@ def frame_row(clip: str, time: float) -> dict[str, Any]:
 def video_row(clip: str, **changes: object) -> dict[str, Any]:
     texts = {name: name * 20 for name in ("source", "programme", "label", "title", "description")}
     row = {"id": clip, **texts, "split": "train", "duration": 2.0, "frames": 2, "has_audio": True, "status": "ok"}
+    row |= {"asked_frames": 2}
     return row | {"borders": [0.0, 0.0, 1.0, 1.0], "logos": [[0.1, 0.1, 0.2, 0.2, 1.0]], "subtitles": []} | changes
 
 

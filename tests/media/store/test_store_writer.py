@@ -21,14 +21,14 @@ def test_a_commit_counts_its_own_clips_whatever_else_has_finished(tmp_path: Path
     for index in (4, 1, 0, 5):  # of which 0 and 1 can be committed
         write_part(writer.parts, index)
         writer.add(index)
-    assert (writer.state.clips, writer.tally) == (2, {"ok": 2, "partial": 2, "frames": 12})
+    assert (writer.state.clips, writer.tally) == (2, {"ok": 2, "partial": 2, "frames": 12, "asked_frames": 12})
     resumed = StoreWriter(tmp_path, total=6)
     assert resumed.take_over() == [2, 3]
     assert resumed.tally == writer.tally
     for index in (3, 2):
         write_part(resumed.parts, index)
         resumed.add(index)
-    assert (resumed.state.clips, resumed.state.tally) == (6, {"ok": 3, "partial": 3, "frames": 18})
+    assert (resumed.state.clips, resumed.state.tally) == (6, {"ok": 3, "partial": 3, "frames": 18, "asked_frames": 18})
 
 
 @pytest.mark.parametrize("left", ["frames-00001.arrow", "audio-00001.arrow"])

@@ -17,13 +17,13 @@ from framegate.media.decoding.packets import Deadline
 from framegate.media.decoding.picture_folder import FolderReader, holds_pictures, open_pictures
 from framegate.media.decoding.picture_reader import PictureReader, TimedPicture
 from framegate.media.decoding.readers import open_reader
-from framegate.media.extraction.sampling import grid
 from framegate.media.decoding.source import ffmpeg_words, open_media
 from framegate.media.decoding.tracks import audio_tracks, choose_video
 from framegate.media.errors import MediaError
 from framegate.media.extraction.asked_frames import Asked, count_times
 from framegate.media.extraction.clip_audio import counted, store_audio
 from framegate.media.extraction.frame_rows import FrameRows
+from framegate.media.extraction.sampling import grid
 from framegate.media.manifest.manifest import Clip
 from framegate.media.manifest.missing import missing_files
 from framegate.media.options import ExtractOptions

@@ -9,9 +9,9 @@ import pytest
 
 from framegate.media import Clip, ExtractOptions, FrameStore, MediaError, extract, read_frames
 from framegate.media.decoding.audio.audio_track import windows
+from framegate.media.decoding.source import FORMATS
 from framegate.media.extraction.sampling import EvenSample, grid
 from framegate.media.extraction.shots import Deduper, ShotCounter
-from framegate.media.decoding.source import FORMATS
 
 
 def run(clips: list[Clip], out: Path, **options: object) -> FrameStore:

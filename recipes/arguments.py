@@ -32,7 +32,18 @@ Arch = Annotated[str | None, typer.Option(help="The timm model that a file of we
 ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: that of the backbone.")]
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
-AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
+Inputs = Annotated[
+    list[Path], typer.Argument(metavar="MANIFEST|FOLDER|FILE...", help="One manifest; or folders and media files.")
+]
+Sequences = Annotated[
+    bool, typer.Option("--sequences", help="In a folder: each folder of pictures is one clip, not each picture.")
+]
+LabelFromFolders = Annotated[
+    bool, typer.Option("--label-from-folders", help="Label clips by their folders, which become the taxonomy.")
+]
+AllowOutside = Annotated[
+    bool, typer.Option("--allow-outside", help="Accept paths and links out of the manifest's folder.")
+]
 Timeout = Annotated[float, typer.Option(help="Seconds that one file may take.")]
 MaxPixels = Annotated[int, typer.Option(min=1, help="Files with larger pictures are refused.")]
 MemoryMb = Annotated[int, typer.Option(min=256, help="Megabytes that a process which decodes may take.")]

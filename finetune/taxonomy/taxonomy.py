@@ -70,10 +70,15 @@ class Taxonomy:
 
     def write(self, path: str | Path) -> None:
         """Write the CSV that :meth:`read` reads."""
-        with Path(path).open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file)
-            writer.writerow(COLUMNS)
-            writer.writerows(astuple(node) for node in self.nodes)
+        Path(path).write_bytes(self.as_csv().encode())
+
+    def as_csv(self) -> str:
+        """Return the CSV that :meth:`read` reads."""
+        text = io.StringIO()
+        writer = csv.writer(text)
+        writer.writerow(COLUMNS)
+        writer.writerows(astuple(node) for node in self.nodes)
+        return text.getvalue()
 
     def __len__(self) -> int:
         return len(self.nodes)

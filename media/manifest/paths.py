@@ -40,7 +40,7 @@ def local_path(value: str, *, folder: Path, allow_outside: bool = False) -> Path
         raise PathError(
             f"leads out of the manifest's folder (nearest: {quoted(resolved.name)}; --allow-outside accepts it)"
         )
-    if status and stat.S_ISDIR(status.st_mode) and not allow_outside and (astray := _link_out_of(resolved, folder)):
+    if status and stat.S_ISDIR(status.st_mode) and not allow_outside and (astray := link_out_of(resolved, folder)):
         raise PathError(
             f"holds a link out of the manifest's folder (nearest: without {quoted(astray)}, or --allow-outside)"
         )
@@ -109,7 +109,7 @@ def _is_plain(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
 
 
-def _link_out_of(pictures: Path, folder: Path) -> str | None:
+def link_out_of(pictures: Path, folder: Path) -> str | None:
     """Return the name of a picture in ``pictures`` that is a link out of ``folder``, or None."""
     with os.scandir(pictures) as entries:
         links = [entry.name for entry in entries if entry.is_symlink()]

@@ -13,10 +13,14 @@ from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.path_losses import LossConfig
-from framegate.finetune.streams.streams import StreamsConfig
+from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.recipes.config.recipe import Section
 from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, TrainingConfig
 
+AUTO = "auto"
+"""The frame backbone that means: the one of this machine's pretraining, where there is one."""
+
+_PRETRAINED = "moco_small"  # the run whose backbone that is
 _FIRST_LR = 2e-3  # of recipes without a version that named none
 
 
@@ -83,6 +87,32 @@ class FinetuneConfig(TrainingConfig):
     compute: Compute = Compute()
     log: Log = Log()
     checkpoint: Checkpoint = Checkpoint()
+
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Check a recipe's values, and decide which backbone ``streams.frames.backbone: auto`` is.
+
+        Raises:
+            ValidationError: with all mistakes in them.
+        """
+        return super().of(values)._with_backbone()
+
+    def _with_backbone(self) -> Self:
+        frames = self.streams.frames
+        if frames is None or frames.backbone != AUTO:
+            return self
+        folder = self.run_dir / _PRETRAINED / "backbone"
+        if folder.is_dir():
+            backbone, note = str(folder), f"streams.frames.backbone is {folder}"
+        else:
+            backbone = FramesConfig.backbone
+            note = (
+                f"streams.frames.backbone is {backbone} with random weights: {folder} is not there; framegate pretrain "
+                f"{_PRETRAINED} makes it"
+            )
+        found = self.model_copy(update={"streams": replace(self.streams, frames=replace(frames, backbone=backbone))})
+        found._notes = (note,)
+        return found
 
     @model_validator(mode="after")
     def _frames_to_look_at(self) -> Self:

@@ -1,6 +1,7 @@
 """The page of a fine-tuning run: curves, and confusions and reliabilities on the held-out clips."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -123,7 +124,11 @@ def clip_cards(
         weights = zip(MODALITIES, outputs.reliability[number], outputs.present[number], strict=True)
         trust = ", ".join(f"{name} {weight:.2f}" for name, weight, here in weights if here) or "nothing: the prior"
         path = " / ".join(tree.names[node] for node in tree.path(best))
-        lines = [video.title or "(no title)", f"p = {outputs.probabilities[number, best]:.2f}; trusts {trust}"]
+        lines = [
+            video.title or "(no title)",
+            Path(video.source).name or video.id,
+            f"p = {outputs.probabilities[number, best]:.2f}; trusts {trust}",
+        ]
         right = best in truth
         if not right:
             lines.append("true: " + ", ".join(" / ".join(tree.names[n] for n in tree.path(node)) for node in truth))

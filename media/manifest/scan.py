@@ -28,7 +28,7 @@ _VIDEO = """
 """
 _AUDIO = """
     .aac .ac3 .aif .aifc .aiff .amr .ape .au .caf .dts .eac3 .flac .m4a .m4b .mka .mp2 .mp3 .mpc .oga .ogg .opus .ra
-    .snd .tak .tta .voc .w64 .wav .weba .wma .wv
+    .gsm .snd .tak .tta .voc .w64 .wav .weba .wma .wv
 """
 _PICTURE = """
     .apng .avif .bmp .gif .heic .heif .ico .j2k .jfif .jp2 .jpe .jpeg .jpg .jxl .png .tga .tif .tiff .webp

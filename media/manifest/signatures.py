@@ -13,46 +13,37 @@ _MOVIE_BOXES = {b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot", b
 _PICTURE_BRANDS = {b"avif", b"avis", b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1"}
 _AUDIO_BRANDS = {b"M4A ", b"M4B ", b"M4P ", b"F4A ", b"F4B "}
 
+_PICTURES = """
+    ffd8ff 89504e470d0a1a0a 474946383761 474946383961 49492a00 4d4d002a 49492b00 4d4d002b ff0a 0000000c4a584c20
+    0000000c6a502020 ff4fff51 38425053 762f3101 716f6966 53445058 58504453 233f52414449414e4345 233f52474245 44445320
+    59a66a95 01da00 01da01 53494d504c4520203d
+"""  # JPEG, PNG, GIF, TIFF, JPEG XL, JPEG 2000, PSD, EXR, QOI, DPX, Radiance, DDS, Sun raster, SGI, FITS
+_VIDEOS = """
+    464c5601 2e524d46 000001ba 000001b3 000001b0 444b4946 595556344d50454732 534d4b32 534d4b34 4e535666 4e535673
+    44484156 46494c4d 42424344 6e75742f6d756c74696d65646961 1f0700 12000a 060e2b3402050101 8410ffffffff1e00
+    b7d800203749da11 0000000001bc 0000000167 0000000127 0000000109 00000167 00000127 000000014001 000000014601
+    000000014201 42494b66 42494b67 42494b68 42494b69 4b4232 0000010f
+"""  # FLV, RealMedia, MPEG streams, IVF, Y4M, Smacker, NSV, DAV, FILM, Dirac, NUT, DV, AV1, MXF, RoQ, WTV, GXF, H.264,
+# H.265, Bink, VC-1
+_SOUNDS = """
+    494433 664c6143 52463634 42573634 63616666 7776706b 4d414320 2321414d52 54544131 2e736e64 44534420 46524d38 4d50434b
+    4d502b 7442614b 616a6b67 726966662e91cf11 437265617469766520566f6963652046696c65 7ffe8001 fe7f0180 0b77
+"""  # ID3, FLAC, long WAVE, CAF, WavPack, Monkey, AMR, TTA, AU, DSD, Musepack, TAK, Shorten, Wave64, VOC, DTS, AC-3
 _STARTS: dict[Kind, tuple[bytes, ...]] = {
-    "picture": (
-        *(b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a", b"II*\0", b"MM\0*", b"II+\0", b"MM\0+"),
-        *(
-            b"\xff\x0a",
-            b"\0\0\0\x0cJXL ",
-            b"\0\0\0\x0cjP  ",
-            b"\xff\x4f\xff\x51",
-            b"8BPS",
-            b"\x76\x2f\x31\x01",
-            b"qoif",
-        ),
-        *(b"SDPX", b"XPDS", b"#?RADIANCE", b"#?RGBE", b"DDS ", b"\x59\xa6\x6a\x95", b"\x01\xda\x00", b"\x01\xda\x01"),
-    ),
-    "video": (
-        *(b"FLV\x01", b".RMF", b"\0\0\x01\xba", b"\0\0\x01\xb3", b"DKIF", b"YUV4MPEG2", b"SMK2", b"SMK4", b"NSVf"),
-        *(b"NSVs", b"DHAV", b"FILM", b"BBCD", b"nut/multimedia container", b"\x1f\x07\x00", b"\x12\x00\x0a"),
-        *(b"\x06\x0e\x2b\x34\x02\x05\x01\x01", b"\x84\x10\xff\xff\xff\xff\x1e\0", b"\xb7\xd8\x00\x20\x37\x49\xda\x11"),
-        *(
-            b"\0\0\0\x01\x67",
-            b"\0\0\0\x01\x27",
-            b"\0\0\0\x01\x09",
-            b"\0\0\x01\x67",
-            b"\0\0\x01\x27",
-            b"\0\0\0\x01\x40\x01",
-        ),
-        *(b"\0\0\0\x01\x46\x01", b"\0\0\0\x01\x42\x01", b"BIKf", b"BIKg", b"BIKh", b"BIKi", b"KB2", b"\0\0\x01\x0f"),
-    ),
-    "audio": (
-        *(b"ID3", b"fLaC", b"RF64", b"BW64", b"caff", b"wvpk", b"MAC ", b"#!AMR", b"TTA1", b".snd", b"DSD ", b"FRM8"),
-        *(b"MPCK", b"MP+", b"tBaK", b"ajkg", b"riff\x2e\x91\xcf\x11", b"Creative Voice File", b"\x7f\xfe\x80\x01"),
-        *(b"\x0b\x77", b"\xfe\x7f\x01\x80", b"\xf8\x72\x6f\xba"),
-    ),
+    "picture": tuple(map(bytes.fromhex, _PICTURES.split())),
+    "video": tuple(map(bytes.fromhex, _VIDEOS.split())),
+    "audio": tuple(map(bytes.fromhex, _SOUNDS.split())),
 }
 _RIFF: dict[bytes, Kind] = {b"WAVE": "audio", b"AVI ": "video", b"AVIX": "video", b"CDXA": "video", b"WEBP": "picture"}
 _FORM: dict[bytes, Kind] = {b"AIFF": "audio", b"AIFC": "audio", b"8SVX": "audio"}
 _OGG_VIDEO = re.compile(rb"\x80theora|\x01video\0|BBCD|OVP80")
 _ASF_VIDEO = b"\xc0\xef\x19\xbc\x4d\x5b\xcf\x11\xa8\xfd\x00\x80\x5f\x5c\x44\x2b"
 _PLAIN_PICTURE = re.compile(rb"P[1-6]\s+(#[^\n]*\n\s*)*\d+\s+\d+\s|P7\nWIDTH |P[Ff]\n\d+ \d+\n")
-_BITMAP = re.compile(rb"BM.{4}\0{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\0{3}", re.DOTALL)
+_ICON = re.compile(rb"\x00\x00\x01\x00[\x01-\x40]\x00.{3}\x00[\x00\x01]\x00", re.DOTALL)
+_PCX = re.compile(rb"\x0a[\x00-\x05]\x01[\x01\x02\x04\x08]")
+_TRUE_HD = re.compile(rb".{4}\xf8\x72\x6f[\xba\xbb]", re.DOTALL)
+_FLASH = re.compile(rb"[FC]WS[\x01-\x2f].{2}[\x00-\x0f]\x00", re.DOTALL)
+_BITMAP = re.compile(rb"BM.{4}\x00{4}.{4}[\x0c\x28\x34\x38\x40\x6c\x7c]\x00{3}", re.DOTALL)
 _NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")
 
 
@@ -102,27 +93,20 @@ def _container(head: bytes) -> Kind | None:
 
 
 def _plain_picture(head: bytes) -> Kind | None:
-    if (
-        head[:2] == b"BM"
-        and head[6:10] == bytes(4)
-        and head[15:18] == bytes(3)
-        and head[14] in (12, 40, 52, 56, 64, 108, 124)
-    ):
-        return "picture"
-    return "picture" if _PLAIN_PICTURE.match(head) else None
+    return "picture" if any(form.match(head) for form in (_BITMAP, _ICON, _PCX, _PLAIN_PICTURE)) else None
 
 
 def _stream(head: bytes) -> Kind | None:
     """Streams without a header: packets of a fixed length, or frames each of which says where the next one begins."""
     for length, first in ((188, 0), (192, 4), (204, 0)):  # MPEG transport streams, which may be cut anywhere
         for start in range(first, first + length):
-            if (
-                head[start : start + 1] == b"\x47"
-                and len(marks := head[start::length][:8]) == 8
-                and set(marks) == {0x47}
-            ):
+            if head[start : start + 1] == b"G" and head[start::length][:8] == b"GGGGGGGG":
                 return "video"
-    return "audio" if _leads_on(head, _mpeg_audio_bytes) or _leads_on(head, _adts_bytes) else None
+    if _FLASH.match(head):
+        return "video"
+    return (
+        "audio" if _TRUE_HD.match(head) or _leads_on(head, _mpeg_audio_bytes) or _leads_on(head, _adts_bytes) else None
+    )
 
 
 def _leads_on(head: bytes, length_of: Callable[[bytes], int], *, frames: int = 3) -> bool:

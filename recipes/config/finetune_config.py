@@ -16,6 +16,7 @@ from framegate.finetune.losses.path_losses import LossConfig
 from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.recipes.config.recipe import Section
 from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, TrainingConfig
+from framegate.ssl.backbones.backbone import is_timm_model
 
 AUTO = "auto"
 """The frame backbone that means: the one of this machine's pretraining, where there is one."""
@@ -95,24 +96,13 @@ class FinetuneConfig(TrainingConfig):
         Raises:
             ValidationError: with all mistakes in them.
         """
-        return super().of(values)._with_backbone()
-
-    def _with_backbone(self) -> Self:
-        frames = self.streams.frames
+        config = super().of(values)
+        frames = config.streams.frames
         if frames is None or frames.backbone != AUTO:
-            return self
-        folder = self.run_dir / _PRETRAINED / "backbone"
-        if folder.is_dir():
-            backbone, note = str(folder), f"streams.frames.backbone is {folder}"
-        else:
-            backbone = FramesConfig.backbone
-            note = (
-                f"streams.frames.backbone is {backbone} with random weights: {folder} is not there; framegate pretrain "
-                f"{_PRETRAINED} makes it"
-            )
-        found = self.model_copy(update={"streams": replace(self.streams, frames=replace(frames, backbone=backbone))})
-        found._notes = (note,)
-        return found
+            return config
+        folder = config.run_dir / _PRETRAINED / "backbone"
+        found = replace(frames, backbone=str(folder) if folder.is_dir() else FramesConfig.backbone)
+        return config.model_copy(update={"streams": replace(config.streams, frames=found)})
 
     @model_validator(mode="after")
     def _frames_to_look_at(self) -> Self:
@@ -144,6 +134,19 @@ class FinetuneConfig(TrainingConfig):
         }
         return old.model_copy(
             update={"optim": old.optim.model_copy(update={"lr": lr}), "streams": replace(old.streams, **streams)}
+        )
+
+    @property
+    def frame_backbone(self) -> str:
+        """Which backbone the frames go through, in words; empty for a classifier without frames."""
+        frames = self.streams.frames
+        if frames is None:
+            return ""
+        if Path(frames.backbone).exists() or frames.pretrained or not is_timm_model(frames.backbone):
+            return f"frames: {frames.backbone}"
+        return (
+            f"frames: {frames.backbone} with random weights; framegate pretrain {_PRETRAINED} makes better ones, "
+            "or name streams.frames.backbone=FOLDER"
         )
 
     @property

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Literal, Self, TypeVar
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, PrivateAttr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
 from framegate.media.errors import ProblemsError
@@ -66,8 +66,6 @@ class RecipeConfig(Section):
     name: str = Field(pattern=r"^[A-Za-z0-9_-][A-Za-z0-9_.-]*$")
     seed: int = 0
     run_dir: Path = Path("runs")
-    _notes: tuple[str, ...] = PrivateAttr(default=())
-    """what was decided for the user, to be told with the warnings"""
 
     @classmethod
     def of(cls, values: dict[str, Any]) -> Self:
@@ -201,7 +199,6 @@ def _warnings(config: RecipeConfig, values: dict[str, Any], path: Path, places: 
     if "version" not in values:
         yield f"{visible(path)}: a recipe without 'version' is read as an old one: {config.first_version}"
         return  # it may be the config of an old run, which has every key there was
-    yield from config._notes
     for key, reason in config.ignored(values).items():
         name = quoted(".".join(key))
         yield f"{_place(key, path, places)}: {name} has no effect: {reason}; a later framegate will refuse it"

@@ -16,6 +16,7 @@ import torch
 VERBS = (
     "demo",
     "corpus",
+    "manifest",
     "extract",
     "pretrain",
     "probe",

@@ -37,6 +37,8 @@ def make_manifest(
     Raises:
         ManifestError: nothing is found, a file is there already, or the table would lie where it cannot name the clips.
     """
+    if not folder.is_dir():
+        raise ManifestError([f"{visible(folder)}: {'not a folder' if folder.exists() else 'no such folder'}"])
     taxonomy = out.with_name(TAXONOMY_FILE) if out is not None and label_from_folders else None
     for file in (out, taxonomy):
         if file is not None and os.path.lexists(file):

@@ -13,7 +13,7 @@ from framegate.media.manifest.manifest_rows import ManifestError
 from framegate.media.manifest.scan import Found, Scan, kind_of_file
 from framegate.media.manifest.splits import assign_splits
 
-TABLE_COLUMNS = ("id", "video", "audio", "title", "label", "programme")
+TABLE_COLUMNS = ("id", "video", "audio", "title", "label", "programme", "split")
 """The columns of the table that `manifest_table` writes."""
 
 _FORMULAS = ("=", "+", "-", "@")
@@ -48,16 +48,18 @@ def clips_from_files(paths: Iterable[str | Path]) -> list[Clip]:
     return with_free_ids(clips)
 
 
-def clips_from_scans(scans: Sequence[Scan], *, labels: dict[str, str] | None = None) -> list[Clip]:
+def clips_from_scans(
+    scans: Sequence[Scan], *, labels: dict[str, str] | None = None, splits: dict[str, str] | None = None
+) -> list[Clip]:
     """Return one clip for each file that was found, in the order of the scans and of the paths in them.
 
-    Each file is its own programme; links to one file share that file's. Splits are not assigned.
+    Each file is its own programme; links to one file share that file's. Other splits are not assigned.
 
     Args:
         scans: of folders.
-        labels: the label of each path, as `label_by_folders` makes them.
+        labels, splits: the label and the split of each path, as `label_by_folders` makes them.
     """
-    clips = [_clip(scan, found, labels or {}) for scan in scans for found in scan.found]
+    clips = [_clip(scan, found, labels or {}, splits or {}) for scan in scans for found in scan.found]
     if len(scans) > 1:  # what has the same path in two folders is not the same programme
         clips = [replace(clip, programme=str(clip.video or clip.audio)) for clip in clips]
     return with_free_ids(clips)
@@ -75,8 +77,8 @@ def with_free_ids(clips: list[Clip]) -> list[Clip]:
 
 
 def with_splits(clips: Sequence[Clip], *, seed: int) -> list[Clip]:
-    """Return the clips with splits, divided by programme as those of a manifest are."""
-    splits = assign_splits([(clip.programme, "") for clip in clips], seed=seed)
+    """Return the clips with splits; those that have none are divided by programme as those of a manifest are."""
+    splits = assign_splits([(clip.programme, clip.split) for clip in clips], seed=seed)
     return [replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)]
 
 
@@ -93,7 +95,7 @@ def manifest_table(clips: Sequence[Clip], *, prefix: str = "") -> str:
     for clip in clips:
         file = path_cell(prefix + clip.file)
         video, audio = (file, "") if clip.video is not None else ("", file)
-        writer.writerow([clip.id, video, audio, clip.title, clip.label, clip.programme])
+        writer.writerow([clip.id, video, audio, clip.title, clip.label, clip.programme, clip.split])
     return text.getvalue()
 
 
@@ -108,7 +110,7 @@ def path_cell(path: str) -> str:
     return start + path + ("/." if path[-1:].isspace() else "")
 
 
-def _clip(scan: Scan, found: Found, labels: dict[str, str]) -> Clip:
+def _clip(scan: Scan, found: Found, labels: dict[str, str], splits: dict[str, str]) -> Clip:
     sound = found.kind == "audio"
     root = scan.folder.resolve()
     own = found.target.relative_to(root).as_posix() if found.target.is_relative_to(root) else str(found.target)
@@ -117,6 +119,7 @@ def _clip(scan: Scan, found: Found, labels: dict[str, str]) -> Clip:
         video=None if sound else found.target,
         audio=found.target if sound else None,
         label=labels.get(found.path, ""),
+        split=splits.get(found.path, ""),
         programme=path_cell(unicodedata.normalize("NFC", own)),
         file=found.path,
     )

@@ -2,7 +2,7 @@
 
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from framegate.finetune.taxonomy.taxonomy import Node, Taxonomy
@@ -51,7 +51,7 @@ def find_clips(
     sequences: bool = False,
     label_from_folders: bool = False,
     allow_outside: bool = False,
-    seed: int = 0,
+    seed: int | None = 0,
 ) -> FoundClips:
     """Find the clips in folders and media files, and say on stderr what was found and what was skipped.
 
@@ -60,7 +60,7 @@ def find_clips(
         sequences: take each folder of pictures as one clip.
         label_from_folders: label each clip by the folder in which it lies.
         allow_outside: follow links that lead out of the folders.
-        seed: of the splits.
+        seed: of the splits; None: leave open what no folder says.
 
     Raises:
         ManifestError: a folder cannot be read or holds no media, or no folders are in it to take labels from.
@@ -74,17 +74,21 @@ def find_clips(
     if label_from_folders and not tree.nodes:
         where = ", ".join(visible(path) for path in inputs)
         raise ManifestError([f"{where}: all media lie at the top; --label-from-folders needs folders in it"])
-    labels = tree.labels if label_from_folders else {}
-    from_scans = iter(clips_from_scans(list(scans.values()), labels=labels))
+    labels, splits = (tree.labels, tree.splits) if label_from_folders else ({}, {})
+    from_scans = iter(clips_from_scans(list(scans.values()), labels=labels, splits=splits))
     clips: list[Clip] = []
     for place, path in enumerate(inputs):
         if (scan := scans.get(place)) is not None:
             clips += [next(from_scans) for _ in scan.found]
         else:
-            clips += clips_from_files([path])
-    clips = with_splits(with_free_ids(clips), seed=seed)
+            clips += [replace(clip, split="") for clip in clips_from_files([path])]
+    clips = with_free_ids(clips)
+    if seed is not None:
+        clips = with_splits(clips, seed=seed)
     if not label_from_folders:
         return FoundClips(clips)
+    if splits:
+        sys.stderr.write("the folders at the top are called like splits, and are taken for them\n")
     if unlabelled := sum(not clip.label for clip in clips):
         sys.stderr.write(f"clips without a label, because they lie at the top, in no folder: {unlabelled}\n")
     return FoundClips(clips, Taxonomy(tuple(Node(*node) for node in tree.nodes)))

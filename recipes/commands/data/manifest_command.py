@@ -45,7 +45,11 @@ def make_manifest(
             raise ManifestError([f"{visible(file)} exists: name another file, or delete it"])
     prefix = _prefix(folder, out.parent if out is not None else folder.parent)
     found = find_clips(
-        [folder], sequences=sequences, label_from_folders=label_from_folders, allow_outside=allow_outside
+        [folder],
+        sequences=sequences,
+        label_from_folders=label_from_folders,
+        allow_outside=allow_outside,
+        seed=None,
     )
     table = manifest_table(found.clips, prefix=prefix)
     values = {

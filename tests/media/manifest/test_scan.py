@@ -184,6 +184,25 @@ def test_labels_are_the_folders_with_ids_that_stay_as_long_as_the_paths_do(tmp_p
     assert ids == ["a", "a.b", "a.b-2"]
 
 
+def test_folders_called_like_splits_are_splits_and_no_categories(tmp_path: Path) -> None:
+    put(tmp_path, "train/cat/a.jpg", "train/dog/a.jpg", "Validation/cat/a.jpg", "top.jpg")
+    scan = scan_folder(tmp_path)
+    tree = label_by_folders(found.path for found in scan.found)
+    assert [node for node, _, _ in tree.nodes] == ["cat", "dog"]
+    clips = with_splits(clips_from_scans([scan], labels=tree.labels, splits=tree.splits), seed=0)
+    told = {clip.id: (clip.label, clip.split) for clip in clips}
+    assert told["Validation.cat.a.jpg"] == ("cat", "val")
+    assert told["train.dog.a.jpg"] == ("dog", "train")
+    assert told["top.jpg"][0] == ""
+    table = tmp_path / "clips.csv"
+    table.write_text(manifest_table(clips), encoding="utf-8")
+    assert [(clip.label, clip.split) for clip in read_manifest(table)] == [(clip.label, clip.split) for clip in clips]
+    for tops in (("train", "news"), ("test",)):
+        tree = label_by_folders(f"{top}/a.jpg" for top in tops)
+        assert [name for _, _, name in tree.nodes] == sorted(tops)
+        assert tree.splits == {}
+
+
 def test_a_scan_divides_its_clips_as_a_manifest_does(tmp_path: Path) -> None:
     put(tmp_path, *(f"{number}.jpg" for number in range(20)))
     clips = clips_from_scans([scan_folder(tmp_path)])

@@ -186,11 +186,12 @@ def _written(folder: Path, recipe: str) -> Path:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_mixed_files_in_named_folders_go_all_the_way_without_another_word(
     corpus: Path, tmp_path: Path, framegate: Framegate, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    for number, video in enumerate(sorted((corpus / "videos").iterdir())[:20]):
+    for number, video in enumerate(sorted((corpus / "videos").iterdir())[:12]):
         folder = tmp_path / "mixed" / ("sport/ball", "sport/water", "新闻", "alone")[3 if number == 0 else number % 3]
         folder.mkdir(parents=True, exist_ok=True)
         shutil.copy(video, folder / f"{number} x{video.suffix}")
@@ -203,4 +204,4 @@ def test_mixed_files_in_named_folders_go_all_the_way_without_another_word(
     assert framegate("finetune", "fusion_small", *short) == 0
     assert "moco_small/backbone" in Path("runs/fusion_small/config.yaml").read_text()
     assert framegate("predict", "runs/fusion_small/classifier", "mixed", "--out", "p.jsonl") == 0
-    assert len(Path("p.jsonl").read_text(encoding="utf-8").splitlines()) == 35
+    assert len(Path("p.jsonl").read_text(encoding="utf-8").splitlines()) == 27

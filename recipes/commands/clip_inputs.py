@@ -113,7 +113,7 @@ def no_label_hint(clips: Sequence[Clip]) -> str:
 
 
 def _is_manifest(path: Path) -> bool:
-    if path.is_dir():
+    if path.is_dir() or path.is_char_device() or path.is_block_device():
         return False
     if path.suffix.lower() in MANIFESTS:
         return True

@@ -43,7 +43,8 @@ def make_manifest(
     for file in (out, taxonomy):
         if file is not None and os.path.lexists(file):
             raise ManifestError([f"{visible(file)} exists: name another file, or delete it"])
-    prefix = _prefix(folder, out.parent if out is not None else folder.parent)
+    beside = folder.resolve().parent if folder.name == ".." else folder.parent
+    prefix = _prefix(folder, out.parent if out is not None else beside)
     found = find_clips(
         [folder],
         sequences=sequences,

@@ -73,7 +73,7 @@ def test_the_table_that_manifest_writes_gives_the_same_store(videos: Path, frame
 
 
 def test_manifest_prints_a_table_for_beside_the_folder_and_replaces_no_file(
-    videos: Path, framegate: Framegate, capsys: pytest.CaptureFixture[str]
+    videos: Path, framegate: Framegate, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     assert framegate("manifest", videos.absolute()) == 0
     printed = capsys.readouterr()
@@ -84,6 +84,11 @@ def test_manifest_prints_a_table_for_beside_the_folder_and_replaces_no_file(
         ("新闻.早间_1.mp4", "videos/新闻/早间 1.mp4"),
     ]
     assert f"relative to {Path.cwd()}" in printed.err
+    monkeypatch.chdir(videos / "sport")
+    for folder, first in (("..", "videos/sport/a.mp4"), (".", "a.mp4")):
+        assert framegate("manifest", folder) == 0
+        assert capsys.readouterr().out.splitlines()[1].split(",")[1] == first
+    monkeypatch.chdir("../..")
     Path("taxonomy.csv").write_text("mine")
     assert framegate("manifest", videos, "--label-from-folders", "--out", "clips.csv") == 2
     assert "taxonomy.csv exists" in capsys.readouterr().err

@@ -32,7 +32,18 @@ Arch = Annotated[str | None, typer.Option(help="The timm model that a file of we
 ImageSize = Annotated[int | None, typer.Option(min=1, help="Pixels a side; default: that of the backbone.")]
 Store = Annotated[Path, typer.Argument(metavar="STORE", help="A frame store.")]
 Classifier = Annotated[Path, typer.Argument(metavar="CLASSIFIER", help="A classifier folder.")]
-AllowOutside = Annotated[bool, typer.Option("--allow-outside", help="Accept paths out of the manifest's folder.")]
+Inputs = Annotated[
+    list[Path], typer.Argument(metavar="MANIFEST|FOLDER|FILE...", help="One manifest; or folders and media files.")
+]
+Sequences = Annotated[
+    bool, typer.Option("--sequences", help="In a folder: each folder of pictures is one clip, not each picture.")
+]
+LabelFromFolders = Annotated[
+    bool, typer.Option("--label-from-folders", help="Label clips by their folders, which become the taxonomy.")
+]
+AllowOutside = Annotated[
+    bool, typer.Option("--allow-outside", help="Accept paths and links out of the manifest's folder.")
+]
 Encoding = Annotated[
     str | None, typer.Option(metavar="NAME", help="How tables are read that are not in UTF-8, such as shift_jis.")
 ]

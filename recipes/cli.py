@@ -18,9 +18,12 @@ from framegate.recipes.arguments import (
     Debug,
     Encoding,
     ImageSize,
+    Inputs,
     JsonFile,
+    LabelFromFolders,
     MaxPixels,
     MemoryMb,
+    Sequences,
     Store,
     TaxonomyFile,
     Timeout,
@@ -94,11 +97,28 @@ def corpus(
     give(Result(values | {"seconds": summary.seconds}, line), json_file)
 
 
+@app.command(epilog="Example: framegate manifest videos --label-from-folders --out clips.csv")
+def manifest(
+    folder: Annotated[Path, typer.Argument(metavar="FOLDER", help="A folder with videos, pictures or sounds.")],
+    out: Annotated[Path | None, typer.Option(help="CSV file to write; default: the terminal.")] = None,
+    sequences: Sequences = False,
+    label_from_folders: LabelFromFolders = False,
+    allow_outside: AllowOutside = False,
+    json_file: JsonFile = None,
+) -> None:
+    """Write what lies in a folder as a manifest, to be edited."""
+    from framegate.recipes.commands.data.manifest_command import make_manifest
+    from framegate.recipes.reports.results import give
+
+    result = make_manifest(
+        folder, out=out, sequences=sequences, label_from_folders=label_from_folders, allow_outside=allow_outside
+    )
+    give(result, json_file)
+
+
 @app.command(epilog="Example: framegate extract clips.csv --out store --every 2")
 def extract(
-    manifest: Annotated[
-        Path, typer.Argument(metavar="MANIFEST", help="Table that names the clips: .csv, .jsonl, .xlsx, .parquet.")
-    ],
+    inputs: Inputs,
     out: Annotated[
         Path, typer.Option(help="Folder of the frame store; run again, it goes on where it stopped.")
     ] = Path("store"),
@@ -128,12 +148,14 @@ def extract(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Check every row and every file, decode and write nothing.")
     ] = False,
+    sequences: Sequences = False,
+    label_from_folders: LabelFromFolders = False,
     seed: Annotated[int, typer.Option(help="Seed of the split, if the manifest has none.")] = 0,
     engine: Annotated[Literal["processes", "ray"], typer.Option(help="Here, or on a Ray cluster.")] = "processes",
     workers: Workers = None,
     json_file: JsonFile = None,
 ) -> None:
-    """Read videos, audio and labels into a frame store."""
+    """Read videos, pictures, sounds and labels into a frame store."""
     from framegate.media import ExtractOptions
     from framegate.recipes.commands.data.extract_command import extract_manifest
     from framegate.recipes.reports.results import give
@@ -151,7 +173,7 @@ def extract(
         memory_mb=memory_mb,
     )
     result = extract_manifest(
-        manifest,
+        inputs,
         out,
         taxonomy=taxonomy,
         options=options,
@@ -159,6 +181,8 @@ def extract(
         allow_outside=allow_outside,
         encoding=encoding,
         dry_run=dry_run,
+        sequences=sequences,
+        label_from_folders=label_from_folders,
         seed=seed,
         engine=engine,
         workers=workers,
@@ -309,7 +333,7 @@ def evaluate(
 @app.command(epilog="Example: framegate predict runs/fusion/classifier film.mp4 --out predictions.jsonl")
 def predict(
     classifier: Classifier,
-    inputs: Annotated[list[Path], typer.Argument(metavar="MANIFEST|VIDEO...", help="One manifest, or videos.")],
+    inputs: Inputs,
     out: Annotated[Path | None, typer.Option(help="JSONL file; default: the terminal.")] = None,
     top: Annotated[int, typer.Option(min=1, help="Leaves listed for each clip.")] = 5,
     threshold: Annotated[
@@ -319,13 +343,14 @@ def predict(
     embedding: Annotated[bool, typer.Option("--embedding", help="Add each clip's fused vector.")] = False,
     allow_outside: AllowOutside = False,
     encoding: Encoding = None,
+    sequences: Sequences = False,
     workers: Workers = None,
     timeout: Timeout = 300.0,
     max_pixels: MaxPixels = 8192 * 8192,
     memory_mb: MemoryMb = 4096,
     json_file: JsonFile = None,
 ) -> None:
-    """Classify videos, or the clips of a manifest."""
+    """Classify the clips of a manifest, or of folders and media files."""
     from framegate.media import Limits
     from framegate.recipes.commands.training.predict_command import predict_inputs
     from framegate.recipes.reports.results import give
@@ -339,6 +364,7 @@ def predict(
         embedding=embedding,
         allow_outside=allow_outside,
         encoding=encoding,
+        sequences=sequences,
         workers=workers,
         limits=Limits(timeout=timeout, max_pixels=max_pixels, memory_mb=memory_mb),
     )

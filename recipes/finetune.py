@@ -5,10 +5,11 @@ five fusions; partly labelled and multi-label clips; mixup, balanced classes, av
 calibrated on the validation clips; one device or many under accelerate; exact resume; W&B. It cannot: take clips
 without any label into training.
 
-    framegate finetune fusion_small data.store=STORE streams.frames.backbone=runs/first/backbone
+    framegate finetune fusion_small data.store=STORE
     accelerate launch --num_processes 8 -m framegate.recipes.finetune fusion_small data.store=STORE
 """
 
+import sys
 from pathlib import Path
 from typing import cast
 
@@ -28,6 +29,7 @@ from framegate.finetune.losses.criterion import training_loss
 from framegate.finetune.streams.attention_views import look_again
 from framegate.finetune.trainable import parameter_groups
 from framegate.media import FrameStore, MediaError
+from framegate.media.visible import visible
 from framegate.recipes.config.finetune_config import FinetuneConfig
 from framegate.recipes.finetuning.best_weights import BestWeights, moving_average
 from framegate.recipes.finetuning.clip_features import frozen_features, noise_features
@@ -76,6 +78,8 @@ def finetune(config: FinetuneConfig, *, resume: bool = False, force: bool = Fals
     )
     # In a batch nobody may have sound, or text; that stream then has no gradient.
     with open_run(config, resume=resume, force=force, find_unused_parameters=True) as setup:
+        if setup.is_main and config.frame_backbone:
+            sys.stderr.write(f"{visible(config.frame_backbone)}\n")
         order = _order(config, rows, labels, setup.processes)
         torch.manual_seed(config.seed)
         texts = (clip_text(video.title, video.description) for video in map(store.video, rows.tolist()))

@@ -303,6 +303,7 @@ class _ClipExtraction:
             return None
         return {
             "id": self._clip.id,
+            "video": self._clip.file,
             "path": str(self._clip.video or self._clip.audio),
             "stage": self._stage,
             "status": "failed" if self._lost else "partial",

@@ -110,5 +110,7 @@ def _claim(out: Path, content: dict[str, Any], *, resume: bool) -> None:
 def _fingerprint(clips: Sequence[Clip], options: ExtractOptions) -> str:
     digest = hashlib.sha256(json.dumps(options.identity(), sort_keys=True).encode())
     for clip in clips:
-        digest.update(json.dumps(asdict(clip), sort_keys=True, default=str).encode())
+        row = asdict(clip)
+        del row["file"]  # not of the first version, whose unfinished stores go on; the resolved paths say it all
+        digest.update(json.dumps(row, sort_keys=True, default=str).encode())
     return digest.hexdigest()

@@ -1,12 +1,12 @@
 """Manifests: a table that names clips, read with all its errors at once."""
 
 import math
-import re
 import unicodedata
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
+from framegate.media.manifest.ids import FreeIds, is_valid_id, nearest_id
 from framegate.media.manifest.manifest_rows import COLUMNS, ManifestError, check_columns, open_manifest, place_of
 from framegate.media.manifest.paths import LocalPaths, PathError
 from framegate.media.manifest.seconds import nearest_seconds
@@ -16,7 +16,6 @@ from framegate.media.nearest import Nearest
 from framegate.media.visible import quoted, short_line
 
 NO_AUDIO = "-"
-_VALID_ID = re.compile(r"[A-Za-z0-9_.-]{1,128}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +23,7 @@ class Clip:
     """One row of a manifest, with resolved paths.
 
     Attributes:
-        id: 1 to 128 letters, digits, ``_``, ``.`` or ``-``; unique.
+        id: 1 to 128 letters of any script, digits, ``_``, ``.`` or ``-``; unique.
         video: a video file, an animated picture or a folder of pictures.
         audio: a separate audio file; None means the audio track of ``video``, unless ``own_audio`` is False.
         own_audio: whether the audio track of ``video`` counts.
@@ -35,6 +34,8 @@ class Clip:
         start, end: seconds of the source; None means its beginning, its end.
         extra: columns that framegate does not know, passed through to predictions.
         line: the row's first line in the manifest, counted from 1; 0 for a clip that comes from no manifest.
+        file: the path of ``video``, or without one of ``audio``, as the manifest or the call names it; predictions and
+            failures carry it.
     """
 
     id: str
@@ -50,6 +51,7 @@ class Clip:
     end: float | None = None
     extra: dict[str, str] = field(default_factory=dict)
     line: int = 0
+    file: str = ""
 
 
 def read_manifest(
@@ -97,35 +99,6 @@ def read_manifest(
     return [replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)]
 
 
-def clips_from_files(paths: Iterable[str | Path]) -> list[Clip]:
-    """Return one clip for each file, for calls without a manifest.
-
-    Ids are made from the file names; the split is ``test``.
-
-    Raises:
-        ManifestError: a file name is not UTF-8, so that no result could name the file.
-    """
-    files = [Path(path) for path in paths]
-    if unnamed := [path for path in files if not _is_utf8(path)]:
-        raise ManifestError([f"{str(path)!a}: its name is not UTF-8: rename it" for path in unnamed])
-    clips: list[Clip] = []
-    used: set[str] = set()
-    free = _FreeIds(used)
-    for path in files:
-        name = free.like(_nearest_id(path.name if path.is_dir() else path.stem))
-        used.add(name)
-        clips.append(Clip(id=name, video=path.resolve(), programme=path.name, split="test"))
-    return clips
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        str(path.resolve()).encode()
-    except UnicodeEncodeError:
-        return False
-    return True
-
-
 def split_labels(label: str) -> list[str]:
     """Return the labels that are joined by ``|`` in a ``label`` of a manifest or a store.
 
@@ -147,7 +120,7 @@ class _RowReader:
         self._check_label = check_label
         self._decimal_comma = decimal_comma
         self._line_of: dict[str, int] = {}
-        self._free = _FreeIds(self._line_of)
+        self._free = FreeIds(self._line_of)
         self._splits = Nearest(SPLITS)
 
     def read(self, line: int, text: dict[str, str] | RowProblem) -> Clip | None:
@@ -172,6 +145,7 @@ class _RowReader:
             end=self._seconds(line, "end", cell["end"]),
             extra={name: value for name, value in text.items() if name not in COLUMNS},
             line=line,
+            file=text.get("video") or ("" if text.get("audio") == NO_AUDIO else text.get("audio", "")),
         )
         if clip.end is not None and clip.end <= (clip.start or 0.0):
             self._note(line, f"end {clip.end:g} is not after start {clip.start or 0:g} (nearest: end above the start)")
@@ -187,10 +161,10 @@ class _RowReader:
         return cell["id"] if cell["audio"] in ("", NO_AUDIO) else cell["audio"]
 
     def _id(self, line: int, name: str) -> str:
-        if not _VALID_ID.fullmatch(name):
+        if not is_valid_id(name):
             shown = quoted(name, max_characters=40)
             what = f"id {shown} is not made of 1 to 128 letters, digits, '_', '.', '-'" if name else "no id"
-            near = quoted(self._free.like(_nearest_id(name)), max_characters=60)
+            near = quoted(self._free.like(nearest_id(name)), max_characters=60)
             self._note(line, f"{what} (nearest: {near})")
         elif name in self._line_of:
             free = self._free.like(name)
@@ -238,26 +212,3 @@ class _RowReader:
 def _composed(text: str) -> str:
     """Return ``text`` in Unicode's normal form C, so that one name has one spelling."""
     return unicodedata.normalize("NFC", text)
-
-
-def _nearest_id(name: str) -> str:
-    return re.sub(r"[^A-Za-z0-9_.-]+", "_", name[:1000])[:128].strip("_") or "clip"
-
-
-class _FreeIds:
-    """Finds ids that are not ``used``, which may only grow: numbers that were taken once are not tried again."""
-
-    def __init__(self, used: Container[str]) -> None:
-        self._used = used
-        self._next: dict[str, int] = {}
-
-    def like(self, name: str) -> str:
-        """Return ``name`` if it is free, else it with the first free number from 2 on at its end."""
-        if name not in self._used:
-            return name
-        stem = name[:120]
-        number = self._next.get(stem, 2)
-        while f"{stem}-{number}" in self._used:
-            number += 1
-        self._next[stem] = number
-        return f"{stem}-{number}"

@@ -64,7 +64,7 @@ class LocalPaths:
             )
         if status and stat.S_ISDIR(status.st_mode) and not self._allow_outside:
             if resolved not in self._astray:
-                self._astray[resolved] = _link_out_of(resolved, self._folder)
+                self._astray[resolved] = link_out_of(resolved, self._folder)
             if astray := self._astray[resolved]:
                 raise PathError(
                     f"holds a link out of the manifest's folder (nearest: without {quoted(astray)}, or --allow-outside)"
@@ -197,7 +197,7 @@ def _is_plain(status: os.stat_result) -> bool:
     return stat.S_ISREG(status.st_mode) or stat.S_ISDIR(status.st_mode)
 
 
-def _link_out_of(pictures: Path, folder: Path) -> str | None:
+def link_out_of(pictures: Path, folder: Path) -> str | None:
     """Return the name of a picture in ``pictures`` that is a link out of ``folder``, or None."""
     with os.scandir(pictures) as entries:
         links = [entry.name for entry in entries if entry.is_symlink()]

@@ -13,10 +13,15 @@ from framegate.finetune.data.batch import MODALITIES
 from framegate.finetune.fusion.fusion import FusionConfig
 from framegate.finetune.heads.heads import HeadConfig
 from framegate.finetune.losses.path_losses import LossConfig
-from framegate.finetune.streams.streams import StreamsConfig
+from framegate.finetune.streams.streams import FramesConfig, StreamsConfig
 from framegate.recipes.config.recipe import Section
 from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, TrainingConfig
+from framegate.ssl.backbones.backbone import is_timm_model
 
+AUTO = "auto"
+"""The frame backbone that means: the one of this machine's pretraining, where there is one."""
+
+_PRETRAINED = "moco_small"  # the run whose backbone that is
 _FIRST_LR = 2e-3  # of recipes without a version that named none
 
 
@@ -84,6 +89,21 @@ class FinetuneConfig(TrainingConfig):
     log: Log = Log()
     checkpoint: Checkpoint = Checkpoint()
 
+    @classmethod
+    def of(cls, values: dict[str, Any]) -> Self:
+        """Check a recipe's values, and decide which backbone ``streams.frames.backbone: auto`` is.
+
+        Raises:
+            ValidationError: with all mistakes in them.
+        """
+        config = super().of(values)
+        frames = config.streams.frames
+        if frames is None or frames.backbone != AUTO:
+            return config
+        folder = config.run_dir / _PRETRAINED / "backbone"
+        found = replace(frames, backbone=str(folder) if folder.is_dir() else FramesConfig.backbone)
+        return config.model_copy(update={"streams": replace(config.streams, frames=found)})
+
     @model_validator(mode="after")
     def _frames_to_look_at(self) -> Self:
         trained = self.streams.frames is not None and self.streams.frames.train != "frozen"
@@ -114,6 +134,19 @@ class FinetuneConfig(TrainingConfig):
         }
         return old.model_copy(
             update={"optim": old.optim.model_copy(update={"lr": lr}), "streams": replace(old.streams, **streams)}
+        )
+
+    @property
+    def frame_backbone(self) -> str:
+        """Which backbone the frames go through, in words; empty for a classifier without frames."""
+        frames = self.streams.frames
+        if frames is None:
+            return ""
+        if Path(frames.backbone).exists() or frames.pretrained or not is_timm_model(frames.backbone):
+            return f"frames: {frames.backbone}"
+        return (
+            f"frames: {frames.backbone} with random weights; framegate pretrain {_PRETRAINED} makes better ones, "
+            "or name streams.frames.backbone=FOLDER"
         )
 
     @property

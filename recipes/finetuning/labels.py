@@ -21,6 +21,11 @@ def store_taxonomy(store: FrameStore, taxonomy: str | Path | None) -> Taxonomy:
     Raises:
         LabelError: there is none, or clips carry labels that are not in it.
     """
+    if not any(store.videos["label"].to_pylist()):
+        raise LabelError(
+            f"{store.path}: no clip has a label, so the road ends with the backbone of framegate pretrain; for a "
+            "classifier, extract with --label-from-folders, or a manifest with labels"
+        )
     path = Path(taxonomy) if taxonomy else store.path / TAXONOMY_FILE
     if not path.is_file():
         raise LabelError(f"{path} is missing: name a taxonomy, or extract with one beside the manifest")

@@ -1,6 +1,7 @@
 """The page of a fine-tuning run: curves, and confusions and reliabilities on the held-out clips."""
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -129,6 +130,7 @@ def clip_cards(
         trust = ", ".join(f"{name} {weight:.2f}" for name, weight, here in weights if here) or "nothing: the prior"
         verdict = path_words([tree.names[node] for node in tree.path(best)])
         lines: list[Words] = [Name(video.title) if video.title else "(no title)"]
+        lines.append(Name(Path(video.source).name or video.id))
         lines.append(f"p = {outputs.probabilities[number, best]:.2f}; trusts {trust}")
         right = best in truth
         if not right:

@@ -46,6 +46,13 @@ class WorkProgress:
         self._bar.start()
         return self
 
+    def grow(self, done: int, total: int) -> None:
+        """Show that ``done`` of ``total`` units are finished, where the total was not known from the beginning."""
+        self.total = total
+        if self._watched:
+            self._bar.update(self._task, total=total)
+        self.update(done)
+
     def update(self, done: int, note: str = "") -> None:
         """Show that ``done`` units are finished, with ``note`` at the end of the line."""
         note = _plain(note)

@@ -16,6 +16,7 @@ import torch
 VERBS = (
     "demo",
     "corpus",
+    "manifest",
     "extract",
     "pretrain",
     "probe",
@@ -284,7 +285,7 @@ def test_predict_from_videos_writes_to_the_terminal(classifier: Path, corpus: Pa
     videos = sorted((corpus / "videos").glob("*.mp4"))[:2]
     assert framegate("predict", classifier, *videos) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [json.loads(line)["id"] for line in lines] == [video.stem for video in videos]
+    assert [json.loads(line)["id"] for line in lines] == [video.name for video in videos]
 
 
 def test_three_bad_rows_and_a_label_outside_the_taxonomy_are_all_named(

@@ -1,21 +1,29 @@
-"""Extract a manifest into a frame store, its labels checked against a taxonomy."""
+"""Extract a manifest, or folders and media files, into a frame store; labels are checked against a taxonomy."""
 
+from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Literal
 
 from framegate.augment import find_layout
 from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE, Taxonomy
-from framegate.media import ExtractOptions, Progress, extract, read_manifest
+from framegate.media import ExtractOptions, ManifestError, Progress, extract, read_manifest
 from framegate.media.files import write_bytes
+from framegate.recipes.commands.clip_inputs import (
+    FoundClips,
+    find_clips,
+    manifest_among,
+    no_label_hint,
+    refuse_folder_options,
+)
 from framegate.recipes.commands.data.dry_run import check_clips
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 
 
 def extract_manifest(
-    manifest: str | Path,
-    out: str | Path,
+    manifest: str | Path | Sequence[str | Path],
+    out: str | Path = Path("store"),
     *,
     taxonomy: str | Path | None = None,
     options: ExtractOptions | None = None,
@@ -23,6 +31,8 @@ def extract_manifest(
     allow_outside: bool = False,
     encoding: str | None = None,
     dry_run: bool = False,
+    sequences: bool = False,
+    label_from_folders: bool = False,
     seed: int = 0,
     engine: Literal["processes", "ray"] = "processes",
     workers: int | None = None,
@@ -30,14 +40,17 @@ def extract_manifest(
     """Read everything that ``manifest`` names into the store ``out``.
 
     Args:
-        manifest: CSV, JSON, an Excel workbook or Parquet.
+        manifest: CSV, JSON, an Excel workbook or Parquet; or a folder or a media file, or several: a scanned folder
+            gives a clip for each video, each picture and each sound in it.
         out: the store's folder; an unfinished extraction there goes on.
         taxonomy: labels must be in it; default: ``taxonomy.csv`` beside the manifest, where there is one.
         options: how frames and sound are taken.
         layout: find borders, logos and subtitles.
-        allow_outside: accept paths that lead out of the manifest's folder.
+        allow_outside: accept paths and links that lead out of the folder.
         encoding: how the manifest and the taxonomy are read where they have no mark and are no UTF-8.
         dry_run: check every row and every file only; nothing is decoded or written.
+        sequences: take each folder of pictures in a scanned folder as one clip.
+        label_from_folders: label the clips of a scanned folder by the folders in it, which become the store's taxonomy.
         seed: of the split, where the manifest names none.
         engine: processes of this machine, or the Ray cluster (``pip install framegate[ray]``).
         workers: processes.
@@ -48,14 +61,33 @@ def extract_manifest(
         TaxonomyError: the taxonomy itself is wrong.
         MediaError: ``out`` holds something else.
     """
-    manifest, out = Path(manifest), Path(out)
-    beside = manifest.parent / TAXONOMY_FILE
-    checked = Path(taxonomy) if taxonomy else beside if beside.is_file() else None
-    tree = Taxonomy.read(checked, encoding=encoding) if checked else None
-    check_label = tree.check if tree else None
-    clips = read_manifest(manifest, check_label=check_label, allow_outside=allow_outside, encoding=encoding, seed=seed)
+    inputs = [Path(manifest)] if isinstance(manifest, str | Path) else list(map(Path, manifest))
+    out = Path(out)
+    table = manifest_among(inputs)
+    beside = table.parent / TAXONOMY_FILE if table else None
+    checked = Path(taxonomy) if taxonomy else beside if beside and beside.is_file() else None
+    tree: Taxonomy | None = None
+    if table is not None:
+        refuse_folder_options(sequences=sequences, label_from_folders=label_from_folders)
+        tree = Taxonomy.read(checked, encoding=encoding) if checked else None
+        check = tree.check if tree else None
+        found = FoundClips(
+            read_manifest(table, check_label=check, allow_outside=allow_outside, encoding=encoding, seed=seed)
+        )
+    elif checked is not None:
+        raise ManifestError(["--taxonomy is for the labels of a manifest; --label-from-folders makes one of folders"])
+    else:
+        found = find_clips(
+            inputs,
+            sequences=sequences,
+            label_from_folders=label_from_folders,
+            allow_outside=allow_outside,
+            seed=seed,
+        )
+        tree = found.taxonomy
+    clips = found.clips
     if dry_run:
-        return check_clips(clips, manifest=manifest)
+        return check_clips(clips, manifest=table or inputs[0])
     with WorkProgress("extract", total=len(clips)) as progress:
         summary = extract(
             clips,
@@ -66,7 +98,7 @@ def extract_manifest(
             workers=workers,
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
-    if tree:  # a store keeps what its labels were checked against
+    if tree is not None:  # a store keeps what its labels were checked against
         write_bytes(out / TAXONOMY_FILE, tree.as_csv())
     text = (
         f"{out}: {summary.frames} frames of {summary.ok + summary.partial} clips in {summary.seconds:.1f} s "
@@ -74,7 +106,7 @@ def extract_manifest(
     )
     if summary.partial + summary.failed:
         text += f", see {out / 'failures.jsonl'}"
-    return Result(asdict(summary), text)
+    return Result(asdict(summary), text + ("" if table else no_label_hint(clips)))
 
 
 def progress_note(now: Progress) -> str:

@@ -22,13 +22,11 @@ from framegate.media import (
     ExtractOptions,
     FrameStore,
     Limits,
-    ManifestError,
-    clips_from_files,
     extract,
     read_manifest,
 )
-from framegate.media.manifest.tables.reading import TABLE_SUFFIXES
 from framegate.media.visible import visible, visible_json
+from framegate.recipes.commands.clip_inputs import find_clips, manifest_among, refuse_folder_options
 from framegate.recipes.finetuning.clips import StoreClips, spaced_frames
 from framegate.recipes.reports.outputs import claim_output, output_file
 from framegate.recipes.reports.results import Result
@@ -45,6 +43,7 @@ def predict_inputs(
     embedding: bool = False,
     allow_outside: bool = False,
     encoding: str | None = None,
+    sequences: bool = False,
     workers: int | None = None,
     limits: Limits | None = None,
 ) -> Result:
@@ -54,13 +53,14 @@ def predict_inputs(
 
     Args:
         folder: a classifier folder.
-        inputs: one manifest, or video files.
+        inputs: one manifest; or folders, which are scanned, and media files.
         out: JSONL; None: standard output.
         top: leaves listed for each clip.
         threshold: end each path at the most specific node more probable than this; None: at the best leaf.
         embedding: add each clip's fused vector.
-        allow_outside: accept paths that lead out of the manifest's folder.
+        allow_outside: accept paths and links that lead out of the folder.
         encoding: how a manifest is read that has no mark and is no UTF-8.
+        sequences: take each folder of pictures in a scanned folder as one clip.
         workers: processes that decode.
         limits: what one clip may take.
 
@@ -73,8 +73,8 @@ def predict_inputs(
     model = GatedFusionClassifier.from_pretrained(folder)
     model.to("cuda" if torch.cuda.is_available() else "cpu")
     sampling = model.sampling
-    clips = _clips(inputs, allow_outside=allow_outside, encoding=encoding)
-    extra = {clip.id: clip.extra for clip in clips}
+    clips = _clips(inputs, allow_outside=allow_outside, encoding=encoding, sequences=sequences)
+    clip_of = {clip.id: clip for clip in clips}
     count, failures = 0, []
     with (
         tempfile.TemporaryDirectory(prefix="framegate-predict-") as scratch,
@@ -95,8 +95,9 @@ def predict_inputs(
                 message = f"{failure['id']}: {failure['path']}: {failure['status']}: {failure['error']}"
                 sys.stderr.write(f"{visible(message)}\n")
             failures += its_failures
-            for clip, line in _predict(model, store, top=top, threshold=threshold, embedding=embedding):
-                written = json.dumps({**extra[clip], **line}, ensure_ascii=False)
+            for line in _predict(model, store, top=top, threshold=threshold, embedding=embedding):
+                clip = clip_of[line["id"]]
+                written = json.dumps({**clip.extra, "id": clip.id, "video": clip.file, **line}, ensure_ascii=False)
                 file.write(f"{written if out else visible_json(written)}\n")
                 count += 1
             progress.update(count + sum(failure["status"] == "failed" for failure in failures))
@@ -136,13 +137,11 @@ def read_ahead(
             shutil.rmtree(store.path)
 
 
-def _clips(inputs: Sequence[Path], *, allow_outside: bool, encoding: str | None) -> list[Clip]:
-    manifests = [path for path in inputs if path.suffix.lower() in TABLE_SUFFIXES]
-    if not manifests:
-        return clips_from_files(inputs)
-    if len(inputs) > 1:
-        raise ManifestError([f"{manifests[0]}: a manifest comes alone: predict its clips in a call of their own"])
-    return read_manifest(manifests[0], allow_outside=allow_outside, encoding=encoding)
+def _clips(inputs: Sequence[Path], *, allow_outside: bool, encoding: str | None, sequences: bool) -> list[Clip]:
+    if (manifest := manifest_among(inputs)) is not None:
+        refuse_folder_options(sequences=sequences, label_from_folders=False)
+        return read_manifest(manifest, allow_outside=allow_outside, encoding=encoding)
+    return find_clips(inputs, sequences=sequences, allow_outside=allow_outside).clips
 
 
 def _predict(
@@ -152,8 +151,8 @@ def _predict(
     top: int,
     threshold: float | None,
     embedding: bool,
-) -> Iterator[tuple[str, dict[str, Any]]]:
-    """Yield the id and the predictions of each clip, as they stand in its line of JSON."""
+) -> Iterator[dict[str, Any]]:
+    """Yield the predictions of each clip, as they stand in its line of JSON."""
     rows = range(store.videos.num_rows)
     samples = StoreClips(store, model.prepare, model.sampling, labels=[()] * len(rows))
     remaining = iter(rows)
@@ -165,7 +164,7 @@ def _predict(
                 {"time": float(store.times[numbers[place]]), "attention": prediction.attention[place]}
                 for place in prediction.best_frames()
             ]
-            yield clip, {"id": clip, **prediction.as_json(embedding=embedding), "best_frames": best}
+            yield {"id": clip, **prediction.as_json(embedding=embedding), "best_frames": best}
 
 
 @contextmanager

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from framegate.media.manifest.manifest import ManifestError, clips_from_files, read_manifest, split_labels
+from framegate.media.manifest.file_clips import clips_from_files
+from framegate.media.manifest.manifest import ManifestError, read_manifest, split_labels
 
 
 def write(folder: Path, text: str, name: str = "clips.csv") -> Path:
@@ -115,7 +116,7 @@ def test_programmes_never_cross_splits_and_every_split_has_one(tmp_path: Path) -
 
 def test_files_without_a_manifest_are_clips_named_after_them(tmp_path: Path) -> None:
     clips = clips_from_files([tmp_path / "Böse Datei.mp4", tmp_path / "x" / "a.mp4", tmp_path / "a.mkv"])
-    assert [clip.id for clip in clips] == ["B_se_Datei", "a", "a-2"]
+    assert [clip.id for clip in clips] == ["Böse_Datei.mp4", "a.mp4", "a.mkv"]
 
 
 def test_a_file_whose_name_is_not_utf8_is_refused_before_anything_is_read(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def test_parts_come_in_order_with_their_failures_and_leave_nothing_behind(corpus
         kept.append(store.path)
         assert len(store) > 0 or store.videos.num_rows == 0
         assert not any(path.exists() for path in kept[:-1])
-    assert seen == [video.stem for video in videos]
-    assert failed == ["broken"]
+    assert seen == [video.name for video in videos]
+    assert failed == ["broken.mp4"]
     assert len(kept) == 3
     assert list(scratch.iterdir()) == []
 
@@ -92,7 +92,7 @@ def test_a_folder_that_python_alone_wrote_is_all_that_predict_needs(corpus: Path
     GatedFusionClassifier.create(config, tree, image_size=32).save_pretrained(tmp_path / "classifier")
     video, out = next((corpus / "videos").glob("*.mp4")), tmp_path / "p.jsonl"
     assert framegate("predict", tmp_path / "classifier", video, "--out", out, "--workers", 1) == 0
-    assert json.loads(out.read_text(encoding="utf-8"))["id"] == video.stem
+    assert json.loads(out.read_text(encoding="utf-8"))["id"] == video.name
 
 
 def test_a_store_and_a_classifier_that_say_nothing_of_the_extraction_mean_its_defaults(tmp_path: Path) -> None:

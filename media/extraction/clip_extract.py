@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import inf
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, cast
 
@@ -94,6 +95,8 @@ class _ClipExtraction:
     def _read_video(self, video: Path, container: av.container.InputContainer) -> None:
         stream = _moving_pictures(container)
         if stream is None:
+            if not (guess_type(video.name)[0] or "").startswith("audio/"):  # a cut may have left the sound alone
+                self.fail("video", "no picture track in it, only sound; a sound file goes into the column audio")
             return
         with self._failing_at("video"):
             require_decoder(stream)

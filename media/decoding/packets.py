@@ -210,8 +210,10 @@ def stamp_of(packet: Packet) -> int | None:
     return stamp
 
 
-def _is_shown_keyframe(packet: Packet) -> bool:
-    return packet.is_keyframe and packet.size > 0 and packet.pts is not None and not packet.is_discard
+def _shown_keyframe(packet: Packet) -> int | None:
+    """Return the timestamp of a keyframe that is shown; None for other packets."""
+    stamp: int | None = packet.pts if packet.is_keyframe and packet.size and not packet.is_discard else None
+    return stamp
 
 
 def _marks(packet: Packet) -> tuple[int | None, ...]:
@@ -269,16 +271,15 @@ class PacketQueue:
 
         Called after `skip_to`, reads on until the first keyframe after ``target``. None where no keyframe lies there.
         """
-        keys = [packet.pts for packet in self._queue if _is_shown_keyframe(packet)]
+        keys = [key for packet in self._queue if (key := _shown_keyframe(packet)) is not None]
         while (
             not any(key >= target for key in keys)
             and not self._ended
             and (self._read_to is None or self._read_to <= last)
             and self._bytes <= _LOOK_AHEAD_BYTES
         ):
-            packet = self._read()
-            if _is_shown_keyframe(packet):
-                keys.append(packet.pts)
+            if (key := _shown_keyframe(self._read())) is not None:
+                keys.append(key)
         return min((key for key in keys if first <= key <= last), key=lambda key: abs(key - target), default=None)
 
     def holds(self, stamp: int) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
 from math import inf
+from mimetypes import guess_type
 from pathlib import Path
 from typing import Any, cast
 
@@ -100,6 +101,8 @@ class _ClipExtraction:
         with self._failing_at("video"):
             choice = choose_video(container, video, deadline=self._deadline, max_pixels=self._options.max_pixels)
             if choice is None:
+                if not (guess_type(video.name)[0] or "").startswith("audio/"):  # a cut may have left the sound alone
+                    self.fail("video", "no picture track in it, only sound; a sound file goes into the column audio")
                 return None
             stream = choice.stream
             self._notes += choice.passed_over

@@ -128,3 +128,13 @@ def test_older_stores_and_summaries_that_do_not_tell_what_was_asked_still_open(m
     assert FrameStore(out).video(0).asked_frames == FrameStore(out).video(0).frames == 3
     again: Summary = extract(clips, out, options=ExtractOptions(size=32, audio_seconds=0), workers=1)
     assert again.asked_frames == again.frames == 3
+
+
+def test_a_video_file_that_holds_sound_alone_says_so(make_video, ffmpeg, tmp_path: Path) -> None:
+    whole, cut, sound = make_video(audio="aac"), tmp_path / "cut.mp4", tmp_path / "sound.m4a"
+    for path in (cut, sound):
+        ffmpeg("-i", whole, "-map", "0:a", "-c", "copy", path)
+    store, errors = extracted([clip("cut", cut), clip("sound", sound)], tmp_path / "out", audio_seconds=1)
+    assert [store.video(row).status for row in range(2)] == ["partial", "ok"]
+    assert errors.keys() == {"cut"}
+    assert errors["cut"].startswith("no picture track in it, only sound")

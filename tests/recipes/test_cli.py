@@ -17,6 +17,7 @@ VERBS = (
     "demo",
     "corpus",
     "extract",
+    "duplicates",
     "pretrain",
     "probe",
     "audit",

@@ -8,6 +8,7 @@ from framegate.augment import find_layout
 from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE, Taxonomy
 from framegate.media import ExtractOptions, Progress, extract, read_manifest
 from framegate.media.files import write_bytes
+from framegate.recipes.commands.data.duplicates_command import leak_warning, leaking_clips
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 
@@ -20,6 +21,8 @@ def extract_manifest(
     options: ExtractOptions | None = None,
     layout: bool = True,
     allow_outside: bool = False,
+    split: Literal["by-programme", "by-duplicates"] = "by-programme",
+    duplicates: bool = True,
     seed: int = 0,
     engine: Literal["processes", "ray"] = "processes",
     workers: int | None = None,
@@ -33,6 +36,9 @@ def extract_manifest(
         options: how frames and sound are taken.
         layout: find borders, logos and subtitles.
         allow_outside: accept paths that lead out of the manifest's folder.
+        split: how clips get a split for which the manifest names none: all clips of a programme the same one, or all
+            clips of programmes that share re-uploads.
+        duplicates: look for re-uploads across splits, and warn.
         seed: of the split, where the manifest names none.
         engine: processes of this machine, or the Ray cluster (``pip install framegate[ray]``).
         workers: processes.
@@ -46,7 +52,9 @@ def extract_manifest(
     beside = manifest.parent / TAXONOMY_FILE
     checked = Path(taxonomy) if taxonomy else beside if beside.is_file() else None
     tree = Taxonomy.read(checked) if checked else None
-    clips = read_manifest(manifest, check_label=tree.check if tree else None, allow_outside=allow_outside, seed=seed)
+    check = tree.check if tree else None
+    late = split == "by-duplicates"
+    clips = read_manifest(manifest, check_label=check, allow_outside=allow_outside, seed=seed, fill_splits=not late)
     with WorkProgress("extract", total=len(clips)) as progress:
         summary = extract(
             clips,
@@ -55,6 +63,7 @@ def extract_manifest(
             options=options,
             engine=engine,
             workers=workers,
+            split_seed=seed if late else None,
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
     if checked:  # a store keeps what its labels were checked against
@@ -65,7 +74,10 @@ def extract_manifest(
     )
     if summary.partial + summary.failed:
         text += f", see {out / 'failures.jsonl'}"
-    return Result(asdict(summary), text)
+    leaks = leaking_clips(out) if duplicates else {}
+    if leaks:
+        text += f"\n{leak_warning(leaks, out)}"
+    return Result(asdict(summary) | ({"leaks": leaks} if duplicates else {}), text)
 
 
 def progress_note(now: Progress) -> str:

@@ -1,4 +1,4 @@
-"""Near-duplicates among hashes: offsets, shared openings, common frames, and work that does not grow with the square."""
+"""Near-duplicates among hashes: offsets, shared openings, common frames, and how the work grows."""
 
 import time as clock
 

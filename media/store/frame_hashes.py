@@ -129,4 +129,5 @@ def _blocks(picture: np.ndarray) -> np.ndarray:
     """Return the blocks of a picture (16, 256), the mean of each taken off."""
     count = SIDE // _BLOCK
     blocks = picture.reshape(count, _BLOCK, count, _BLOCK).transpose(0, 2, 1, 3).reshape(count**2, -1)
-    return blocks - blocks.mean(axis=1, keepdims=True, dtype=np.float32)
+    centred: np.ndarray = blocks - blocks.mean(axis=1, keepdims=True, dtype=np.float32)
+    return centred

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BAND_BITS = 16
-_TURNS = range(0, 64, 8)  # bits by which hashes are turned: bands overlap by half
+_TURNS = range(0, 64, BAND_BITS)  # bits by which hashes are turned: each band comes first once
 _CLOSE = 8  # bits in which frames that bring two clips together differ at most
 _ALIKE = 16  # bits in which frames of two such clips differ at most, to be looked at more closely
 LEAST_SCORE = 0.5

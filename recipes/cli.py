@@ -150,6 +150,11 @@ def extract(
     ] = False,
     sequences: Sequences = False,
     label_from_folders: LabelFromFolders = False,
+    split: Annotated[
+        Literal["by-programme", "by-duplicates"],
+        typer.Option(help="What stays on one side, where the manifest names no split: programmes; re-uploads, too."),
+    ] = "by-programme",
+    duplicates: Annotated[bool, typer.Option(help="Look for re-uploads across splits, and warn.")] = True,
     seed: Annotated[int, typer.Option(help="Seed of the split, if the manifest has none.")] = 0,
     engine: Annotated[Literal["processes", "ray"], typer.Option(help="Here, or on a Ray cluster.")] = "processes",
     workers: Workers = None,
@@ -183,6 +188,8 @@ def extract(
         dry_run=dry_run,
         sequences=sequences,
         label_from_folders=label_from_folders,
+        split=split,
+        duplicates=duplicates,
         seed=seed,
         engine=engine,
         workers=workers,
@@ -190,6 +197,15 @@ def extract(
     give(result, json_file)
     if result.values["ok"] + result.values["partial"] == 0:
         raise typer.Exit(1)
+
+
+@app.command(epilog="Example: framegate duplicates store --json duplicates.json")
+def duplicates(store: Store, json_file: JsonFile = None) -> None:
+    """Find clips that are re-uploads of one another, those across splits first."""
+    from framegate.recipes.commands.data.duplicates_command import report_duplicates
+    from framegate.recipes.reports.results import give
+
+    give(report_duplicates(store), json_file)
 
 
 def _pretrain_config() -> type[Any]:

@@ -16,6 +16,7 @@ from framegate.media.extraction.engines import run_in_processes, run_on_ray
 from framegate.media.files import remove_parts, write_text
 from framegate.media.manifest.manifest import Clip
 from framegate.media.options import Engine, ExtractOptions, Progress, Summary
+from framegate.media.store.duplicates import split_by_duplicates
 from framegate.media.store.store_writer import StoreWriter
 
 
@@ -28,6 +29,7 @@ def extract(
     workers: int | None = None,
     resume: bool = True,
     engine: Engine = "processes",
+    split_seed: int | None = None,
     on_progress: Callable[[Progress], None] | None = None,
 ) -> Summary:
     """Extract ``clips`` into a frame store.
@@ -41,6 +43,8 @@ def extract(
         resume: continue an unfinished extraction of the same clips and options in ``out``.
         engine: ``processes`` on this machine, or ``ray`` on a Ray cluster whose machines reach ``out`` and the media
             files under the same paths.
+        split_seed: clips with no split get one when all are extracted, re-uploads of one another the same one; this is
+            the seed. None: splits stay as they are.
         on_progress: called after each clip.
 
     Returns:
@@ -58,7 +62,13 @@ def extract(
     began = time.monotonic()
     options = options or ExtractOptions()
     out = Path(out).absolute()
-    mark = {"fingerprint": _fingerprint(clips, options), "options": options.identity(), "layout": layout is not None}
+    mark: dict[str, Any] = {
+        "fingerprint": _fingerprint(clips, options),
+        "options": options.identity(),
+        "layout": layout is not None,
+    }
+    if split_seed is not None:
+        mark["split_seed"] = split_seed
     _claim(out, mark, resume=resume)
     if (out / "videos.arrow").exists():
         remove_parts(out / ".extract")  # where a run was killed in its last moment
@@ -75,7 +85,7 @@ def extract(
         if on_progress is not None:
             on_progress(_progress(writer, total=len(clips), finished=finished, seconds=time.monotonic() - began))
     writer.commit()
-    writer.finish()
+    writer.finish(splits=None if split_seed is None else partial(split_by_duplicates, seed=split_seed))
     remove_parts(writer.parts)
     return _told(out / "summary.json")
 

@@ -30,7 +30,7 @@ class Clip:
         title, description: text in any language; may be empty.
         label: nodes of the taxonomy joined by ``|``; empty where unknown.
         programme: never empty after `read_manifest`: a row without one belongs to its source file.
-        split: ``train``, ``val`` or ``test``; never empty after `read_manifest`.
+        split: ``train``, ``val`` or ``test``; never empty after `read_manifest`, unless it was told so.
         start, end: seconds of the source; None means its beginning, its end.
         extra: columns that framegate does not know, passed through to predictions.
         line: the row's first line in the manifest, counted from 1; 0 for a clip that comes from no manifest.
@@ -61,6 +61,7 @@ def read_manifest(
     allow_outside: bool = False,
     seed: int = 0,
     encoding: str | None = None,
+    fill_splits: bool = True,
 ) -> list[Clip]:
     """Read a manifest: ``.csv`` (commas, semicolons or tabs), ``.jsonl``, ``.json``, ``.xlsx`` or ``.parquet``.
 
@@ -71,6 +72,7 @@ def read_manifest(
         allow_outside: accept paths (and links) that lead out of the manifest's folder.
         seed: decides the split of programmes that name none.
         encoding: how text is read that has no mark and is no UTF-8, such as ``shift_jis``; None: it is refused.
+        fill_splits: decide them now; otherwise they stay empty, for `extract` with ``split_seed``.
 
     Returns:
         The clips in the order of the rows.
@@ -95,6 +97,8 @@ def read_manifest(
         raise ManifestError(reader.problems)
     if not clips:
         raise ManifestError([f"{place}: no rows: write one for each clip below the header"])
+    if not fill_splits:
+        return clips
     splits = assign_splits([(clip.programme, clip.split) for clip in clips], seed=seed)
     return [replace(clip, split=split) for clip, split in zip(clips, splits, strict=True)]
 

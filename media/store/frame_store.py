@@ -115,18 +115,20 @@ class FrameStore:
 
     Args:
         path: the store's folder.
+        videos: the file of its table ``videos``, for a store that is being written; default: ``videos.arrow`` there.
 
     Raises:
         MediaError: if there is no complete store in ``path``.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, *, videos: Path | None = None) -> None:
         self.path = Path(path)
-        if not (self.path / "videos.arrow").exists():
+        table = videos or self.path / "videos.arrow"
+        if not table.exists():
             unfinished = (self.path / ".extract").exists()
             hint = "its extraction has not ended: run it again to continue" if unfinished else "no videos.arrow in it"
             raise MediaError(f"{self.path} is no frame store: {hint}")
-        self.videos: pa.Table = _read_videos(self.path / "videos.arrow")
+        self.videos: pa.Table = _read_videos(table)
         self._frames: Index = frame_index(self.path, self.videos)
         self._maps: dict[Path, memoryview] = {}
 

@@ -3,6 +3,7 @@
 import json
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import pyarrow as pa
 from framegate.media.errors import MediaError
 from framegate.media.files import is_plain_file, new_file, to_disk, write_text
 from framegate.media.store.frame_index import write_indexes
+from framegate.media.store.frame_store import FrameStore
 from framegate.media.store.part import RowWriter
 from framegate.media.store.schema import AUDIO, FRAMES, VIDEOS_WITH_NOTES, audio_shard, frames_shard
 
@@ -89,8 +91,12 @@ class StoreWriter:
             for path in self._files(index):
                 path.unlink()
 
-    def finish(self) -> None:
-        """Write the files that describe the whole store; ``videos.arrow``, which makes it complete, comes last."""
+    def finish(self, *, splits: Callable[[FrameStore], list[str]] | None = None) -> None:
+        """Write the files that describe the whole store; ``videos.arrow``, which makes it complete, comes last.
+
+        Args:
+            splits: decides the split of each clip from all their frames; default: they are as the parts have them.
+        """
         numbers = range(self.state.shards)
         failures = [_written(self.parts / f"failures-{number:05d}.jsonl").read_text("utf-8") for number in numbers]
         write_text(self._store / "failures.jsonl", "".join(failures))
@@ -100,6 +106,8 @@ class StoreWriter:
         summary: dict[str, float] = {name: self.tally[name] for name in _COUNTS}
         summary |= {"seconds": self._seconds, "frames_per_second": self.tally["frames"] / self._seconds}
         write_text(self._store / "summary.json", json.dumps(summary, indent=2))
+        if splits is not None:
+            aside = _with_splits(aside, splits(FrameStore(self._store, videos=aside)))
         to_disk(aside)
         aside.rename(self._store / "videos.arrow")
 
@@ -139,6 +147,16 @@ class StoreWriter:
 
     def _files(self, index: int) -> list[Path]:
         return [path for kind in ("json", "frames", "audio") if is_plain_file(path := self._part(index, kind))]
+
+
+def _with_splits(videos: Path, splits: list[str]) -> Path:
+    """Write the table ``videos`` again, with other splits, and return the new file."""
+    table = pa.ipc.open_stream(pa.memory_map(str(videos))).read_all()
+    place = VIDEOS_WITH_NOTES.get_field_index("split")
+    target = videos.with_name("videos-split.arrow")
+    with new_file(target) as file, pa.ipc.new_stream(file, VIDEOS_WITH_NOTES) as writer:
+        writer.write_table(table.set_column(place, VIDEOS_WITH_NOTES.field(place), pa.array(splits, pa.string())))
+    return target
 
 
 def _tally(result: dict[str, Any]) -> Counter[str]:

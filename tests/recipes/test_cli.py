@@ -18,6 +18,7 @@ VERBS = (
     "corpus",
     "manifest",
     "extract",
+    "duplicates",
     "pretrain",
     "probe",
     "audit",

@@ -17,6 +17,7 @@ from framegate.recipes.commands.clip_inputs import (
     refuse_folder_options,
 )
 from framegate.recipes.commands.data.dry_run import check_clips
+from framegate.recipes.commands.data.duplicates_command import leak_warning, leaking_clips
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 
@@ -33,6 +34,8 @@ def extract_manifest(
     dry_run: bool = False,
     sequences: bool = False,
     label_from_folders: bool = False,
+    split: Literal["by-programme", "by-duplicates"] = "by-programme",
+    duplicates: bool = True,
     seed: int = 0,
     engine: Literal["processes", "ray"] = "processes",
     workers: int | None = None,
@@ -51,6 +54,9 @@ def extract_manifest(
         dry_run: check every row and every file only; nothing is decoded or written.
         sequences: take each folder of pictures in a scanned folder as one clip.
         label_from_folders: label the clips of a scanned folder by the folders in it, which become the store's taxonomy.
+        split: how clips get a split for which the manifest names none: all clips of a programme the same one, or all
+            clips of programmes that share re-uploads.
+        duplicates: look for re-uploads across splits, and warn.
         seed: of the split, where the manifest names none.
         engine: processes of this machine, or the Ray cluster (``pip install framegate[ray]``).
         workers: processes.
@@ -66,13 +72,21 @@ def extract_manifest(
     table = manifest_among(inputs)
     beside = table.parent / TAXONOMY_FILE if table else None
     checked = Path(taxonomy) if taxonomy else beside if beside and beside.is_file() else None
+    late = split == "by-duplicates"
     tree: Taxonomy | None = None
     if table is not None:
         refuse_folder_options(sequences=sequences, label_from_folders=label_from_folders)
         tree = Taxonomy.read(checked, encoding=encoding) if checked else None
         check = tree.check if tree else None
         found = FoundClips(
-            read_manifest(table, check_label=check, allow_outside=allow_outside, encoding=encoding, seed=seed)
+            read_manifest(
+                table,
+                check_label=check,
+                allow_outside=allow_outside,
+                encoding=encoding,
+                seed=seed,
+                fill_splits=not late,
+            )
         )
     elif checked is not None:
         raise ManifestError(["--taxonomy is for the labels of a manifest; --label-from-folders makes one of folders"])
@@ -82,7 +96,7 @@ def extract_manifest(
             sequences=sequences,
             label_from_folders=label_from_folders,
             allow_outside=allow_outside,
-            seed=seed,
+            seed=None if late else seed,
         )
         tree = found.taxonomy
     clips = found.clips
@@ -96,6 +110,7 @@ def extract_manifest(
             options=options,
             engine=engine,
             workers=workers,
+            split_seed=seed if late else None,
             on_progress=lambda now: progress.update(now.done, progress_note(now)),
         )
     if tree is not None:  # a store keeps what its labels were checked against
@@ -106,7 +121,12 @@ def extract_manifest(
     )
     if summary.partial + summary.failed:
         text += f", see {out / 'failures.jsonl'}"
-    return Result(asdict(summary), text + ("" if table else no_label_hint(clips)))
+    leaks = leaking_clips(out) if duplicates else {}
+    if leaks:
+        text += f"\n{leak_warning(leaks, out)}"
+    if table is None:
+        text += no_label_hint(clips)
+    return Result(asdict(summary) | ({"leaks": leaks} if duplicates else {}), text)
 
 
 def progress_note(now: Progress) -> str:

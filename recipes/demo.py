@@ -55,7 +55,7 @@ def run_demo(out: Path, *, clips: int = 320, seed: int = 0) -> Result:
             make_corpus(out / "corpus", clips=clips, seed=seed, on_progress=lambda done, _: progress.update(done))
         with timed_stage(out, results, "extract"):
             extract_manifest(
-                out / "corpus" / "manifest.csv", out / "store", options=ExtractOptions(every=0.8, size=144)
+                out / "corpus" / "manifest.csv", out / "store", options=ExtractOptions(every=1.0, size=144)
             )
         store = FrameStore(out / "store")
 

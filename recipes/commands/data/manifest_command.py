@@ -6,7 +6,7 @@ from pathlib import Path
 
 from framegate.finetune.taxonomy.taxonomy import TAXONOMY_FILE
 from framegate.media import ManifestError
-from framegate.media.files import write_text
+from framegate.media.files import write_bytes, write_text
 from framegate.media.manifest.file_clips import manifest_table
 from framegate.media.visible import visible
 from framegate.recipes.commands.clip_inputs import find_clips
@@ -66,7 +66,7 @@ def make_manifest(
     write_text(out, table)
     text = f"{out}: {len(found.clips)} clips"
     if taxonomy is not None and found.taxonomy is not None:
-        write_text(taxonomy, found.taxonomy.as_csv())
+        write_bytes(taxonomy, found.taxonomy.as_csv())
         text += f"; {taxonomy}: {len(found.taxonomy)} categories"
     return Result(values, text)
 

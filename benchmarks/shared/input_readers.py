@@ -39,7 +39,10 @@ def _store(path: Path, *, every: float) -> FrameStore:
 
 def framegate_pictures(path: Path, times: Sequence[float]) -> Pictures:
     store = _store(path, every=0.1)
-    return [store[store.frame_at(0, time)] for time in times]
+    numbers = [store.frame_at(0, time) for time in times]
+    if any(abs(store.times[number] - time) > 0.2 for number, time in zip(numbers, times, strict=True)):
+        raise ValueError(store.video(0).status)  # a clip that is partial has a line in failures.jsonl
+    return [store[number] for number in numbers]
 
 
 def framegate_audio(path: Path) -> Wave:

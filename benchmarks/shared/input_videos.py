@@ -5,6 +5,7 @@ from __future__ import annotations
 import struct
 from pathlib import Path
 
+import numpy as np
 from PIL import Image
 from shared.input_making import (
     BLUE,
@@ -23,6 +24,8 @@ from shared.input_making import (
 )
 
 _THREE = ("red", "lime", "blue")
+_THREE_SHOWN = shows(RED, GREEN, BLUE)
+_FROM_ZERO = ("-muxdelay", 0, "-muxpreload", 0)  # a transport stream else begins at 1.4 s
 _STAYS = ("-vf", "select='eq(n,0)+eq(n,20)+eq(n,99)'", "-fps_mode", "vfr")
 
 
@@ -33,13 +36,13 @@ def one_keyframe(folder: Path) -> Path:
 
 def cut_between_keyframes(folder: Path) -> Path:
     whole = ffmpeg(folder, *colours(("red", 3), ("lime", 3), ("blue", 3)), *H264, "-g", 40, "whole.mp4")
-    return ffmpeg(folder, "-i", whole, "-ss", 2, "-c", "copy", "cut.mp4")
+    return ffmpeg(folder, "-ss", 2, "-i", whole, "-c", "copy", "cut.mp4")  # an edit list hides what leads in
 
 
 def changing_size(folder: Path) -> Path:
-    small = ffmpeg(folder, *colours(("red", 3)), *H264, "-bf", 0, "small.ts")
+    small = ffmpeg(folder, *colours(("red", 3)), *H264, "-bf", 0, *_FROM_ZERO, "small.ts")
     large = colours(("blue", 3), size="640x480")
-    large_file = ffmpeg(folder, *large, *H264, "-bf", 0, "-output_ts_offset", 3, "large.ts")
+    large_file = ffmpeg(folder, *large, *H264, "-bf", 0, *_FROM_ZERO, "-output_ts_offset", 3, "large.ts")
     (folder / "sizes.ts").write_bytes(small.read_bytes() + large_file.read_bytes())
     return folder / "sizes.ts"
 
@@ -109,8 +112,16 @@ def null_frames(folder: Path) -> Path:
 
 
 def interlaced(folder: Path) -> Path:
-    words = ("-flags", "+ildct+ilme", "-c:v", "mpeg2video", "-b:v", "2M")
-    return ffmpeg(folder, *colours(("red", 2), ("blue", 2), rate=25), *words, "broadcast.ts")
+    """Bars of 40 pixels that move by 20 from field to field."""
+    bars = "nullsrc=s=320x240:r=50:d=3,geq=lum='235*mod(floor((X+20*N)/40),2)':cb=128:cr=128"
+    words = ("-vf", "tinterlace=interleave_top", "-flags", "+ildct+ilme", "-c:v", "mpeg2video", "-b:v", "8M")
+    return ffmpeg(folder, "-f", "lavfi", "-i", bars, *words, "broadcast.mkv")
+
+
+def without_combs(pictures: Pictures) -> bool:
+    """Tell whether lines are as those below them, as in the bars that were filmed."""
+    lines = pictures[0].astype(int)
+    return bool(np.abs(lines[1:] - lines[:-1]).mean() < 10) and float(lines.std()) > 60
 
 
 def ten_bits(folder: Path) -> Path:
@@ -159,7 +170,7 @@ def second_is_default(folder: Path) -> Path:
 
 
 def damaged(folder: Path) -> Path:
-    words = ("-vf", "noise=alls=20:allf=t", *H264, "-g", 10)
+    words = ("-vf", "noise=alls=20:allf=t", *H264, "-g", 10, *_FROM_ZERO)
     path = ffmpeg(folder, *colours(*((name, 3) for name in _THREE)), *words, "damaged.ts")
     data = bytearray(path.read_bytes())
     first, last = int(len(data) * 0.45), int(len(data) * 0.55)
@@ -177,8 +188,8 @@ def without_suffix(folder: Path) -> Path:
 
 
 VIDEOS = (
-    Kind(name="one keyframe in the file", make=one_keyframe, times=(1, 4, 7), right=shows(RED, GREEN, BLUE)),
-    Kind(name="cut between keyframes", make=cut_between_keyframes, times=(0, 2.5, 5.5), right=shows(RED, GREEN, BLUE)),
+    Kind(name="one keyframe in the file", make=one_keyframe, times=(1, 4, 7), right=_THREE_SHOWN),
+    Kind(name="cut between keyframes", make=cut_between_keyframes, times=(0.5, 1.5, 4.5), right=_THREE_SHOWN),
     Kind(name="another size in mid-stream", make=changing_size, times=(1, 4), right=shows(RED, BLUE)),
     Kind(name="a turned phone video", make=turned_video, times=(1,), right=left_red_right_blue),
     Kind(name="pixels twice as wide as high", make=wide_pixels, times=(1,), right=has_shape(240, 640, shows(RED))),
@@ -186,14 +197,14 @@ VIDEOS = (
     Kind(name="a variable frame rate", make=variable_rate, times=(1.2, 3.2), right=shows(RED, BLUE)),
     Kind(name="a picture that stays for 8 s", make=stays, times=(1, 6), right=shows(RED, BLUE)),
     Kind(name="an AVI with empty packets", make=null_frames, times=(1, 6), right=shows(RED, BLUE)),
-    Kind(name="interlaced MPEG-2", make=interlaced, times=(1, 3), right=shows(RED, BLUE)),
+    Kind(name="interlaced MPEG-2 in motion", make=interlaced, times=(1,), right=without_combs),
     Kind(name="a damaged part in the middle", make=damaged, times=(1, 8), right=shows(RED, BLUE, near=60)),
     Kind(name="an old WMV", make=old_wmv, times=(1, 3), right=shows(RED, BLUE)),
     Kind(name="a video without a suffix", make=without_suffix, times=(1,), right=shows(RED)),
     Kind(name="10 bits, 4:2:2", make=ten_bits, times=(1,), right=shows((200, 100, 40), near=6)),
     Kind(name="transparent video (QuickTime Animation)", make=transparent, times=(1,), right=nothing),
     Kind(name="transparent video (VP9 in WebM)", make=transparent_webm, times=(1,), right=nothing),
-    Kind(name="HDR10 (PQ): reference white", make=hdr, times=(1,), right=lambda p: p[0].mean() > 190),
+    Kind(name="HDR10 (PQ): reference white", make=hdr, times=(1,), right=lambda p: bool(p[0].mean() > 190)),
     Kind(name="HLG: a strong red", make=hlg, times=(1,), right=is_strong_red),
     Kind(name="BT.2020 without HDR: a strong red", make=bt2020, times=(1,), right=is_strong_red),
     Kind(name="full range", make=full_range, times=(1,), right=shows((64, 64, 64), near=4)),

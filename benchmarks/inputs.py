@@ -178,7 +178,7 @@ was wrong.
 {table}
 
 Written by `benchmarks/inputs.py` on {date}: {versions}; Python {python}; files made by {ffmpeg}. Run it on
-your machine: `pip install torchcodec decord`, and FFmpeg.
+your machine: `pip install -e .[bench]`, and FFmpeg.
 """
 
 

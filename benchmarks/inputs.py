@@ -7,7 +7,7 @@ each reader as its documentation shows (`shared/input_readers.py`), in a process
 PyAV's plain loop, OpenCV, decord. A reader is *right* where its pictures or its audio are what a person would see or
 hear in a player; *wrong* where it gives others and says nothing; *refused* where it raises; *crashed* where its process
 dies or runs longer than a minute; `-` where it does not offer that. `--page` writes the page of the documentation; a
-reader that is not installed has no column there. A full run takes four minutes on two cores, --quick one.
+reader that is not installed has no column there. A full run takes five minutes on two cores, --quick one.
 """
 
 from __future__ import annotations
@@ -177,8 +177,8 @@ was wrong.
 
 {table}
 
-Written by `benchmarks/inputs.py` on {date}: {versions}; Python {python}; files made by {ffmpeg}. Run it on
-your machine: `pip install -e .[bench]`, and FFmpeg.
+Written by `benchmarks/inputs.py` on {date}: {versions};
+Python {python}; files made by {ffmpeg}. Run it on your machine: `pip install -e .[bench]`, and FFmpeg.
 """
 
 

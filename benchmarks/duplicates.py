@@ -19,7 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from machine import machine
+from shared.machine import machine
 
 from framegate.media.store.frame_hashes import SIDE, hash_pictures
 from framegate.media.store.near_duplicates import align_clips

@@ -3,18 +3,13 @@
 import time
 from collections import deque
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any
 
 import av
 from av.index import IndexEntry
 from av.stream import Discard
 
-from framegate.media.errors import MediaError
-
-if TYPE_CHECKING:
-    Packet = av.Packet[Any]  # generic for type checkers alone
-else:
-    Packet = av.Packet
+from framegate.media.decoding.source import Packet, packets_of
+from framegate.media.errors import DamagedError, MediaError
 
 _JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
 _DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back: none where all are keyframes
@@ -65,7 +60,7 @@ class PacketSource:
         self._container = container
         self._stream = stream
         self._deadline = deadline
-        self._demuxed = container.demux(stream)
+        self._demuxed = packets_of(container, stream)
         self._landed: Packet | None = None  # read already, to see where a seek led
         self._first: tuple[int | None, ...] | None = None  # what tells the stream's first packet, where it was read
         self._moved = False
@@ -159,7 +154,7 @@ class PacketSource:
                     self._landed = packet
                     self._position = 0
                     return
-        raise MediaError("its beginning cannot be reached a second time")
+        raise DamagedError("its beginning cannot be reached a second time")
 
     def _lands(self, aim: int, *, no_later_than: int) -> bool:
         """Seek to ``aim``, and tell whether that leads to a keyframe in time, which is then the next packet."""
@@ -183,7 +178,7 @@ class PacketSource:
             with suppress(av.FFmpegError):
                 self._container.seek(self._stream.start_time or 0, stream=self._stream, backward=backward)
                 break
-        self._demuxed = self._container.demux(self._stream)
+        self._demuxed = packets_of(self._container, self._stream)
         self._moved = False  # that is the beginning now: some files have none that a seek leads to
 
     def _move(self, offset: int, *, in_bytes: bool = False) -> bool:
@@ -191,7 +186,7 @@ class PacketSource:
             self._container.seek(offset, stream=self._stream, unsupported_byte_offset=in_bytes)
         except av.FFmpegError:
             return False
-        self._demuxed = self._container.demux(self._stream)
+        self._demuxed = packets_of(self._container, self._stream)
         self._landed, self.ended, self._moved = None, False, True
         return True
 

@@ -4,7 +4,7 @@ Synthetic hashes of 100,000 clips, ten frames each, in a process of its own: tim
 found of 10,000 planted copies (cropped, with noise in their bits, half of them trimmed). A tenth of all frames are one
 of ten title cards, and clips of one series share their first two frames: what makes buckets large. Beside it the time
 to hash a frame in all regions and crops, and what ImageHash's phash takes for its one hash (pip install imagehash).
-A full run takes five minutes on two cores, --quick (10,000 clips) half a minute.
+A full run takes about ten minutes, --quick (10,000 clips) one.
 """
 
 import argparse

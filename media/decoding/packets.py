@@ -99,7 +99,7 @@ class PacketSource:
     def _next(self) -> Packet:
         packet, self._landed = self._landed or next(self._demuxed, None) or Packet(), None
         if not self._moved:
-            self._first, self._moved = _marks(packet), True
+            self._first, self._moved = _marks(packet) if packet.size else None, True
             self.first_stamp = stamp_of(packet) if self.first_stamp is None else self.first_stamp
         return packet
 
@@ -171,7 +171,7 @@ class PacketSource:
     def _read_index(self) -> None:
         """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go back to the beginning."""
         first = self._next()
-        if stamp_of(first) is None:  # seeking by timestamps would lead anywhere
+        if first.size and stamp_of(first) is None:  # seeking by timestamps would lead anywhere
             self._landed = first
             return
         for backward in (True, False):  # a stream may begin later than the file says

@@ -4,7 +4,7 @@ Candidates come from hashes (`near_duplicates`); a pair counts when frames at it
 (`frame_hashes.same_share`): hashes alone take the studio of one programme for one picture.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from itertools import islice
@@ -45,7 +45,9 @@ class Duplicate:
     mirrored: bool = False
 
 
-def find_duplicates(store: FrameStore, *, workers: int | None = None) -> list[Duplicate]:
+def find_duplicates(
+    store: FrameStore, *, workers: int | None = None, on_progress: Callable[[int], None] | None = None
+) -> list[Duplicate]:
     """Find the clips of a store that are re-uploads of one another, by at least half of the shorter one.
 
     Found are copies at other bit rates and sizes, with up to 5% cropped from a side, with a logo or other paint on less
@@ -54,6 +56,7 @@ def find_duplicates(store: FrameStore, *, workers: int | None = None) -> list[Du
 
     Args:
         workers: threads; default: some more than there are cores.
+        on_progress: called with the number of frames hashed so far; comparing the hashes comes after the last.
 
     Returns:
         The pairs, by ``first`` and ``second``. Of very many copies of one clip, each is paired with some others only.
@@ -63,7 +66,7 @@ def find_duplicates(store: FrameStore, *, workers: int | None = None) -> list[Du
     """
     sources = store.videos["source"].to_pylist()
     with ThreadPoolExecutor(workers) as threads:
-        hashes, detailed = _hash_frames(store, threads)
+        hashes, detailed = _hash_frames(store, threads, on_progress or (lambda done: None))
         frames = np.flatnonzero(detailed)
         found = align_clips(
             hashes[frames],
@@ -124,9 +127,14 @@ def _join(pairs: Iterable[tuple[int, int]], count: int) -> list[int]:
     return [find(thing) for thing in range(count)]
 
 
-def _hash_frames(store: FrameStore, threads: ThreadPoolExecutor) -> tuple[np.ndarray, np.ndarray]:
-    batches = (range(first, min(first + _BATCH, len(store))) for first in range(0, len(store), _BATCH))
-    hashed = [hash_pictures(np.stack(list(threads.map(lambda n: _grey(store, n), batch)))) for batch in batches]
+def _hash_frames(
+    store: FrameStore, threads: ThreadPoolExecutor, on_progress: Callable[[int], None]
+) -> tuple[np.ndarray, np.ndarray]:
+    hashed = []
+    for first in range(0, len(store), _BATCH):
+        batch = range(first, min(first + _BATCH, len(store)))
+        hashed.append(hash_pictures(np.stack(list(threads.map(lambda n: _grey(store, n), batch)))))
+        on_progress(batch.stop)
     if not hashed:
         return hash_pictures(np.empty((0, SIDE, SIDE), np.uint8))
     hashes, detailed = zip(*hashed, strict=True)

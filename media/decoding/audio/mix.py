@@ -37,9 +37,9 @@ class Mono:
 def mix_down(channels: np.ndarray, *, rate: int) -> Mono:
     """Mix channels, (n, C) float32, of ``rate`` samples a second.
 
-    >>> left, silence = np.full(4, 0.5), np.zeros(4)
-    >>> mix_down(np.stack([left, -left], axis=1), rate=4).samples.tolist()
-    [0.5, 0.5, 0.5, 0.5]
+    >>> left = np.array([0.5, -0.5, 0.5, -0.5], np.float32)
+    >>> mix_down(np.stack([left, -left], axis=1), rate=16).samples.tolist()
+    [0.5, -0.5, 0.5, -0.5]
     """
     channels = np.nan_to_num(channels, nan=0.0, posinf=0.0, neginf=0.0)
     if not channels.size:

@@ -7,6 +7,7 @@ from typing import Any
 from framegate.media import FrameStore, split_labels
 from framegate.media.store.duplicates import Duplicate, find_duplicates, group_duplicates
 from framegate.recipes.reports.results import Result, table
+from framegate.recipes.training.progress import WorkProgress
 
 _SHOWN = 30
 _COLUMNS = ("id", "source", "programme", "split", "label")
@@ -20,7 +21,7 @@ def report_duplicates(path: str | Path) -> Result:
     """
     store = FrameStore(path)
     clips: list[dict[str, Any]] = store.videos.select(_COLUMNS).to_pylist()
-    found = find_duplicates(store)
+    found = _find(store)
     pairs = [_told(pair, clips) for pair in found]
     pairs.sort(key=lambda pair: (not pair["across_splits"], not pair["labels_differ"], -pair["score"]))
     groups = [[clips[row]["id"] for row in rows] for rows in group_duplicates(found, len(clips))]
@@ -39,7 +40,12 @@ def report_duplicates(path: str | Path) -> Result:
 def leaking_clips(path: Path) -> dict[str, int]:
     """Count the clips of ``val`` and ``test`` that are re-uploads of clips in ``train``; without any: no entry."""
     store = FrameStore(path)
-    return _count_leaks(find_duplicates(store), store.videos.select(_COLUMNS).to_pylist())
+    return _count_leaks(_find(store), store.videos.select(_COLUMNS).to_pylist())
+
+
+def _find(store: FrameStore) -> list[Duplicate]:
+    with WorkProgress("duplicates", total=len(store)) as progress:
+        return find_duplicates(store, on_progress=progress.update)
 
 
 def leak_warning(leaks: dict[str, int], store: Path) -> str:

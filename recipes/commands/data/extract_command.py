@@ -21,6 +21,8 @@ from framegate.recipes.commands.data.duplicates_command import leak_warning, lea
 from framegate.recipes.reports.results import Result
 from framegate.recipes.training.progress import WorkProgress
 
+_MAX_SEARCHED = 1_000_000  # frames: ten minutes and two gigabytes, which nobody expects at the end of an extraction
+
 
 def extract_manifest(
     manifest: str | Path | Sequence[str | Path],
@@ -121,12 +123,15 @@ def extract_manifest(
     )
     if summary.partial + summary.failed:
         text += f", see {out / 'failures.jsonl'}"
-    leaks = leaking_clips(out) if duplicates else {}
+    searched = duplicates and summary.frames <= _MAX_SEARCHED
+    leaks = leaking_clips(out) if searched else {}
     if leaks:
         text += f"\n{leak_warning(leaks, out)}"
+    if duplicates and not searched:
+        text += f"\nnot searched for re-uploads, which takes long in so many frames: framegate duplicates {out}"
     if table is None:
         text += no_label_hint(clips)
-    return Result(asdict(summary) | ({"leaks": leaks} if duplicates else {}), text)
+    return Result(asdict(summary) | ({"leaks": leaks} if searched else {}), text)
 
 
 def progress_note(now: Progress) -> str:

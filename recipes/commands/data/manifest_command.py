@@ -66,7 +66,7 @@ def make_manifest(
     write_text(out, table)
     text = f"{out}: {len(found.clips)} clips"
     if taxonomy is not None and found.taxonomy is not None:
-        write_text(taxonomy, found.taxonomy.as_csv())
+        found.taxonomy.write(taxonomy)
         text += f"; {taxonomy}: {len(found.taxonomy)} categories"
     return Result(values, text)
 

@@ -73,7 +73,7 @@ class StreamReader:
         self._aspect = stream.sample_aspect_ratio
         self._aspect_may_change = self._aspect == self._context.sample_aspect_ratio  # the container states no other
         self._clock = StreamClock(container, stream)
-        self._source = PacketSource(container, stream, deadline or Deadline())
+        self._source = PacketSource(container, stream, deadline or Deadline(), damage=self.damage)
 
     @property
     def end(self) -> float | None:

@@ -2,14 +2,20 @@
 
 import time
 from collections import deque
+from collections.abc import Iterator
 from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 import av
 from av.index import IndexEntry
 from av.stream import Discard
 
-from framegate.media.decoding.source import Packet, packets_of
 from framegate.media.errors import DamagedError, MediaError
+
+if TYPE_CHECKING:
+    Packet = av.Packet[Any]  # generic for type checkers alone
+else:
+    Packet = av.Packet
 
 _JUMP_BYTES = 256 << 10  # reading this much on costs about as much as a seek
 _DROP_PACKETS = 4  # emptying a decoder costs about as many frames as it holds back: none where all are keyframes
@@ -50,17 +56,25 @@ class PacketSource:
 
     Indexes can be wrong, and some formats have none: after a seek the position is checked, and if it is too late the
     seek is repeated further back.
+
+    Bytes between packets that the demuxer cannot make sense of are passed over, and told in ``damage``.
     """
 
     def __init__(
-        self, container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream, deadline: Deadline
+        self,
+        container: av.container.InputContainer,
+        stream: av.VideoStream | av.AudioStream,
+        deadline: Deadline,
+        *,
+        damage: list[str] | None = None,
     ) -> None:
         for other in container.streams:
             other.discard = Discard.default if other is stream else Discard.all
         self._container = container
         self._stream = stream
         self._deadline = deadline
-        self._demuxed = packets_of(container, stream)
+        self._damage = [] if damage is None else damage
+        self._demuxed = self._packets()
         self._landed: Packet | None = None  # read already, to see where a seek led
         self._first: tuple[int | None, ...] | None = None  # what tells the stream's first packet, where it was read
         self._moved = False
@@ -95,6 +109,19 @@ class PacketSource:
         self.ended = packet.size == 0
         self._note(packet)
         return packet
+
+    def _packets(self) -> Iterator[Packet]:
+        """Demux from here on: where bytes make no sense over a long way, FFmpeg stops, and goes on if asked again."""
+        while True:
+            try:
+                yield from self._container.demux(self._stream)
+            except BlockingIOError:
+                self._deadline.check()
+                self._damage.append("bytes that are no packets")
+            except IndexError:  # PyAV at the end of a file in which streams have come up that its header does not have
+                return
+            else:
+                return
 
     def _next(self) -> Packet:
         packet, self._landed = self._landed or next(self._demuxed, None) or Packet(), None
@@ -178,7 +205,7 @@ class PacketSource:
             with suppress(av.FFmpegError):
                 self._container.seek(self._stream.start_time or 0, stream=self._stream, backward=backward)
                 break
-        self._demuxed = packets_of(self._container, self._stream)
+        self._demuxed = self._packets()
         self._moved = False  # that is the beginning now: some files have none that a seek leads to
 
     def _move(self, offset: int, *, in_bytes: bool = False) -> bool:
@@ -186,7 +213,7 @@ class PacketSource:
             self._container.seek(offset, stream=self._stream, unsupported_byte_offset=in_bytes)
         except av.FFmpegError:
             return False
-        self._demuxed = packets_of(self._container, self._stream)
+        self._demuxed = self._packets()
         self._landed, self.ended, self._moved = None, False, True
         return True
 

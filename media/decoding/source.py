@@ -6,18 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import av
 import av.logging
 
 from framegate.media.errors import MediaError
 from framegate.media.options import MAX_PIXELS
-
-if TYPE_CHECKING:
-    Packet = av.Packet[Any]  # generic for type checkers alone
-else:
-    Packet = av.Packet
 
 # What a stranger's file may claim to be. Left out are formats that name other files or addresses (playlists, manifests,
 # numbered pictures, MLV), run scripts, draw markup, take any text for media, or are told by a file's name alone.
@@ -43,8 +37,6 @@ UNSAFE_DECODERS = frozenset({"vvc", "apac", "adpcm_adx"})
 
 # Larger blocks make reading slow where audio and video lie apart: every jump between them reads a block anew.
 _BLOCK_BYTES = 32768
-
-_TRIES = 1000  # in a row; each leaves damaged bytes behind
 
 
 @contextmanager
@@ -77,26 +69,6 @@ def open_media(path: Path, *, max_pixels: int = MAX_PIXELS, threads: int = 1) ->
                 stream.thread_count = threads
                 stream.thread_type = "SLICE" if threads == 1 or _is_vp9(stream) else "AUTO"
             yield container
-
-
-def packets_of(container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> Iterator[Packet]:
-    """Yield the packets of one stream from where the file is read now, and in the end one without data.
-
-    Damaged places are passed over where FFmpeg can go on behind them.
-    """
-    tries = 0
-    while tries < _TRIES:
-        try:
-            for packet in container.demux(stream):
-                tries = 0
-                yield packet
-        except BlockingIOError:  # what FFmpeg's own programs take for "try again"
-            tries += 1
-        except IndexError:  # PyAV at the end of a file in which streams have come up that its header does not have
-            return
-        else:
-            return
-    yield Packet()
 
 
 @contextmanager

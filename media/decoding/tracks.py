@@ -16,7 +16,7 @@ import av
 from av.stream import Disposition
 
 from framegate.media.decoding.packets import Deadline
-from framegate.media.decoding.source import open_media, packets_of, require_decoder
+from framegate.media.decoding.source import open_media, require_decoder
 from framegate.media.errors import MediaError
 from framegate.media.options import MAX_PIXELS
 
@@ -135,7 +135,7 @@ def _programme(container: av.container.InputContainer, stream: av.VideoStream | 
 def _decodes(path: Path, index: int, deadline: Deadline, max_pixels: int) -> bool:
     with open_media(path, max_pixels=max_pixels) as container:
         stream = cast(av.VideoStream, container.streams[index])
-        for packet in islice(packets_of(container, stream), _TRIED_PACKETS):
+        for packet in islice(container.demux(stream), _TRIED_PACKETS):
             deadline.check()
             try:
                 if packet.decode():

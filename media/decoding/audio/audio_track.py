@@ -113,7 +113,7 @@ class AudioReader:
         self._hint = stated_end(container, stream)
         self.stated_end = self._hint if stream.duration and container.format.name in _STATING else None
         self._clock = StreamClock(container, stream)
-        self._source = PacketSource(container, stream, deadline)
+        self._source = PacketSource(container, stream, deadline, damage=self.damage)
         self._extent = extent
         self._in_order = in_order
         self._recent: list[tuple[float | None, float, av.AudioFrame]] = []  # with the second of its end

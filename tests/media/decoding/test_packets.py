@@ -8,7 +8,9 @@ import pytest
 
 from framegate.media.decoding.decode import ExactReader
 from framegate.media.decoding.packets import Deadline, PacketSource
+from framegate.media.decoding.readers import open_reader
 from framegate.media.decoding.source import open_media
+from framegate.media.options import Mode
 
 
 def marks(source: PacketSource, count: int) -> list[tuple]:
@@ -81,3 +83,18 @@ def test_damage_at_a_target_does_not_cost_decoding_all_from_the_beginning(make_v
     assert reader.damage
     assert not reader._in_order
     assert list(dict.fromkeys(found)) == [0, 40, 80, 160]  # the next good frame stands in
+
+
+@pytest.mark.parametrize("mode", ["auto", "exact", "keyframe"])
+def test_what_lies_behind_a_long_hole_in_a_recording_is_read(ffmpeg, tmp_path: Path, mode: Mode) -> None:
+    whole, path = tmp_path / "whole.ts", tmp_path / "hole.ts"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=160x120:r=10:d=6", "-c:v", "libx264", "-g", "5", whole)
+    data = whole.read_bytes()
+    middle = len(data) // 2 // 188 * 188
+    path.write_bytes(data[:middle] + b"\xff" * 1000 * 188 + data[middle:])
+    with open_media(path) as container:
+        reader = open_reader(mode, container, container.streams.video[0], step=1.0)
+        shown = [frame.time for _, frame in reader.frames_at([0.0, 1.0, 2.0, 3.0, 4.0, 5.0])]
+    assert shown[-1] > 4
+    assert len(shown) >= 5
+    assert "bytes that are no packets" in reader.damage

@@ -70,6 +70,88 @@ def has_sound(path: Path) -> bool:
     return len(subprocess.run(command, capture_output=True, timeout=60, check=False).stdout) > 8000
 
 
+def told_of(path: Path, out: Path, **options: object) -> tuple[str, str, dict]:
+    """Extract one file in this process, and return its status, its error and its row, which may be empty."""
+    out.mkdir()
+    options = {"every": 0.25, "timeout": 2, **options}
+    extract_clip(0, clip_of(path, path.name), folder=out, options=ExtractOptions(**options), layout=None)  # type: ignore[arg-type]
+    part = json.loads((out / "00000000.json").read_text("utf-8"))
+    failure = part["failure"] or {"status": "ok", "error": ""}
+    return failure["status"], failure["error"], part["row"] or {}
+
+
+def video_tags(content: bytes) -> list[int]:
+    """Where the tags with pictures begin in an FLV file."""
+    found, at = [], 13
+    while at < len(content):
+        if content[at] == 9:
+            found.append(at)
+        at += 15 + int.from_bytes(content[at + 1 : at + 4], "big")
+    return found
+
+
+def test_what_cannot_be_read_says_what_to_do_even_behind_a_long_message(make_video, tmp_path: Path) -> None:
+    (tmp_path / "text.mp4").write_text("no video\n" * 50)
+    status, error, _ = told_of(tmp_path / "text.mp4", tmp_path / "a")
+    assert (status, error.startswith("Invalid data found"), len(error) <= 300) == ("failed", True, True)
+    assert error.endswith(
+        "damaged, cut off or no media: copy it again, or if it plays elsewhere, convert it: ffmpeg -i OLD NEW"
+    )
+    video = make_video("a.mkv", seconds=6, audio="aac")
+    video.write_bytes(video.read_bytes()[: video.stat().st_size // 2])
+    status, error, _ = told_of(video, tmp_path / "b")
+    assert (status, len(error) <= 300) == ("partial", True)
+    assert error.endswith("what there is, is kept; for more copy the file again, or convert it: ffmpeg -i OLD NEW")
+
+
+def test_a_stream_that_comes_up_late_in_a_file_takes_nothing_away(ffmpeg, tmp_path: Path) -> None:
+    path = tmp_path / "a.flv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=4", "-c:v", "flv1", "-g", "5", path)
+    content = bytearray(path.read_bytes())
+    last = video_tags(content)[-1]
+    content[last + 11] = content[last + 11] & 0xF0 | 4  # another codec, so another stream
+    path.write_bytes(content)
+    status, error, row = told_of(path, tmp_path / "out")
+    assert (status, error) == ("ok", "")
+    assert row["frames"] == 16
+
+
+def test_a_picture_stamped_weeks_ahead_is_soon_told(ffmpeg, tmp_path: Path) -> None:
+    path = tmp_path / "a.flv"
+    tone = ("-f", "lavfi", "-i", "sine=duration=2", "-c:a", "libmp3lame", "-ar", "22050")
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=2", *tone, "-c:v", "flv1", path)
+    content = bytearray(path.read_bytes())
+    for tag in video_tags(content):
+        content[tag + 7] = 0x70  # milliseconds × 2²⁴
+    path.write_bytes(content)
+    status, error, row = told_of(path, tmp_path / "out")
+    assert (status, error.partition(";")[0]) == ("partial", "timestamps leap to 1879048 s")
+    assert row["has_audio"]
+
+
+def test_a_film_cut_before_its_first_picture_does_not_blame_the_clips_start(make_video, tmp_path: Path) -> None:
+    video = make_video("a.mp4", container_options={"movflags": "faststart"})
+    content = video.read_bytes()
+    video.write_bytes(content[: content.index(b"mdat") + 4])
+    status, error, _ = told_of(video, tmp_path / "out")
+    assert (status, error.partition(";")[0]) == ("failed", "ends at 0.00 s, states 2.00 s")
+
+
+def test_damage_where_nothing_was_asked_for_is_noted_and_lost_sound_is_partial(ffmpeg, tmp_path: Path) -> None:
+    whole, film = tmp_path / "sound.ogg", tmp_path / "a.mkv"
+    ffmpeg("-f", "lavfi", "-i", "sine=duration=10", "-c:a", "libvorbis", whole)
+    content = bytearray(whole.read_bytes())
+    content[len(content) // 2] ^= 1
+    whole.write_bytes(content)
+    status, error, _ = told_of(whole, tmp_path / "a")
+    assert (status, error.partition(";")[0]) == ("partial", "damaged pages of it are left out")
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=4", "-c:v", "mjpeg", film)
+    film.write_bytes(film.read_bytes()[:-10])  # of the index
+    status, error, row = told_of(film, tmp_path / "b", every=1.0)
+    assert (status, error, row["frames"]) == ("ok", "", 4)
+    assert row["notes"].startswith("FFmpeg on matroska,webm: ")
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 def test_a_damaged_file_is_a_clip_with_its_frames_or_a_line_that_helps(ffmpeg, tmp_path: Path) -> None:
@@ -100,6 +182,7 @@ def test_a_damaged_file_is_a_clip_with_its_frames_or_a_line_that_helps(ffmpeg, t
     for line in told:
         assert len(line["error"]) <= 300
         assert len(line["error"].splitlines()) == 1
+        assert re.search("copy|convert|column|--|make it", line["error"]), line
         assert "decoding process" not in line["error"], line
         assert "without an answer" not in line["error"], line
     if "FRAMEGATE_FUZZ" in os.environ:

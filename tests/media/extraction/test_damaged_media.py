@@ -80,7 +80,7 @@ def told_of(path: Path, out: Path, **options: object) -> tuple[str, str, dict]:
     return failure["status"], failure["error"], part["row"] or {}
 
 
-def video_tags(content: bytes) -> list[int]:
+def video_tags(content: bytes | bytearray) -> list[int]:
     """Where the tags with pictures begin in an FLV file."""
     found, at = [], 13
     while at < len(content):
@@ -107,10 +107,10 @@ def test_what_cannot_be_read_says_what_to_do_even_behind_a_long_message(make_vid
 def test_a_stream_that_comes_up_late_in_a_file_takes_nothing_away(ffmpeg, tmp_path: Path) -> None:
     path = tmp_path / "a.flv"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=size=64x48:rate=10:duration=4", "-c:v", "flv1", "-g", "5", path)
-    content = bytearray(path.read_bytes())
-    last = video_tags(content)[-1]
-    content[last + 11] = content[last + 11] & 0xF0 | 4  # another codec, so another stream
-    path.write_bytes(content)
+    content = path.read_bytes()
+    last = content[video_tags(content)[-1] :]
+    others = [last[:11] + bytes([last[11] & 0xF0 | codec]) + last[12:] for codec in (3, 4, 5, 6, 7)]
+    path.write_bytes(content + b"".join(others))  # other codecs, so other streams
     status, error, row = told_of(path, tmp_path / "out")
     assert (status, error) == ("ok", "")
     assert row["frames"] == 16

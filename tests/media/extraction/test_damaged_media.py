@@ -186,6 +186,7 @@ def test_a_damaged_file_is_a_clip_with_its_frames_or_a_line_that_helps(ffmpeg, t
         assert len(line["error"]) <= 300
         assert len(line["error"].splitlines()) == 1
         assert re.search("copy|convert|column|--|make it", line["error"]), line
+        assert not re.match(r"\w+Error: ", line["error"]), line
         assert "decoding process" not in line["error"], line
         assert "without an answer" not in line["error"], line
     if "FRAMEGATE_FUZZ" in os.environ:

@@ -31,6 +31,10 @@ class MediaError(FramegateError):
     """Raised for a store, a file or a call that cannot be used; the message is one line."""
 
 
+class DamagedError(MediaError):
+    """Raised for a file that is not whole, or is not what it claims to be; the message is one line."""
+
+
 class ProblemsError(FramegateError, ValueError):
     """Raised with everything that is wrong with one input; all other errors of framegate have a single line.
 

@@ -4,7 +4,7 @@ from math import floor
 
 import av
 
-from framegate.media.errors import MediaError
+from framegate.media.errors import DamagedError
 
 
 class StreamClock:
@@ -16,7 +16,7 @@ class StreamClock:
 
     def __init__(self, container: av.container.InputContainer, stream: av.VideoStream | av.AudioStream) -> None:
         if stream.time_base is None:
-            raise MediaError("a stream does not tell how long its ticks are")
+            raise DamagedError("a stream does not tell how long its ticks are")
         self._tick = float(stream.time_base)
         self._origin: float = (container.start_time or 0) / av.time_base
         rate = stream.average_rate if isinstance(stream, av.VideoStream) else None

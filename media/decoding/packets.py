@@ -10,7 +10,7 @@ import av
 from av.index import IndexEntry
 from av.stream import Discard
 
-from framegate.media.errors import MediaError
+from framegate.media.errors import DamagedError, MediaError
 
 if TYPE_CHECKING:
     Packet = av.Packet[Any]  # generic for type checkers alone
@@ -118,6 +118,8 @@ class PacketSource:
             except BlockingIOError:
                 self._deadline.check()
                 self._damage.append("bytes that are no packets")
+            except IndexError:  # PyAV at the end of a file in which streams have come up that its header does not have
+                return
             else:
                 return
 
@@ -179,7 +181,7 @@ class PacketSource:
                     self._landed = packet
                     self._position = 0
                     return
-        raise MediaError("its beginning cannot be reached a second time")
+        raise DamagedError("its beginning cannot be reached a second time")
 
     def _lands(self, aim: int, *, no_later_than: int) -> bool:
         """Seek to ``aim``, and tell whether that leads to a keyframe in time, which is then the next packet."""

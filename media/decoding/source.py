@@ -102,9 +102,9 @@ def require_decoder(stream: av.VideoStream | av.AudioStream) -> None:
     """Raise `MediaError` if FFmpeg has no decoder for ``stream``, or only one that is not safe."""
     context = stream.codec_context
     if context is None:
-        raise MediaError(f"no decoder for the {stream.type} stream")
+        raise MediaError(f"no decoder for the {stream.type} stream: convert it (ffmpeg -i OLD NEW)")
     if context.name in UNSAFE_DECODERS:
-        raise MediaError(f"no safe decoder for the {stream.type} stream: {context.name} is not decoded")
+        raise MediaError(f"no safe decoder for the {stream.type} stream: {context.name} is not decoded (convert it)")
 
 
 def _is_vp9(stream: av.VideoStream) -> bool:

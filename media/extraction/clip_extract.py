@@ -14,13 +14,14 @@ from framegate.media.clip_layout import Layout, LayoutFinder
 from framegate.media.decoding.decode import ExactReader, StreamReader
 from framegate.media.decoding.extent import measured_end, stated_end
 from framegate.media.decoding.keyframes import KeyframeReader
-from framegate.media.decoding.packets import Deadline
+from framegate.media.decoding.packets import Deadline, TimedOutError
 from framegate.media.decoding.picture_folder import FolderReader, holds_pictures, open_pictures
 from framegate.media.decoding.picture_reader import PictureReader, TimedPicture
 from framegate.media.decoding.readers import open_reader
 from framegate.media.decoding.source import ffmpeg_words, open_media
 from framegate.media.decoding.tracks import audio_tracks, choose_video
-from framegate.media.errors import MediaError
+from framegate.media.errors import DamagedError, MediaError
+from framegate.media.extraction.advice import Trouble, advice
 from framegate.media.extraction.asked_frames import Asked, count_times
 from framegate.media.extraction.clip_audio import counted, store_audio
 from framegate.media.extraction.frame_rows import FrameRows
@@ -30,11 +31,12 @@ from framegate.media.manifest.missing import missing_files
 from framegate.media.options import ExtractOptions
 from framegate.media.pictures.picture import FramePainter
 from framegate.media.store.part import PartWriter
-from framegate.media.visible import short_line
+from framegate.media.visible import short_line, visible
 
 Reader = ExactReader | KeyframeReader | FolderReader | PictureReader
 
 _LONGEST_ERROR = 290
+_LATEST_BEGINNING = 86_400.0  # seconds: no picture comes so long after the time it is asked for
 _OFF_BY = 0.05  # a file may end this share of its length earlier or later than it states, or a second, and be whole
 
 
@@ -51,7 +53,7 @@ def salvage_clip(clip: Clip, index: int, folder: Path, *, error: str) -> None:
     """Complete the part of a clip whose process died with ``error``, and keep the rows written until then."""
     part = PartWriter.salvaged(folder, index, video_id=clip.id)
     extraction = _ClipExtraction(clip, part, ExtractOptions(), None, [])
-    extraction.fail("video", error)
+    extraction.fail("video", error, trouble="crash")
     part.finish(row=extraction.row(), failure=extraction.failure())
 
 
@@ -79,6 +81,7 @@ class _ClipExtraction:
         self._times: list[float] = []
         self._stage = ""
         self._error = ""
+        self._trouble: Trouble = "damage"
 
     def run(self) -> None:
         clip = self._clip
@@ -93,6 +96,8 @@ class _ClipExtraction:
         if clip.audio is not None:
             with self._failing_at("open"), self._open(clip.audio) as container:
                 self._read_audio(clip.audio, container)
+        if any(name == "ogg" and "CRC mismatch" in message for _, name, message in self._words):
+            self.fail("video" if clip.video else "audio", "damaged pages of it are left out")
 
     # -- what is read ------------------------------------------------------------------------------------------------
 
@@ -102,7 +107,8 @@ class _ClipExtraction:
             choice = choose_video(container, video, deadline=self._deadline, max_pixels=self._options.max_pixels)
             if choice is None:
                 if not (guess_type(video.name)[0] or "").startswith("audio/"):  # a cut may have left the sound alone
-                    self.fail("video", "no picture track in it, only sound; a sound file goes into the column audio")
+                    reason = "no picture track in it, only sound; a sound file goes into the column audio"
+                    self.fail("video", reason, trouble="other")
                 return None
             stream = choice.stream
             self._notes += choice.passed_over
@@ -151,7 +157,8 @@ class _ClipExtraction:
         end = min(reader.end, self._clip.end or inf)
         self._duration = max(0.0, end - self._start)
         if reader.end and self._start >= reader.end:
-            self.fail("video", f"ends at {reader.end:.2f} s, before the clip's start at {self._start:g} s")
+            reason = f"ends at {reader.end:.2f} s, before the clip's start at {self._start:g} s"
+            self.fail("video", reason, trouble="other")
         self._read_frames(reader, end, FramePainter(size=options.size))
         is_animated = isinstance(reader, PictureReader) and not reader.is_still
         self._asked = count_times(options, self._start, end) if is_animated else self._given + reader.broken
@@ -169,6 +176,7 @@ class _ClipExtraction:
         last: float | None = None
         for asked, shown in reader.frames_at(grid(self._start, end, every=every, frames=self._options.frames)):
             del self._words[1:-10]
+            self._deadline.check()
             if shown.time == last:
                 # A frame that stands in for others is there once; a still picture and those of a folder are, too.
                 is_shown = isinstance(reader, ExactReader) and asked >= shown.time
@@ -180,6 +188,9 @@ class _ClipExtraction:
             if isinstance(reader, KeyframeReader) and self._is_cut and not self._start <= shown.time < end:
                 continue
             last = shown.time
+            if isinstance(reader, ExactReader) and shown.time - asked > _LATEST_BEGINNING:
+                self.fail("video", f"timestamps leap to {shown.time:.0f} s")
+                break
             if isinstance(shown, TimedPicture):
                 rows.add(shown.time, shown.frame)
             else:
@@ -216,15 +227,15 @@ class _ClipExtraction:
         try:
             return self._find_layout(frames)
         except Exception as error:  # the caller's code: whatever it raises is this clip's failure, not the extraction's
-            self.fail("layout", f"{type(error).__name__}: {error}")
+            self.fail("layout", f"{type(error).__name__}: {error}", trouble="other")
             return Layout()
 
     def _expect_end(
         self, video: Path, container: av.container.InputContainer, stream: av.VideoStream, real: float
     ) -> None:
         """Note where the picture's ``real`` end, in seconds, is not what the file states, and the clip lacks some."""
-        if self._start >= real:
-            self.fail("video", f"ends at {real:.2f} s, before the clip's start at {self._start:g} s")
+        if self._clip.start is not None and self._start >= real:
+            self.fail("video", f"ends at {real:.2f} s, before the clip's start at {self._start:g} s", trouble="other")
         stated = stated_end(container, stream)
         if stated is None or min(stated, self._clip.end or inf) - real <= max(1.0, _OFF_BY * stated):
             return
@@ -247,8 +258,9 @@ class _ClipExtraction:
             )
             self._asked = asked.count
             keyframes = isinstance(reader, KeyframeReader)
+            is_cut_short = not keyframes and asked.end <= end
             if short := asked.shortage(self._given, self._times, damage=damage, keyframes=keyframes):
-                self.fail("video", short)
+                self.fail("video", short, trouble="damage" if damage or is_cut_short else "other")
         if damage:
             self.fail("video", damage)
 
@@ -260,12 +272,17 @@ class _ClipExtraction:
             yield
         except av.FFmpegError as error:
             self.fail(stage, error.strerror or str(error))
-        except (MediaError, MemoryError, OSError) as error:
-            self.fail(stage, str(error) or type(error).__name__)
+        except (DamagedError, TimedOutError) as error:
+            self.fail(stage, str(error), trouble="time" if isinstance(error, TimedOutError) else "damage")
+        except MemoryError as error:
+            self.fail(stage, str(error) or "out of memory", trouble="memory")
+        except (MediaError, OSError) as error:
+            self.fail(stage, str(error) or type(error).__name__, trouble="other")
 
-    def fail(self, stage: str, error: str) -> None:
+    def fail(self, stage: str, error: str, *, trouble: Trouble = "damage") -> None:
         """Keep the first error, with FFmpeg's first message, which names the cause, and its last ones."""
         if not self._stage:
+            self._trouble = trouble
             words = [*self._words[:1], *self._words[1:][-2:]]
             messages = dict.fromkeys(f"{name}: {message.strip()}" for _, name, message in words)
             self._stage, self._error = stage, "; ".join([error, *messages])
@@ -292,18 +309,26 @@ class _ClipExtraction:
             "asked_frames": max(self._asked, part.frames),
             "has_audio": part.windows > 0,
             "status": "partial" if self._stage else "ok",
-            "notes": "; ".join(self._notes),
+            "notes": "; ".join([*self._notes, *self._remarks]),
             "borders": list(layout.borders),
             "logos": [list(box) for box in layout.logos],
             "subtitles": [list(box) for box in layout.subtitles],
         }
 
+    @property
+    def _remarks(self) -> list[str]:
+        """What FFmpeg first said of a clip that lacks nothing: its file is damaged where no frame was asked for."""
+        said = [] if self._stage else self._words[:1]
+        return [short_line(visible(f"FFmpeg on {name}: {text.strip()}"), max_characters=150) for _, name, text in said]
+
     def failure(self) -> dict[str, Any] | None:
         """Return the clip's line of ``failures.jsonl``; None if nothing went wrong."""
         if self._lost and not self._stage:
-            self.fail("video", "neither frames nor sound in it")
+            picture = self._clip.video is not None
+            self.fail(*("video", "neither frames nor sound in it") if picture else ("audio", "no sound track in it"))
         if not self._stage:
             return None
+        missing = missing_files((self._clip.video, self._clip.audio))
         return {
             "id": self._clip.id,
             "video": self._clip.file,
@@ -311,7 +336,7 @@ class _ClipExtraction:
             "stage": self._stage,
             "status": "failed" if self._lost else "partial",
             "error": short_line(
-                "; ".join(filter(None, [self._error, missing_files((self._clip.video, self._clip.audio))]))
+                "; ".join(filter(None, [self._error, missing, advice(self._trouble, lost=self._lost)]))
             ),
         }
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 import cv2
 import numpy as np
 
-from framegate.media.errors import MediaError
+from framegate.media.errors import DamagedError, MediaError
 
 Reduce = Literal[1, 2, 4, 8]
 
@@ -44,7 +44,7 @@ def decode_jpeg(data: Any, *, reduce: Reduce = 1, max_pixels: int = MAX_STORED_P
     try:
         marker, width, height = _frame_header(data)
     except ValueError as error:
-        raise MediaError(str(error)) from None
+        raise DamagedError(str(error)) from None
     if width * height > max_pixels:
         raise MediaError(f"a picture of {width} × {height} pixels: over the limit of {max_pixels} (max_pixels)")
     if marker in _PROGRESSIVE:
@@ -54,9 +54,9 @@ def decode_jpeg(data: Any, *, reduce: Reduce = 1, max_pixels: int = MAX_STORED_P
     try:
         picture: np.ndarray | None = cv2.imdecode(np.frombuffer(data, np.uint8), flag)
     except cv2.error as error:  # what it refuses by limits of its own
-        raise MediaError(f"not a JPEG picture that OpenCV decodes: {error.err or error}") from None
+        raise DamagedError(f"not a JPEG picture that OpenCV decodes: {error.err or error}") from None
     if picture is None:
-        raise MediaError("not a JPEG picture")
+        raise DamagedError("not a JPEG picture")
     if reduce == 1:
         return picture
     rgb: np.ndarray = cv2.cvtColor(picture, cv2.COLOR_BGR2RGB, dst=picture)

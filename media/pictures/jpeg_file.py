@@ -6,7 +6,7 @@ from math import inf
 import numpy as np
 from PIL import Image
 
-from framegate.media.errors import MediaError
+from framegate.media.errors import DamagedError
 from framegate.media.pictures.jpeg import Reduce, decode_jpeg, jpeg_size, require_few_scans
 from framegate.media.pictures.pillow_rgb import in_srgb, rgb_image
 from framegate.media.pictures.scaling import scaled
@@ -29,12 +29,12 @@ def decode_jpeg_file(data: bytes, image: Image.Image, *, size: int | None, max_p
     """
     is_whole = data.rfind(_END) >= _scan_of(data)  # from the end, since photos are large
     if not is_whole and image.info.get("progressive"):
-        raise MediaError("cut off: its last scans are missing")
+        raise DamagedError("cut off: its last scans are missing")
     whole = data if is_whole else data + _END
     reduce = _reduction(image.size, size)
     pixels = _pixels(whole, image, reduce=reduce, max_pixels=max_pixels, lenient=not is_whole)
     if bool((pixels[-1, -1] == _MISSING).all()) and (not is_whole or _lacks_data(whole)):
-        raise MediaError(_CUT_OFF)
+        raise DamagedError(_CUT_OFF)
     return in_srgb(scaled(pixels, size), image)
 
 

@@ -18,7 +18,7 @@ from typing import BinaryIO
 import numpy as np
 from PIL import AvifImagePlugin, ExifTags, Image, TiffImagePlugin, UnidentifiedImageError, WebPImagePlugin
 
-from framegate.media.errors import MediaError
+from framegate.media.errors import DamagedError, MediaError
 from framegate.media.pictures.jpeg_file import decode_jpeg_file
 from framegate.media.pictures.orientation import turned_by_exif
 from framegate.media.pictures.picture_formats import PictureFormat, open_file, read_format
@@ -111,7 +111,7 @@ def _pillow_pictures(
         yield ShownPicture(start, start + seconds, lambda: _paint(image, size))
         start, taken = start + seconds, taken + 1
     if found == "GIF" and taken and not _ends(file):
-        raise MediaError(f"cut off after {taken} pictures")
+        raise DamagedError(f"cut off after {taken} pictures")
     if not taken:
         raise MediaError("only thumbnails in it, as in the raw files of cameras; convert it to JPEG")
 
@@ -126,7 +126,7 @@ def _sought(image: Image.Image, number: int) -> bool:
     except EOFError:
         if stated is None:
             return False
-        raise MediaError(f"cut off after {number} of {stated} pictures") from None
+        raise DamagedError(f"cut off after {number} of {stated} pictures") from None
     return True
 
 
@@ -180,8 +180,8 @@ def _reasons() -> Iterator[None]:
         except (MediaError, MemoryError):
             raise
         except UnidentifiedImageError:
-            raise MediaError("damaged: its header cannot be read") from None
+            raise DamagedError("damaged: its header cannot be read") from None
         except Image.DecompressionBombError as error:  # a limit of Pillow's own, before its size is known here
-            raise MediaError(str(error).partition(",")[0]) from None
+            raise MediaError(f"{str(error).partition(',')[0]}: make it smaller") from None
         except Exception as error:
-            raise MediaError(f"damaged: {visible(error)[:150] or type(error).__name__}") from None
+            raise DamagedError(f"damaged: {visible(error)[:150] or type(error).__name__}") from None

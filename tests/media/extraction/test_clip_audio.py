@@ -229,7 +229,7 @@ def test_a_clip_in_which_the_track_has_no_sound_says_so(ffmpeg: Ffmpeg, tmp_path
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=1:d=20", *TONE, *FAST, path)
     clip = extracted(path, start=10.0, end=15.0)
     assert (clip.status, clip.windows) == ("partial", [])
-    assert clip.error == "audio track 1: no audio in it from 10 s to 15 s"
+    assert clip.error.startswith("audio track 1: no audio in it from 10 s to 15 s; what there is, is kept")
 
 
 @pytest.mark.parametrize("name", ["a.m4a", "a.flac"])

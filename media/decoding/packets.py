@@ -176,13 +176,15 @@ class PacketSource:
     def _read_index(self) -> None:
         """Have FFmpeg read a Matroska file's index, which it does at the first seek, and go back to the beginning."""
         first = self._next()
-        if stamp_of(first) is None:  # seeking by timestamps would lead anywhere
+        if first.size and stamp_of(first) is None:  # seeking by timestamps would lead anywhere
             self._landed = first
             return
         for backward in (True, False):  # a stream may begin later than the file says
             with suppress(av.FFmpegError):
                 self._container.seek(self._stream.start_time or 0, stream=self._stream, backward=backward)
                 break
+        if stamp_of(first) != self._stream.start_time:  # the file had been read from before: this is not its first
+            self._first = None
         self._demuxed = self._container.demux(self._stream)
         self._moved = False  # that is the beginning now: some files have none that a seek leads to
 

@@ -126,7 +126,9 @@ def compared(path: Path, store_path: Path, row: int | None, failure: str) -> Row
             found.psnr, found.worst = min((psnr(*pair), number) for number, pair in pairs)
             if found.psnr < AGREES:
                 alike = psnr(ours[found.worst], decode_jpeg(encode_jpeg(theirs[found.worst], QUALITY)))
-                found.disagreement += f" {found.psnr:.1f} dB; {alike:.1f} dB from the reference as a JPEG of that quality"
+                found.disagreement += (
+                    f" {found.psnr:.1f} dB; {alike:.1f} dB from the reference as a JPEG of that quality"
+                )
         if not numbers or video.has_audio:
             found.disagreement += sound_differs(path, store, row, is_sound=not numbers)
     except Exception as error:  # of the reference: a row of the table, too
@@ -256,7 +258,10 @@ def table(rows: Sequence[Row]) -> str:
     by_kind: dict[str, list[Row]] = defaultdict(list)
     for row in rows:
         by_kind[row.kind].append(row)
-    lines = ["| kind | files | ok | partial | failed | median dB | worst dB | disagree |", "|---|---|---|---|---|---|---|---|"]
+    lines = [
+        "| kind | files | ok | partial | failed | median dB | worst dB | disagree |",
+        "|---|---|---|---|---|---|---|---|",
+    ]
     for kind, group in sorted(by_kind.items()):
         values = [row.psnr for row in group if row.psnr is not None]
         counts = [sum(row.status == status for row in group) for status in ("ok", "partial", "failed")]

@@ -1,11 +1,11 @@
-"""Real files against FFmpeg's command line and Pillow: python tests/media/real_media.py DIR... [--json FILE] [--page FILE]
+"""Real files against FFmpeg's command line and Pillow: python tests/media/real_media.py DIR...
 
 Not a test: the files are no part of the project. Each file in the folders is extracted (exact, short side 256, quality
 95; what moves in mode auto, too). Its frames are compared with what `ffmpeg` shows at their times, turned upright and
 with square pixels, or Pillow for pictures, over the same background. Of sounds, the duration is compared with that of
 `ffprobe`, and silence with `volumedetect`. A file agrees from 30 dB in its worst frame on.
 
---sheets writes contact sheets, ours at the left of the reference: all that do not agree, and 200 others drawn by seed 0.
+--sheets writes contact sheets, ours at the left of the reference: all that do not agree, and 200 others, drawn.
 """
 
 import argparse
@@ -19,6 +19,7 @@ import warnings
 from collections import defaultdict
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from io import BytesIO
 from pathlib import Path
@@ -157,15 +158,13 @@ def by_pillow(path: Path, times: list[float], size: tuple[int, int], row: Row) -
     with Image.open(path) as image:
         if image.format not in ("GIF", "PNG", "WEBP", "TIFF", "AVIF") or getattr(image, "n_frames", 1) == 1:
             return [over_black(image, size, row)] * len(times)
-        shown, start, found = [], 0.0, []
+        shown, start = [], 0.0
         for picture in ImageSequence.Iterator(image):
             picture.load()
             duration = picture.info.get("duration") or 0
             shown.append((start, over_black(picture, size, row)))
             start += 1.0 if image.format == "TIFF" else duration / 1000 if duration > 10 else 0.1
-        for time in times:
-            found.append([pixels for begin, pixels in shown if begin <= time + 1e-3][-1])
-        return found
+        return [[pixels for begin, pixels in shown if begin <= time + 1e-3][-1] for time in times]
 
 
 def over_black(image: Image.Image, size: tuple[int, int], row: Row) -> np.ndarray:
@@ -293,10 +292,8 @@ def sheet(pairs: Sequence[tuple[Row, tuple]]) -> Image.Image:
         frame = store.frame_range(number)[row.worst]
         ours = store[frame]
         shown = [ours]
-        try:
+        with suppress(ValueError):  # no reference
             shown += references(path, [float(store.times[frame])], ours.shape[1], ours.shape[0], row)[1]
-        except ValueError:
-            pass
         for side, pixels in enumerate(shown):
             picture = Image.fromarray(pixels)
             picture.thumbnail((CELL, CELL))

@@ -205,6 +205,8 @@ class PacketSource:
             with suppress(av.FFmpegError):
                 self._container.seek(self._stream.start_time or 0, stream=self._stream, backward=backward)
                 break
+        if stamp_of(first) != self._stream.start_time:  # the file had been read from before: this is not its first
+            self._first = None
         self._demuxed = self._packets()
         self._moved = False  # that is the beginning now: some files have none that a seek leads to
 

@@ -51,4 +51,5 @@ def _only_keyframes_can_be_skipped_to(
     entries = list(stream.index_entries)
     stamps = sorted([entry.timestamp for entry in entries if entry.is_keyframe] + [e.timestamp for e in entries[-1:]])
     gaps = [float((after - before) * stream.time_base) for before, after in pairwise(stamps)]
-    return sum(gap for gap in gaps if gap <= step) >= _ENOUGH * sum(gaps) > 0
+    near = sum(gap for gap in gaps[:-1] if gap <= step) + min([step / 2, *gaps[-1:]])  # no keyframe ends the last one
+    return near >= _ENOUGH * sum(gaps) > 0

@@ -181,7 +181,8 @@ def _reasons() -> Iterator[None]:
             raise
         except UnidentifiedImageError:
             raise DamagedError("damaged: its header cannot be read") from None
-        except Image.DecompressionBombError as error:  # a limit of Pillow's own, before its size is known here
-            raise MediaError(f"{str(error).partition(',')[0]}: make it smaller") from None
+        except Image.DecompressionBombError as error:  # before its size is known here
+            pixels = str(error).partition("(")[2].partition(" ")[0]
+            raise MediaError(f"a picture of {pixels} pixels: over Pillow's own limit; scale it down") from None
         except Exception as error:
             raise DamagedError(f"damaged: {visible(error)[:150] or type(error).__name__}") from None

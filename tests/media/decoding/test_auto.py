@@ -83,6 +83,13 @@ def test_avi_with_b_frames_is_decoded_whole_only_where_keyframes_are_too_few(mak
         assert len(list(chosen.frames_at([0.0, 1.0, 2.0, 3.0, 4.0, 5.0]))) == 6
 
 
+def test_a_short_avi_with_b_frames_gets_its_last_frame(make_video) -> None:
+    path = make_video("a.avi", codec="mpeg4", seconds=1.04, gop=75, options={"b": "2M", "bf": "2"})
+    with open_media(path) as container:
+        reader = open_reader("auto", container, container.streams.video[0], step=1.0)
+        assert [shown.time for _, shown in reader.frames_at([0.0, 1.0])] == pytest.approx([0.0, 1.0], abs=0.05)
+
+
 def test_of_intra_only_codecs_frames_between_the_times_are_not_decoded(make_video) -> None:
     path = make_video("a.mov", codec="mjpeg", pix_fmt="yuvj420p", seconds=2)
     found, packets = times_and_packets(path, [0.0, 0.08, 0.16, 0.24, 0.32], step=0.08)

@@ -187,6 +187,16 @@ def test_sound_goes_on_after_the_pictures_end(ffmpeg: Ffmpeg, tmp_path: Path, ex
         assert sum(len(window.pcm) for window in clip.windows) == pytest.approx(4 * 16_000, abs=1_600)
 
 
+def test_sound_is_kept_that_sets_in_late_and_ends_before_the_last_frame(
+    ffmpeg: Ffmpeg, tmp_path: Path, extracted
+) -> None:
+    path = tmp_path / "a.mkv"
+    ffmpeg("-f", "lavfi", "-i", "color=red:s=64x48:r=12:d=5", "-itsoffset", "0.1", *TONE, *FAST, path)
+    clip = extracted(path, mode="exact", frames=8)  # for which the file is read to its end
+    assert (clip.status, clip.error) == ("ok", "")
+    assert sum(len(window.pcm) for window in clip.windows) == pytest.approx(4 * 16_000, abs=1_600)
+
+
 def test_all_of_a_short_sound_beside_a_long_picture_is_kept(ffmpeg: Ffmpeg, tmp_path: Path, extracted) -> None:
     path = tmp_path / "a.mkv"
     ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=1:d=60", *TONE, *FAST, path)

@@ -340,6 +340,16 @@ def test_the_limit_of_pixels_holds_before_anything_is_decoded(suffix: str, tmp_p
     assert len(read_frames(path, [0.0], max_pixels=120_000)) == 1
 
 
+def test_the_limit_that_cannot_be_raised_is_told_apart(tmp_path: Path) -> None:
+    path = save(tmp_path / "a.png", Image.new("L", (4, 3)))
+    data = bytearray(path.read_bytes())
+    data[16:29] = struct.pack(">IIBBBBB", 20_000, 30_000, 8, 0, 0, 0, 0)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    path.write_bytes(data)
+    with pytest.raises(MediaError, match="a picture of 600000000 pixels: over Pillow's own limit; scale it down"):
+        read_frames(path, [0.0], max_pixels=10**9)
+
+
 def test_a_later_page_over_the_limit_ends_the_reading(tmp_path: Path) -> None:
     pages = [Image.new("L", (100, 100)), Image.new("L", (1000, 1000))]
     path = save(tmp_path / "a.tif", pages[0], save_all=True, append_images=pages[1:])

@@ -306,7 +306,7 @@ class _ClipExtraction:
             "description": clip.description,
             "duration": self._duration,
             "frames": part.frames,
-            "asked_frames": max(self._asked, part.frames),
+            "asked_frames": max(self._asked if self._can_be_that_long else 0, part.frames),
             "has_audio": part.windows > 0,
             "status": "partial" if self._stage else "ok",
             "notes": "; ".join([*self._notes, *self._remarks]),
@@ -314,6 +314,12 @@ class _ClipExtraction:
             "logos": [list(box) for box in layout.logos],
             "subtitles": [list(box) for box in layout.subtitles],
         }
+
+    @property
+    def _can_be_that_long(self) -> bool:
+        """Whether the frames asked for may be there: a damaged file may state any length, but a frame takes a byte."""
+        video = self._clip.video
+        return not self._stage or video is None or not video.is_file() or self._asked <= video.stat().st_size
 
     @property
     def _remarks(self) -> list[str]:

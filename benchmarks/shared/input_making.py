@@ -90,8 +90,8 @@ def left_red_right_blue(pictures: Pictures) -> bool:
 
 
 def nothing(pictures: Pictures) -> bool:
-    """Tell whether nothing is seen: all pictures are as black, or as white, as what lies behind them."""
-    return all(picture.max() < 8 or picture.min() > 247 for picture in pictures)
+    """Tell whether nothing is seen: each picture is one even grey, black or white, as what lies behind it."""
+    return all(int(picture.max()) - int(picture.min()) < 8 for picture in pictures)
 
 
 def loud_at(*seconds: float, silent: Sequence[float] = ()) -> Callable[[Wave], bool]:

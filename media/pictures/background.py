@@ -1,4 +1,4 @@
 """What transparent pictures are laid over."""
 
-BACKGROUND = (0, 0, 0)
-"""RGB behind transparent pixels: black, on which players and browsers show video and FFmpeg pads it."""
+BACKGROUND = (192, 192, 192)
+"""RGB behind transparent pixels: light grey, on which black drawings and white lettering are seen alike."""

@@ -3,7 +3,7 @@
 import cv2
 import numpy as np
 
-from framegate.media.pictures.background import BACKGROUND
+_BORDER = (0, 0, 0)  # as players pad
 
 
 def fit_into(picture: np.ndarray, width: int, height: int) -> np.ndarray:
@@ -22,7 +22,7 @@ def fit_into(picture: np.ndarray, width: int, height: int) -> np.ndarray:
     inside = max(1, round(picture.shape[1] * factor)), max(1, round(picture.shape[0] * factor))
     scaled = cv2.resize(picture, inside, interpolation=cv2.INTER_AREA if factor < 1 else cv2.INTER_LINEAR)
     fitted = np.empty((height, width, 3), np.uint8)
-    fitted[:] = BACKGROUND
+    fitted[:] = _BORDER
     left, top = (width - inside[0]) // 2, (height - inside[1]) // 2
     fitted[top : top + inside[1], left : left + inside[0]] = scaled
     return fitted

@@ -13,7 +13,5 @@ def over_background(rgb: np.ndarray, alpha: np.ndarray) -> np.ndarray:
     """
     opacity = cv2.merge([alpha, alpha, alpha])
     seen: np.ndarray = cv2.multiply(rgb, opacity, scale=1 / 255)
-    if any(BACKGROUND):
-        behind = np.full_like(rgb, BACKGROUND)
-        seen = cv2.add(seen, cv2.multiply(behind, cv2.bitwise_not(opacity), scale=1 / 255))
-    return seen
+    behind = np.full_like(rgb, BACKGROUND)
+    return np.asarray(cv2.add(seen, cv2.multiply(behind, cv2.bitwise_not(opacity), scale=1 / 255)))

@@ -28,6 +28,7 @@ import numpy as np
 from PIL import Image, ImageCms, ImageDraw, ImageOps, ImageSequence
 
 from framegate.media import ExtractOptions, FrameStore, clips_from_scans, extract, scan_folder
+from framegate.media.pictures.background import BACKGROUND
 from framegate.media.pictures.jpeg import decode_jpeg
 from framegate.media.pictures.picture import encode_jpeg
 
@@ -157,17 +158,17 @@ def references(path: Path, times: list[float], width: int, height: int, row: Row
 def by_pillow(path: Path, times: list[float], size: tuple[int, int], row: Row) -> list[np.ndarray]:
     with Image.open(path) as image:
         if image.format not in ("GIF", "PNG", "WEBP", "TIFF", "AVIF") or getattr(image, "n_frames", 1) == 1:
-            return [over_black(image, size, row)] * len(times)
+            return [over_background(image, size, row)] * len(times)
         shown, start = [], 0.0
         for picture in ImageSequence.Iterator(image):
             picture.load()
             duration = picture.info.get("duration") or 0
-            shown.append((start, over_black(picture, size, row)))
+            shown.append((start, over_background(picture, size, row)))
             start += 1.0 if image.format == "TIFF" else duration / 1000 if duration > 10 else 0.1
         return [[pixels for begin, pixels in shown if begin <= time + 1e-3][-1] for time in times]
 
 
-def over_black(image: Image.Image, size: tuple[int, int], row: Row) -> np.ndarray:
+def over_background(image: Image.Image, size: tuple[int, int], row: Row) -> np.ndarray:
     profile = image.info.get("icc_profile")
     upright = ImageOps.exif_transpose(image)
     if upright.mode.startswith("I;16") or (upright.mode == "I" and image.format in ("PPM", "PNG")):
@@ -185,7 +186,7 @@ def over_black(image: Image.Image, size: tuple[int, int], row: Row) -> np.ndarra
     seen = upright.convert("RGBA").resize(size, Image.Resampling.HAMMING)
     if seen.getextrema()[3][0] < 255 and not row.visible:
         row.visible = {name: visible_share(seen, level) for name, level in BACKGROUNDS.items()}
-    return np.asarray(Image.alpha_composite(Image.new("RGBA", size, (0, 0, 0, 255)), seen).convert("RGB"))
+    return np.asarray(Image.alpha_composite(Image.new("RGBA", size, (*BACKGROUND, 255)), seen).convert("RGB"))
 
 
 def visible_share(picture: Image.Image, level: int) -> float:

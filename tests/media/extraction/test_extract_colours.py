@@ -26,7 +26,7 @@ def test_hdr_is_bright_the_invisible_unseen_and_an_unreadable_coding_named(tmp_p
     assert (summary.ok, summary.failed) == (2, 1)
     store = FrameStore(tmp_path / "store")
     assert clip_frames(store, 0).min() > 220
-    assert clip_frames(store, 1).max() < 8
+    assert np.ptp(clip_frames(store, 1)) < 8
     line = json.loads((tmp_path / "store" / "failures.jsonl").read_text())
     assert (line["id"], line["stage"], line["status"]) == ("ictcp", "video", "failed")
     assert line["error"] == "colours in ICtCp are not supported: convert the video to Y'CbCr"

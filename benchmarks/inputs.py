@@ -170,7 +170,7 @@ their documentation shows:
 | **crashed** | the process dies, or needs more than a minute |
 | - | the reader does not offer this |
 
-Pictures are asked for by seconds from the file's beginning, and what is transparent lies over black, white or grey. The other
+Pictures are asked for by seconds from the file's beginning, and what is transparent lies over one even grey. The other
 readers are made for fewer kinds of files, so many of their errors are no fault: what counts are the silent ones. The
 kinds were chosen by framegate's authors, from what users of all these readers report, and framegate was mended where it
 was wrong.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import cv2
@@ -49,22 +50,15 @@ def png_with_alpha(folder: Path) -> Path:
     return folder / "clear.png"
 
 
-def animated_gif(folder: Path) -> Path:
-    first, *others = [plain(colour) for colour in (RED, GREEN, BLUE)]
-    first.save(folder / "loop.gif", save_all=True, append_images=others, duration=[500, 2500, 1000])
-    return folder / "loop.gif"
+def animated(name: str) -> Callable[[Path], Path]:
+    """Return a maker of an animation of three colours, in the format of the ending of ``name``."""
 
+    def make(folder: Path) -> Path:
+        first, *others = [plain(colour) for colour in (RED, GREEN, BLUE)]
+        first.save(folder / name, save_all=True, append_images=others, duration=[500, 2500, 1000])
+        return folder / name
 
-def animated_webp(folder: Path) -> Path:
-    first, *others = [plain(colour) for colour in (RED, GREEN, BLUE)]
-    first.save(folder / "loop.webp", save_all=True, append_images=others, duration=[500, 2500, 1000])
-    return folder / "loop.webp"
-
-
-def apng(folder: Path) -> Path:
-    first, *others = [plain(colour) for colour in (RED, GREEN, BLUE)]
-    first.save(folder / "loop.png", save_all=True, append_images=others, duration=[500, 2500, 1000])
-    return folder / "loop.png"
+    return make
 
 
 def sixteen_bit_tiff(folder: Path) -> Path:
@@ -101,7 +95,7 @@ PICTURES = (
     Kind(name="a transparent PNG", make=png_with_alpha, times=(0,), right=nothing),
     Kind(name="a PNG with transparency in its palette", make=palette_with_transparency, times=(0,), right=nothing),
     Kind(name="a transparent grey PNG", make=grey_with_alpha, times=(0,), right=nothing),
-    Kind(name="an animated GIF", make=animated_gif, **_MOVING),
-    Kind(name="an animated WebP", make=animated_webp, **_MOVING),
-    Kind(name="an animated PNG", make=apng, **_MOVING),
+    Kind(name="an animated GIF", make=animated("loop.gif"), **_MOVING),
+    Kind(name="an animated WebP", make=animated("loop.webp"), **_MOVING),
+    Kind(name="an animated PNG", make=animated("loop.png"), **_MOVING),
 )

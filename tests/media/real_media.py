@@ -248,7 +248,7 @@ def kind_of(path: Path) -> str:
             warnings.simplefilter("ignore")
             with Image.open(path) as image:
                 return f"{image.format}{', animated' if getattr(image, 'is_animated', False) else ''}"
-    except Exception:
+    except (OSError, ValueError, SyntaxError, Image.DecompressionBombError):  # no picture, or one that Pillow refuses
         entry = ["ffprobe", "-v", "error", "-show_entries", "stream=codec_name", "-of", "csv=p=0", str(path)]
         told = subprocess.run(entry, capture_output=True, text=True, check=False).stdout.split()
         return f"{path.suffix.lstrip('.').lower()}: {', '.join(dict.fromkeys(told)) or 'nothing that ffprobe knows'}"

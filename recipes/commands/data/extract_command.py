@@ -124,7 +124,8 @@ def extract_manifest(
     if summary.partial + summary.failed:
         text += f", see {out / 'failures.jsonl'}"
     searched = duplicates and summary.frames <= _MAX_SEARCHED
-    leaks = leaking_clips(out) if searched else {}
+    divided = late and not any(clip.split for clip in clips)  # then no copy lies on another side
+    leaks = leaking_clips(out) if searched and not divided else {}
     if leaks:
         text += f"\n{leak_warning(leaks, out)}"
     if duplicates and not searched:

@@ -6,6 +6,7 @@
 import json
 import os
 import re
+import struct
 import subprocess
 import time
 from collections import Counter
@@ -138,6 +139,18 @@ def test_a_film_cut_before_its_first_picture_does_not_blame_the_clips_start(make
     video.write_bytes(content[: content.index(b"mdat") + 4])
     status, error, _ = told_of(video, tmp_path / "out")
     assert (status, error.partition(";")[0]) == ("failed", "ends at 0.00 s, states 2.00 s")
+
+
+def test_a_length_that_a_cut_file_cannot_have_is_not_asked_for(ffmpeg, tmp_path: Path) -> None:
+    path = tmp_path / "a.flv"
+    ffmpeg("-f", "lavfi", "-i", "testsrc2=s=64x48:r=10:d=4", "-c:v", "flv", path)
+    content = bytearray(path.read_bytes())
+    stated = content.find(b"duration") + len("duration") + 1
+    content[stated : stated + 8] = struct.pack(">d", 1e8)  # seconds: three years
+    path.write_bytes(content[: len(content) * 6 // 10])
+    summary = extract([clip_of(path, "a.flv")], tmp_path / "store", workers=1)
+    assert summary.partial == 1
+    assert summary.frames <= summary.asked_frames < 10
 
 
 def test_damage_where_nothing_was_asked_for_is_noted_and_lost_sound_is_partial(ffmpeg, tmp_path: Path) -> None:

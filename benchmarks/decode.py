@@ -4,7 +4,8 @@ Auto mode is measured beside our own other modes: it may cost 1.15 times the che
 
 Every contestant returns RGB arrays at native size for the same timestamps of the same files, and may use all cores. All
 frames of a peer are compared with ours; one that returns others says so in its row, and is not counted as the fastest.
-Folders of JPEG pictures come last, each picture in the size of a frame store: `shared/picture_folders.py`.
+Folders of JPEG pictures come next, each picture in the size of a frame store (`shared/picture_folders.py`). Last come
+500 short clips, from files to frames on the disk (`shared/short_clips.py`).
 
     python benchmarks/decode.py [--quick] [--json FILE] [--real DIR] [--case TEXT]
 """
@@ -26,7 +27,7 @@ from typing import Any
 import av
 import cv2
 import numpy as np
-from shared import picture_folders
+from shared import picture_folders, short_clips
 
 from framegate.media import read_frames
 from framegate.media.options import Mode
@@ -37,6 +38,7 @@ STEPS = (0.5, 1.0, 5.0, 30.0)
 LONG_GOPS = {50: (1.0, 2.0), 250: (1.0, 5.0), 100_000: (1.0, 5.0)}  # and the steps that auto mode is measured at
 ENOUGH = 0.95  # share of the asked frames
 RATE = 30
+X264 = {"preset": "veryfast", "crf": "25", "sc_threshold": "0", "x264-params": "colormatrix=smpte170m"}
 
 Frames = Sequence[np.ndarray] | np.ndarray
 Decoder = Callable[[Path, Sequence[float]], Frames]
@@ -136,14 +138,17 @@ def peers() -> dict[str, Decoder | None]:
 
 
 def write_video(path: Path, size: tuple[int, int], *, gop: int, seconds: int) -> None:
-    """A texture that scrolls and cuts, as x264 compresses it by default (B-frames included)."""
+    """A texture that scrolls and cuts, as x264 compresses it by default (B-frames included).
+
+    It says that its colours are BT.601's: of large pictures that do not say it readers think differently.
+    """
     width, height = size
     random = np.random.default_rng(0)
     coarse = random.integers(0, 256, (height // 20, width // 20), dtype=np.uint8)
     texture = cv2.resize(coarse, (width + 256, height + 128), interpolation=cv2.INTER_CUBIC)
     texture += random.integers(0, 16, texture.shape, dtype=np.uint8)
     with av.open(str(path), "w") as out:
-        stream = out.add_stream("libx264", rate=RATE, options={"preset": "veryfast", "crf": "25", "sc_threshold": "0"})
+        stream = out.add_stream("libx264", rate=RATE, options=X264)
         stream.width, stream.height, stream.pix_fmt, stream.gop_size = width, height, "yuv420p", gop
         for index in range(seconds * RATE):
             x, y = round(128 + 127 * np.sin(index / 40)), round(64 + 63 * np.cos(index / 31))
@@ -220,6 +225,25 @@ def folder_rows(folder: Path, *, case: str, quick: bool, repeats: int) -> list[d
     return rows
 
 
+def clip_rows(folder: Path, *, quick: bool, repeats: int) -> list[dict[str, Any]]:
+    """Our time for many short clips, end to end, beside each peer's and the fastest one's."""
+    clips = 50 if quick else 500
+    files = [folder / f"clip-{number:03}.mp4" for number in range(clips)]
+    folder.mkdir()
+    different = files[:30]  # the others are copies
+    for number, path in enumerate(different):
+        write_video(path, SIZES["360p"], gop=250, seconds=2 + number % 7)
+    for number, path in enumerate(files[len(different) :]):
+        shutil.copy(different[number % len(different)], path)
+    installed = peers()
+    readers = {name: read for name, read in short_clips.READERS.items() if installed.get(name, read) is not None}
+    taken, frames = short_clips.seconds_a_run(files, folder, readers, repeats=repeats)
+    case = f"{clips} short clips, end to end"
+    rows = [row(case, taken["ours"], taken.get(name), name) | {"frames": frames} for name in short_clips.READERS]
+    best = min(readers, key=lambda name: taken[name])
+    return [*rows, row(case, taken["ours"], taken[best], f"fastest: {best}") | {"frames": frames}]
+
+
 def keyframe_row(case: str, path: Path, *, repeats: int) -> dict[str, Any]:
     with av.open(str(path)) as container:
         stream = container.streams.video[0]
@@ -283,6 +307,8 @@ def main() -> None:
             for case, step in cases.items():
                 rows.append(auto_row(case, path, np.arange(0, seconds, step).tolist(), repeats=repeats))
         rows += folder_rows(Path(folder), case=options.case, quick=options.quick, repeats=repeats)
+        if options.case in "short clips, end to end":
+            rows += clip_rows(Path(folder) / "clips", quick=options.quick, repeats=repeats)
     ratios = [r["ratio"] for r in rows if r["case"].startswith("exact") and r["target"] and r["ratio"]]
     if ratios:
         mean = statistics.geometric_mean(ratios)

@@ -11,7 +11,7 @@ from framegate.media.decoding.packets import Deadline, TimedOutError
 from framegate.media.decoding.source import open_media
 from framegate.media.errors import MediaError
 from framegate.media.pictures.picture import FramePainter
-from framegate.media.pictures.picture_file import ShownPicture, read_picture, read_pictures
+from framegate.media.pictures.picture_file import ShownPicture, UnknownPictureError, read_picture, read_pictures
 from framegate.media.pictures.picture_formats import open_file, read_format
 
 _HEIC = "HEIC pictures of this kind need a decoder that framegate does not have; convert to JPEG"
@@ -99,10 +99,10 @@ def read_still(path: Path, *, size: int | None, max_pixels: int) -> np.ndarray:
     Raises:
         MediaError: the file cannot be read within the limits.
     """
-    with open_file(path) as file:
-        found = read_format(file)
-    if found not in (None, "HEIC"):
+    try:
         return read_picture(path, size=size, max_pixels=max_pixels)
+    except UnknownPictureError as unknown:
+        found = unknown.format
     try:
         with open_media(path, max_pixels=max_pixels) as container:
             videos = container.streams.video

@@ -34,6 +34,14 @@ _PAGE_SECONDS = 1.0  # pages of a TIFF have no times: one a second, as the pictu
 _NEW_SUBFILE_TYPE, _SMALLER_OR_MASK = 254, 0b101
 
 
+class UnknownPictureError(MediaError):
+    """The file is no picture that Pillow opens here; ``format`` says what it is, where that is known."""
+
+    def __init__(self, format: PictureFormat | None) -> None:
+        super().__init__("not a picture that is known here")
+        self.format = format
+
+
 @dataclass(frozen=True, slots=True)
 class ShownPicture:
     """One picture of a file.
@@ -64,12 +72,13 @@ def read_pictures(
         check: called before each picture; what it raises ends the reading.
 
     Raises:
-        MediaError: the file is none of these pictures, damaged, or over the limit.
+        UnknownPictureError: the file is none of these pictures.
+        MediaError: it is damaged, or over the limit.
     """
     with open_file(path) as file:
         found = read_format(file)
         if found is None or found == "HEIC":
-            raise MediaError("not a picture that is known here")
+            raise UnknownPictureError(found)
         if found == "JPEG":
             data = file.read()
             yield ShownPicture(0.0, _USUAL, lambda: _paint_jpeg(data, size=size, max_pixels=max_pixels))

@@ -1,5 +1,6 @@
 """Tell a picture from its first bytes, whatever its name says."""
 
+import errno
 import mmap
 import os
 from io import BufferedReader, FileIO
@@ -37,7 +38,13 @@ def open_file(path: Path) -> BufferedReader:
         MediaError: there is no such file, or it is no plain one.
     """
     try:
-        return BufferedReader(cast(FileIO, open_plain(path.resolve(), os.O_RDONLY)))
+        try:
+            file = open_plain(path, os.O_RDONLY)
+        except OSError as error:
+            if error.errno != errno.ELOOP:
+                raise
+            file = open_plain(path.resolve(), os.O_RDONLY)
+        return BufferedReader(cast(FileIO, file))
     except OSError as error:
         raise MediaError(error.strerror or "not a plain file") from None
 

@@ -8,7 +8,8 @@ held-out pictures are shown clean, with the look of their category, and with ano
 FOLDER and every row leaves its result there in a file of its own, so the table stops and goes on row by row. `--list`
 names the rows, `--estimate` times a few steps and says what the table will cost. `--half tune` has other categories and
 other seeds: defaults are tuned there, with `--set KEY=VALUE --tag NAME`, and reported on the other half. Rows of that
-half measured so far lie in `benchmarks/quality/quality_rows`: copied to FOLDER/report/rows they need not be run again.
+half measured so far lie in `quality_study/measured/quality_rows`. They are of the recipe before its settings became
+`auto`: the same numbers at the full length, others at half of it; with today's recipe they are run again.
 """
 
 from __future__ import annotations

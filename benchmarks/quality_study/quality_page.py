@@ -22,7 +22,8 @@ Categories and seeds on which defaults were tuned are not among these.
 
     apt-get download openclipart-png && dpkg -x openclipart-png_*.deb MEDIA
     PICTURES=MEDIA/usr/share/openclipart/png
-    python benchmarks/ssl_quality.py --pictures $PICTURES --out FOLDER --page benchmarks/quality/QUALITY.md{options}
+    PAGE=benchmarks/quality_study/measured/QUALITY.md
+    python benchmarks/ssl_quality.py --pictures $PICTURES --out FOLDER --page $PAGE{options}
 
 stops and goes on row by row; `--list` names the rows, `--estimate` says what they will cost, `--quick` is a taste.
 """

@@ -19,9 +19,9 @@ from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, T
 from framegate.ssl.backbones.backbone import is_timm_model
 
 AUTO = "auto"
-"""The frame backbone that means: the one of this machine's pretraining, where there is one."""
+"""The frame backbone that means: the one of the newest pretraining in the folder of runs, where there is one."""
 
-_PRETRAINED = "moco_small"  # the run whose backbone that is
+_PRETRAINED = ("auto", "moco_small", "continue_small", "distill_small")  # runs, of which the newest has that backbone
 _FIRST_LR = 2e-3  # of recipes without a version that named none
 
 
@@ -100,8 +100,9 @@ class FinetuneConfig(TrainingConfig):
         frames = config.streams.frames
         if frames is None or frames.backbone != AUTO:
             return config
-        folder = config.run_dir / _PRETRAINED / "backbone"
-        found = replace(frames, backbone=str(folder) if folder.is_dir() else FramesConfig.backbone)
+        folders = [config.run_dir / name / "backbone" for name in _PRETRAINED]
+        newest = max((folder for folder in folders if folder.is_dir()), key=lambda at: at.stat().st_mtime, default=None)
+        found = replace(frames, backbone=FramesConfig.backbone if newest is None else str(newest))
         return config.model_copy(update={"streams": replace(config.streams, frames=found)})
 
     @model_validator(mode="after")
@@ -145,7 +146,7 @@ class FinetuneConfig(TrainingConfig):
         if Path(frames.backbone).exists() or frames.pretrained or not is_timm_model(frames.backbone):
             return f"frames: {frames.backbone}"
         return (
-            f"frames: {frames.backbone} with random weights; framegate pretrain {_PRETRAINED} makes better ones, "
+            f"frames: {frames.backbone} with random weights; framegate pretrain auto makes better ones, "
             "or name streams.frames.backbone=FOLDER"
         )
 

@@ -34,6 +34,7 @@ class RunFolder:
 
     def __init__(self, path: Path):
         self.path = path
+        self.config = path / "config.yaml"
         self.metrics = path / "metrics.jsonl"
         self.checkpoints = path / "checkpoints"
         self.audit = path / "audit.json"
@@ -47,19 +48,27 @@ class RunFolder:
         """
         for name in MODELS:
             refuse_foreign(self.path / name, kinds=MODELS)
-        written = self.path / "config.yaml"
-        if not written.exists():
-            return
         if not resume:
-            raise RunError(f"{self.path} is a run already: continue it with --resume, or give this one another name")
-        changes = _changes(read_values(written), config)
+            self.check_new()
+        if not self.config.exists():
+            return
+        changes = _changes(read_values(self.config), config)
         if changes and not force:
             what = f"{self.path} was started with another config; --force continues all the same:"
             raise RunError([what, *changes])
 
+    def check_new(self) -> None:
+        """Check that no run has begun here.
+
+        Raises:
+            RunError: one has.
+        """
+        if self.config.exists():
+            raise RunError(f"{self.path} is a run already: continue it with --resume, or give this one another name")
+
     def write_config(self, config: RecipeConfig) -> None:
         """Write ``config.yaml``; call it when nothing can refuse the run any more."""
-        write_text(self.path / "config.yaml", dump_recipe(config))
+        write_text(self.config, dump_recipe(config))
 
     @contextmanager
     def held(self) -> Iterator[None]:

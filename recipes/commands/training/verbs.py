@@ -14,12 +14,17 @@ from framegate.recipes.arguments import (
     Arch,
     BackboneName,
     Classifier,
+    Debug,
     Encoding,
+    Force,
     ImageSize,
     Inputs,
     JsonFile,
     MaxPixels,
     MemoryMb,
+    Overrides,
+    Processes,
+    Resume,
     Sequences,
     Store,
     TaxonomyFile,
@@ -43,10 +48,36 @@ def _pretrain(config: Any, *, resume: bool, force: bool) -> None:
     pretrain(config, resume=resume, force=force)
 
 
-verbs.command(
-    help="Pretrain a backbone on a store's frames, without labels.",
-    epilog="Example: framegate pretrain moco_small data.store=store name=first optim.epochs=50",
-)(training_command("pretrain", _pretrain_config, _pretrain))
+_train_backbone = training_command("pretrain", _pretrain_config, _pretrain)
+
+
+@verbs.command(epilog="Example: framegate pretrain auto data.store=store --budget 2h")
+def pretrain(
+    recipe: Annotated[
+        str,
+        typer.Argument(metavar="RECIPE|auto", help="A YAML file, the name of one in framegate, or auto: choose one."),
+    ],
+    overrides: Overrides = None,
+    budget: Annotated[
+        str | None, typer.Option(metavar="TIME", help="With auto: what all may take, 2h or 90min; default: 1h.")
+    ] = None,
+    resume: Resume = False,
+    force: Force = False,
+    processes: Processes = 1,
+    json_file: JsonFile = None,
+    debug: Debug = False,
+) -> None:
+    """Pretrain a backbone on a store's frames, without labels."""
+    given = overrides or []
+    if recipe == "auto":
+        from framegate.recipes.commands.training.pretrain_auto import choose
+
+        recipe, given = choose(given, budget=budget or "1h", processes=processes, resume=resume)
+    elif budget is not None:
+        raise typer.BadParameter(
+            "a time is for the recipe auto; in others optim.epochs says how long", param_hint="--budget"
+        )
+    _train_backbone(recipe, given, resume, force, processes, json_file, debug)
 
 
 @verbs.command(epilog="Example: framegate probe runs/first/backbone store")

@@ -2,12 +2,14 @@
 
 import csv
 import json
+import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
 
 import cv2
 import numpy as np
+import openpyxl
 import pytest
 
 from framegate.finetune.classifier import ClassifierConfig, GatedFusionClassifier
@@ -102,10 +104,7 @@ def test_predictions_and_failures_carry_the_name_of_each_file(
 ) -> None:
     (videos / "सिर्फ टूटा.mp4").write_bytes(bytes(range(256)))
     put_pictures(videos, "新闻/照片.jpg")
-    streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), audio=None, text=None)
-    tree = Taxonomy.read(_taxonomy())
-    config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
-    GatedFusionClassifier.create(config, tree, image_size=32).save_pretrained("classifier")
+    _classifier("classifier")
     assert framegate("predict", "classifier", videos, "--out", "p.jsonl", "--json", "r.json", "--workers", 1) == 0
     lines = [json.loads(line) for line in Path("p.jsonl").read_text(encoding="utf-8").splitlines()]
     assert {line["id"]: line["video"] for line in lines} == {
@@ -123,10 +122,36 @@ def test_predictions_and_failures_carry_the_name_of_each_file(
     assert (line["id"], line["video"], line["shelf"]) == ("mine", "videos/top.mp4", "7")
 
 
-def _taxonomy() -> Path:
-    path = Path("tree.csv")
-    path.write_text("id,parent,name\na,,A\nb,,B\n")
-    return path
+def test_predict_reads_spreadsheets_and_old_encodings_as_extract_does(
+    videos: Path, framegate: Framegate, capsys: pytest.CaptureFixture[str]
+) -> None:
+    _classifier("classifier")
+    sheet = openpyxl.Workbook()
+    for row in (("ID", "Video ", "TITLE"), (1, "videos/sport/a.mp4", "天気予報"), (2, "videos/top.mp4", 7)):
+        sheet.active.append(row)
+    sheet.save("clips.xlsx")
+    Path("clips.csv").write_text(
+        "id,video,title\n1,videos/sport/a.mp4,天気予報\n2,videos/top.mp4,7\n", encoding="shift_jis"
+    )
+
+    def predicted(*call: str) -> list[dict[str, object]]:
+        assert framegate("predict", "classifier", *call, "--workers", 1) == 0
+        return [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+
+    from_sheet = predicted("clips.xlsx")
+    assert [line["video"] for line in from_sheet] == ["videos/sport/a.mp4", "videos/top.mp4"]
+    assert predicted("clips.csv", "--encoding", "shift_jis") == from_sheet
+    assert framegate("predict", "classifier", "clips.csv") == 2
+    message = capsys.readouterr().err
+    assert "--encoding" in message and len(message) < 300
+
+
+def _classifier(folder: str) -> None:
+    """A classifier of frames with random weights."""
+    Path("tree.csv").write_text("id,parent,name\na,,A\nb,,B\n")
+    streams = StreamsConfig(frames=FramesConfig(backbone="test_resnet"), audio=None, text=None)
+    config = ClassifierConfig(streams=streams, fusion=FusionConfig(width=16))
+    GatedFusionClassifier.create(config, Taxonomy.read("tree.csv"), image_size=32).save_pretrained(folder)
 
 
 def test_with_sequences_a_folder_of_pictures_is_one_clip(
@@ -170,15 +195,21 @@ def test_what_cannot_be_taken_is_refused_in_a_sentence(
     assert not Path("store").exists()
 
 
-def test_finetune_takes_the_backbone_of_the_run_moco_small_where_there_is_one(tmp_path: Path) -> None:
+def test_finetune_takes_the_backbone_of_the_newest_pretraining_where_there_is_one(tmp_path: Path) -> None:
     def read(*overrides: str) -> FinetuneConfig:
         config = read_recipe(FinetuneConfig, "fusion_small", [f"run_dir={tmp_path}", *overrides])
         assert read_recipe(FinetuneConfig, _written(tmp_path, dump_recipe(config))) == config
         return config
 
-    assert read().frame_backbone.startswith("frames: resnet18 with random weights; framegate pretrain moco_small")
+    assert read().frame_backbone.startswith("frames: resnet18 with random weights; framegate pretrain auto")
     folder = tmp_path / "moco_small" / "backbone"
     folder.mkdir(parents=True)
+    assert read().frame_backbone == f"frames: {folder}"
+    newer = tmp_path / "auto" / "backbone"
+    newer.mkdir(parents=True)
+    os.utime(folder, (10, 10))
+    assert read().frame_backbone == f"frames: {newer}"
+    os.utime(newer, (5, 5))
     assert read().frame_backbone == f"frames: {folder}"
     assert read("streams.frames.backbone=resnet34").frame_backbone.startswith("frames: resnet34 with random weights")
     assert read("streams.frames=null").frame_backbone == ""

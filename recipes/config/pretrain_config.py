@@ -8,8 +8,9 @@ from pydantic import BeforeValidator, Field, PositiveInt, SerializeAsAny, model_
 from framegate.augment import ViewPolicy
 from framegate.recipes.config.method_section import foreign_keys, read_method
 from framegate.recipes.config.recipe import Section
-from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, TrainingConfig
+from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, TrainingConfig, Updates
 from framegate.recipes.config.yaml_text import KeyPath
+from framegate.ssl.methods.auto_value import AutoRate, AutoWeight, number
 from framegate.ssl.methods.registry import KeyEncoderSettings, MethodSettings
 from framegate.ssl.methods.settings import MoCoV2Settings
 
@@ -36,6 +37,26 @@ class BackboneChoice(Section):
     image_size: PositiveInt = 224
 
 
+class PretrainOptim(Updates):
+    """The optimizer and its schedule."""
+
+    lr: AutoRate = 0.03
+    """per 256 images: the highest rate of the schedule is lr × batch_size / 256; auto: by optimizer and batch"""
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    weight_decay: AutoWeight = 1e-4
+    """auto: by the rate and the number of steps"""
+
+    @property
+    def numbers(self) -> Optim:
+        """The same without ``auto``.
+
+        Raises:
+            ValueError: a value is ``auto`` still; see `framegate.recipes.pretraining.settle_auto`.
+        """
+        lr, weight_decay = number(self.lr), number(self.weight_decay)
+        return Optim(**self.model_dump(exclude={"lr", "weight_decay"}), lr=lr, weight_decay=weight_decay)
+
+
 class PretrainConfig(TrainingConfig):
     """A whole pretraining recipe."""
 
@@ -43,7 +64,7 @@ class PretrainConfig(TrainingConfig):
     backbone: BackboneChoice = BackboneChoice()
     method: Annotated[SerializeAsAny[MethodSettings], BeforeValidator(read_method)] = MoCoV2Settings()
     views: ViewPolicy = ViewPolicy()
-    optim: Optim = Optim()
+    optim: PretrainOptim = PretrainOptim()
     compute: Compute = Compute()
     log: Log = Log()
     checkpoint: Checkpoint = Checkpoint()

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Literal
 from pydantic import Field, PositiveFloat, PositiveInt
 
 from framegate.recipes.config.recipe import RecipeConfig, Section
+from framegate.ssl.auto_settings import OptimizerName
 
 
 class Compute(Section):
@@ -39,21 +40,26 @@ class Checkpoint(Section):
     """how many of the newest are kept; the best by the online probe is kept, too"""
 
 
-class Optim(Section):
-    """The optimizer and its schedule. A step is one optimizer update, an epoch one pass over the anchors."""
+class Updates(Section):
+    """The optimizer's name, and how many updates of what size. An update is a step, an epoch one pass over the data."""
 
-    name: Literal["sgd", "lars", "adamw"] = "sgd"
-    lr: PositiveFloat = 0.03
-    """per 256 images: the highest rate of the schedule is lr × batch_size / 256; the rate of each step is logged"""
+    name: OptimizerName = "sgd"
     batch_size: PositiveInt = 256
     """global: processes × per process × accumulate"""
     epochs: PositiveInt = 100
-    warmup_epochs: float = Field(default=0.0, ge=0)
-    weight_decay: float = Field(default=1e-4, ge=0)
     clip_grad: PositiveFloat | None = None
     """the largest norm of the gradient, over all parameters; null: no limit"""
     accumulate: PositiveInt = 1
     """micro-batches per update"""
+
+
+class Optim(Updates):
+    """The optimizer and its schedule. A step is one optimizer update, an epoch one pass over the anchors."""
+
+    lr: PositiveFloat = 0.03
+    """per 256 images: the highest rate of the schedule is lr × batch_size / 256; the rate of each step is logged"""
+    warmup_epochs: float = Field(default=0.0, ge=0)
+    weight_decay: float = Field(default=1e-4, ge=0)
 
     @property
     def highest_lr(self) -> float:
@@ -65,7 +71,7 @@ class TrainingConfig(RecipeConfig):
     """A recipe that trains."""
 
     if TYPE_CHECKING:  # each recipe has these, but after its own sections: fields here would come first in config.yaml
-        optim: Optim = Optim()
+        optim: Updates = Updates()
         compute: Compute = Compute()
         log: Log = Log()
         checkpoint: Checkpoint = Checkpoint()

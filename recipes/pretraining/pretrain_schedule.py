@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from framegate.augment import AttentionPolicy
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.data.frame_order import FrameOrder
+from framegate.ssl.methods.auto_value import number
 from framegate.ssl.methods.method import AttentionShares
 from framegate.ssl.methods.registry import KeyEncoderSettings
 from framegate.ssl.schedule import CosineSchedule
@@ -32,13 +33,17 @@ class PretrainSchedule:
 
     @classmethod
     def of(cls, config: PretrainConfig, order: FrameOrder) -> "PretrainSchedule":
-        """Return the schedule that the recipe describes."""
+        """Return the schedule that the recipe describes.
+
+        Raises:
+            ValueError: a value is ``auto`` still; see `framegate.recipes.pretraining.settle_auto`.
+        """
         first = last = None
         if isinstance(config.method, KeyEncoderSettings):
-            first, last = config.method.momentum, config.method.momentum_end
+            first, last = number(config.method.momentum), config.method.momentum_end
         return cls(
             lr=CosineSchedule(
-                base=config.optim.highest_lr,
+                base=config.optim.numbers.highest_lr,
                 total_steps=order.total_steps,
                 warmup_steps=round(config.optim.warmup_epochs * order.steps_per_epoch),
             ),

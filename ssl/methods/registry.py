@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Literal, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from framegate.ssl.methods.auto_value import AutoShare
+
 if TYPE_CHECKING:  # a recipe is read without torch
     from framegate.ssl.backbones.backbone import Backbone
     from framegate.ssl.methods.method import Method
@@ -62,8 +64,8 @@ class MethodSettings(BaseModel, ABC):
 class KeyEncoderSettings(MethodSettings):
     """Settings of a method with a key encoder: a second encoder, which follows the first as a moving average."""
 
-    momentum: float = Field(default=0.999, ge=0, le=1)
-    """of the key encoder"""
+    momentum: AutoShare = 0.999
+    """of the key encoder; auto: by the batch and the queue"""
     momentum_end: float | None = Field(default=None, ge=0, le=1)
     """momentum rises to this by half a cosine; null: it stays"""
     symmetric: bool = False

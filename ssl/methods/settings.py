@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from framegate.media.errors import MediaError
+from framegate.ssl.methods.auto_value import AutoCount, number
 from framegate.ssl.methods.registry import KeyEncoderSettings, KeyPath, MethodSettings, register
 
 if TYPE_CHECKING:  # a recipe is read without torch
@@ -145,8 +146,8 @@ class MoCoV2Settings(KeyEncoderSettings, ContrastiveSettings):
     dim: PositiveInt | None = 128
     """length of a key; null: no projection head, keys are the backbone's features"""
     batch_norm: Literal["split", "sync", "plain"] = "split"
-    queue: PositiveInt = 65536
-    """keys that are kept"""
+    queue: AutoCount = 65536
+    """keys that are kept; auto: a quarter to a half of the frames"""
 
     @model_validator(mode="after")
     def _programmes_need_a_length(self) -> MoCoV2Settings:
@@ -162,7 +163,7 @@ class MoCoV2Settings(KeyEncoderSettings, ContrastiveSettings):
             backbone,
             dim=self.dim,
             temperature=self.temperature,
-            queue=self.queue,
+            queue=number(self.queue),
             symmetric=self.symmetric,
             batch_norm=self.batch_norm,
         )

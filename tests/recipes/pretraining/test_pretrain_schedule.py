@@ -12,6 +12,7 @@ from torch import nn
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
 from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
+from framegate.recipes.pretraining.settle_auto import settle_auto
 from framegate.recipes.training.optimizers import decay_groups
 from framegate.ssl.data.frame_order import FrameOrder
 
@@ -32,7 +33,7 @@ def schedule(*overrides: str, batch_size: int = 64, epochs: int = 10) -> Pretrai
         frames_per_video=None,
         seed=0,
     )
-    return PretrainSchedule.of(config, order)
+    return PretrainSchedule.of(settle_auto(config, order)[0], order)
 
 
 def test_the_learning_rate_is_scaled_once_by_the_global_batch_however_it_is_shared_out():

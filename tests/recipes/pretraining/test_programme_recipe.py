@@ -12,6 +12,7 @@ from framegate.ssl.methods.registry import KeyEncoderSettings
 from framegate.ssl.modules.key_encoder import KeyEncoder
 
 SMALL = ["backbone.name=test_resnet", "backbone.image_size=32", "method.batch_norm=plain"]
+SETTLED = ("method.queue=64", "method.momentum=0.98")  # where moco_small says auto
 
 
 def config(recipe: str, *overrides: str) -> PretrainConfig:
@@ -28,7 +29,7 @@ def test_the_recipe_that_comes_with_framegate_tells_programmes_apart() -> None:
 
 def test_beside_moco_each_loss_has_its_own_temperature() -> None:
     method = make_method(
-        config("moco_small", "method.dim=128", "method.programme={weight: 0.5, kind: arcface}"), programmes=9
+        config("moco_small", *SETTLED, "method.dim=128", "method.programme={weight: 0.5, kind: arcface}"), programmes=9
     )
     assert isinstance(method, WithProgramme)
     assert isinstance(method.method, MoCo)
@@ -45,14 +46,14 @@ def test_only_moco_v2_alone_goes_without_a_projection(others: str) -> None:
 
 @pytest.mark.parametrize("recipe", ["moco_small", "moco_v3_vit", "simclr", "programme"])
 def test_a_momentum_is_logged_of_the_methods_that_have_a_key_encoder(recipe: str) -> None:
-    recipe_of = config(recipe)
+    recipe_of = config(recipe, *(SETTLED if recipe == "moco_small" else ()))
     method = make_method(recipe_of, programmes=9)
     has_key_encoder = any(isinstance(module, KeyEncoder) for module in method.modules())
     assert isinstance(recipe_of.method, KeyEncoderSettings) == has_key_encoder
 
 
 def test_without_a_weight_nothing_is_added() -> None:
-    method = make_method(config("moco_small"), programmes=9)
+    method = make_method(config("moco_small", *SETTLED), programmes=9)
     assert not any(isinstance(module, ProgrammeLoss) for module in method.modules())
 
 

@@ -8,6 +8,8 @@ number of processes in the middle of a run.
     accelerate launch --num_processes 8 -m framegate.recipes.pretrain moco_efficientnet_b0 data.store=STORE
 """
 
+import os
+import sys
 from pathlib import Path
 
 import torch
@@ -18,15 +20,19 @@ from framegate.augment import TwoViews
 from framegate.media import FrameStore, MediaError
 from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.config.pretrain_config import PretrainConfig
+from framegate.recipes.config.recipe import read_values
 from framegate.recipes.pretraining.build_method import make_method
+from framegate.recipes.pretraining.neighbour_watch import NeighbourWatch
 from framegate.recipes.pretraining.plain_statistics import describe_plain_frames, training_frames
 from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretraining.pretrain_watch import PretrainWatch
+from framegate.recipes.pretraining.settle_auto import settle_auto
 from framegate.recipes.program import run_program
 from framegate.recipes.reports.cards import backbone_card
 from framegate.recipes.reports.pretrain_report import write_pretrain_report
 from framegate.recipes.training.data_digest import data_digest
 from framegate.recipes.training.optimizers import make_optimizer, set_lr
+from framegate.recipes.training.run_folder import RunFolder
 from framegate.recipes.training.run_setup import RunSetup, open_run
 from framegate.recipes.training.training_errors import TrainingError
 from framegate.recipes.training.training_run import TrainingRun
@@ -63,16 +69,23 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
     """
     store = FrameStore(config.data.store)
     order = _frame_order(config, store)
+    config = _settled(config, order, resume=resume)
     with open_run(config, resume=resume, force=force) as setup:
         torch.manual_seed(config.seed)
         method = make_method(config, programmes=int(programme_numbers(store).max()) + 1)
         _refuse_cpu_sync(method, setup)
         steps = PretrainSchedule.of(config, order)
-        wrapped, optimizer = setup.accelerator.prepare(method, make_optimizer(config.optim, method))
-        restored = setup.restore(modules={"method": method}, optimizer=optimizer, data=data_digest(config.data.store))
+        wrapped, optimizer = setup.accelerator.prepare(method, make_optimizer(config.optim.numbers, method))
+        neighbours = NeighbourWatch(store, total_steps=order.total_steps, log_every=config.log.every)
+        restored = setup.restore(
+            modules={"method": method},
+            records={"neighbours": neighbours},
+            optimizer=optimizer,
+            data=data_digest(config.data.store),
+        )
         loader = _loader(config, store, order, setup)
         run = TrainingRun(restored, total_steps=order.total_steps)
-        watch = PretrainWatch(run, config, store)
+        watch = PretrainWatch(run, config, store, neighbours)
         batches = run.batches(loader)
         memory_format = torch.channels_last if config.compute.channels_last else torch.contiguous_format
 
@@ -106,6 +119,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     lr=steps.lr(step),
                     momentum=momentum,
                     **watch.at_log(done, output, method),
+                    **(watch.at_look(method.backbone) if neighbours.is_due(done) else {}),
                     **(watch.at_probe(done, method.backbone) if run.probe_due(done) else {}),
                     **(watch.at_audit(method.backbone) if run.audit_due(done) else {}),
                 )
@@ -128,6 +142,15 @@ def _refuse_cpu_sync(method: Method, setup: RunSetup) -> None:
         raise TrainingError(
             "method.batch_norm: sync needs GPUs; on several CPU processes take plain, or split for a MoCo"
         )
+
+
+def _settled(config: PretrainConfig, order: FrameOrder, *, resume: bool) -> PretrainConfig:
+    """Return the recipe with numbers for ``auto``, and say which; a resumed run keeps those that it began with."""
+    written = RunFolder(config.run_dir / config.name).config
+    settled, numbers = settle_auto(config, order, before=read_values(written) if resume and written.exists() else None)
+    if numbers and os.environ.get("RANK", "0") == "0":
+        sys.stderr.write(f"auto, for {order.total_steps} steps on {len(order.frames)} frames: {', '.join(numbers)}\n")
+    return settled
 
 
 def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:

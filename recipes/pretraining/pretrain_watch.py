@@ -12,6 +12,7 @@ from framegate.media.visible import visible, visible_error
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.finetuning.labels import LabelError
 from framegate.recipes.pretraining.audit_rows import audit_metrics, audit_values
+from framegate.recipes.pretraining.neighbour_watch import NeighbourWatch
 from framegate.recipes.pretraining.online_probe import OnlineProbe
 from framegate.recipes.pretraining.pretrain_pictures import neighbour_strips, view_pairs
 from framegate.recipes.pretraining.similarities import SimilarityHistograms
@@ -24,6 +25,7 @@ from framegate.ssl.diagnostics import (
     queue_age,
     sample_similarities,
 )
+from framegate.ssl.learning_state import learning_words
 from framegate.ssl.methods.method import MethodOutput
 from framegate.ssl.modules.key_queue import EMPTY, KeyQueue
 from framegate.ssl.probes.probe_split import ProbeError
@@ -38,9 +40,10 @@ class PretrainWatch:
         run: the training.
         config: the recipe.
         store: what it trains on.
+        neighbours: of held-out frames, at the last look.
 
     Example:
-        >>> watch = PretrainWatch(run, config, store)
+        >>> watch = PretrainWatch(run, config, store, neighbours)
         >>> if run.log_due(done):
         ...     seen = watch.at_log(done, output, method)
         ...     if run.probe_due(done):
@@ -50,8 +53,9 @@ class PretrainWatch:
         ...     run.log(done, ..., **seen)
     """
 
-    def __init__(self, run: TrainingRun, config: PretrainConfig, store: FrameStore):
+    def __init__(self, run: TrainingRun, config: PretrainConfig, store: FrameStore, neighbours: NeighbourWatch):
         self._visible = run.is_main
+        self._neighbours = neighbours
         self._accumulate = config.optim.accumulate
         self._folder = run.folder
         self._store = store
@@ -94,6 +98,10 @@ class PretrainWatch:
         self._rows.append({"step": step, **figures})
         self._call_out_collapse()
         return figures
+
+    def at_look(self, backbone: Backbone) -> dict[str, float]:
+        """See which frames the backbone finds alike now, for the row of metrics; see `NeighbourWatch.look`."""
+        return self._neighbours.look(backbone) if self._visible else {}
 
     def at_probe(self, step: int, backbone: Backbone) -> dict[str, float]:
         """Probe the backbone, for the row of metrics; W&B is shown frames with their nearest neighbours.
@@ -138,8 +146,16 @@ class PretrainWatch:
             return {}
 
     def at_end(self, step: int, backbone: Backbone) -> dict[str, Any] | None:
-        """Run the whole audit if the recipe asks for audits, and write it to ``RUN/audit.json``, with its ``step``."""
-        if not self._visible or not self._auditable or self._audit_every is None:
+        """Say whether a longer run would have gained; and if the recipe asks for audits, run the whole one.
+
+        Returns:
+            The audit with its ``step``, as ``RUN/audit.json`` has it, or None.
+        """
+        if not self._visible:
+            return None
+        if words := learning_words(self._folder.rows()):
+            sys.stderr.write(f"{words}\n")
+        if not self._auditable or self._audit_every is None:
             return None
         try:
             audited = audit_values(backbone, self._store) | {"step": step}

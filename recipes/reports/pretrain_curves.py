@@ -81,6 +81,17 @@ def similarity_curves(rows: Rows, latest: SimilarityHistograms | None) -> Figure
     return figure
 
 
+def neighbour_curve(rows: Rows) -> Figure | None:
+    """Plot the share of neighbours that stayed from look to look; None if there were no two looks."""
+    if not any(_has(row, "neighbours_kept") for row in rows):
+        return None
+    figure, (axes,) = _row_of_axes(1)
+    _lines(axes, rows, "neighbours_kept", marker="o")
+    axes.set_ylim(0, 1)
+    _label(axes, "neighbours kept")
+    return figure
+
+
 def probe_curves(rows: Rows) -> Figure | None:
     """Plot kNN accuracy at each level; None if none was measured."""
     levels = [

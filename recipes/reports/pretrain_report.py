@@ -13,6 +13,7 @@ from framegate.recipes.reports.pretrain_curves import (
     audit_curves,
     embedding_curves,
     has_momentum,
+    neighbour_curve,
     probe_curves,
     similarity_curves,
     training_curves,
@@ -20,6 +21,7 @@ from framegate.recipes.reports.pretrain_curves import (
 from framegate.recipes.training.run_folder import RunFolder
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.diagnostics import collapse
+from framegate.ssl.learning_state import learning_words
 
 
 def write_pretrain_report(
@@ -48,6 +50,8 @@ def write_pretrain_report(
     )
     if words := collapse(rows):
         page.warning(f"{words} Lower optim.lr, lengthen optim.warmup_epochs, or raise the temperature or the batch.")
+    elif words := learning_words(rows):
+        page.note(words)
     page.heading("Training")
     momentum = " and momentum of the key encoder" if has_momentum(rows) else ""
     page.figure(training_curves(rows), f"Loss; learning rate{momentum}; speed and waiting for data")
@@ -63,6 +67,13 @@ def write_pretrain_report(
     )
     if "queue_age" in last:
         page.note(f"The oldest key of the queue was {last['queue_age']:.0f} steps old.")
+    if (kept := neighbour_curve(rows)) is not None:
+        page.heading("What still changes")
+        page.figure(
+            kept,
+            "Share of each held-out frame's ten nearest neighbours that were so at the look before, a twentieth of the "
+            "run ago. At the end of every run the rate falls to zero and all settles",
+        )
     if (probes := probe_curves(rows)) is not None:
         page.heading("kNN probe")
         page.figure(probes, "Validation frames classified by their neighbours among labelled training frames")

@@ -22,6 +22,8 @@ BEST_BY = "knn_leaf"
 checkpoint."""
 
 _SIGNAL = "a signal asked for it"
+_SHOWN = {"neighbours_kept": "neighbours kept", "neighbours_shared": "shared with the teacher", "knn_leaf": "kNN"}
+"""Figures that stay in the progress bar until they are measured anew, and their words there."""
 
 
 class TrainingRun(RunProcesses):
@@ -51,6 +53,7 @@ class TrainingRun(RunProcesses):
         self._restored = restored
         self._best: dict[str, Any] | None = setup.state.get("best")
         self._new_best = False
+        self._notes: dict[str, str] = {}
         self._worker_died = False
         self._finite = torch.ones((), dtype=torch.bool, device=self.accelerator.device)
         if self.is_main:
@@ -133,7 +136,8 @@ class TrainingRun(RunProcesses):
             there = {key: value for key, value in row.items() if key != "step" and value is not None}
             self.accelerator.log(there, step=step)
         speed = f"{row['images_per_second']:.0f} images/s, {row['data_wait']:.0%} waiting for data"
-        self._progress.update(step, f"loss {row['loss']:.3f}, {speed}")
+        self._notes |= {name: f"{row[name]:.0%} {words}" for name, words in _SHOWN.items() if row.get(name) is not None}
+        self._progress.update(step, ", ".join([f"loss {row['loss']:.3f}", *self._notes.values(), speed]))
 
     def checkpoint_if_due(self, step: int) -> None:
         """Save every ``checkpoint.every`` updates, where a probe beats all before it, at the end, before stopping."""

@@ -1,4 +1,4 @@
-"""Pretrain a frame backbone on a frame store: MoCo v2, MoCo v3, SimCLR, or the programme a frame comes from.
+"""Pretrain a frame backbone on a frame store: MoCo v2, MoCo v3, SimCLR, LeJEPA, or the programme a frame comes from.
 
 It can: any timm backbone; one device or many under accelerate; bf16 and fp16; gradient accumulation and clipping;
 attention-guided views; exact resume from any checkpoint; W&B. It cannot: shard a model over devices, or change the

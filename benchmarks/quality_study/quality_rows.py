@@ -200,7 +200,7 @@ def recipe_digest() -> str:
 
 def queries_per_anchor(config: PretrainConfig) -> int:
     """How many pictures of each anchor go through the query encoder with a gradient."""
-    return 2 if getattr(config.method, "symmetric", config.method.name == "simclr") else 1
+    return 2 if getattr(config.method, "symmetric", config.method.name in ("simclr", "lejepa")) else 1
 
 
 def _without_layout(store: Path) -> Path:

@@ -7,10 +7,11 @@ from timm.optim import Lars
 from torch import nn
 
 from framegate.recipes.config.sections import Optim
+from framegate.ssl.methods.method import Method
 
 
 def make_optimizer(config: Optim, model: nn.Module) -> torch.optim.Optimizer:
-    """Build the optimizer of all trained parameters of ``model``; only matrices and kernels have weight decay."""
+    """Build the optimizer of all trained parameters of ``model``, in the groups of `decay_groups`."""
     return build_optimizer(config, decay_groups(model, config.weight_decay))
 
 
@@ -27,11 +28,16 @@ def build_optimizer(config: Optim, groups: list[dict[str, Any]]) -> torch.optim.
 
 
 def decay_groups(model: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Return two parameter groups: matrices and kernels, which decay, and norms and biases, which do not."""
+    """Return two parameter groups: matrices and kernels, which decay, and norms and biases, which do not.
+
+    What a pretraining method spares (`Method.undecayed`) stands in the second.
+    """
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    methods = [module for module in model.modules() if isinstance(module, Method)]
+    spared = {id(parameter) for method in methods for parameter in method.undecayed}
     return [
-        {"params": [p for p in trained if p.ndim > 1], "weight_decay": weight_decay},
-        {"params": [p for p in trained if p.ndim <= 1], "weight_decay": 0.0},
+        {"params": [p for p in trained if p.ndim > 1 and id(p) not in spared], "weight_decay": weight_decay},
+        {"params": [p for p in trained if p.ndim <= 1 or id(p) in spared], "weight_decay": 0.0},
     ]
 
 

@@ -57,6 +57,7 @@ class Backbone(nn.Module):
         super().__init__()
         self.name = name
         self.image_size = image_size
+        self.is_pretrained = weights is not None
         if not 1 <= image_size <= MAX_IMAGE_SIZE:
             raise BackboneError(f"{name}: pictures of {image_size} pixels a side, and 1 to {MAX_IMAGE_SIZE} are taken")
         source = _as_folder(name, weights=weights == "timm")
@@ -81,6 +82,12 @@ class Backbone(nn.Module):
     def patch_embedding(self) -> nn.Module | None:
         """The module that cuts a picture into tokens; None for models without tokens."""
         return getattr(self.model, "patch_embed", None) if hasattr(self.model, "pos_embed") else None
+
+    @property
+    def undecayed(self) -> list[nn.Parameter]:
+        """The model's parameters that timm spares weight decay beside norms and biases: class token, positions."""
+        names: set[str] = self.model.no_weight_decay() if hasattr(self.model, "no_weight_decay") else set()
+        return [parameter for name, parameter in self.model.named_parameters() if name in names]
 
     def normalise(self, images: Tensor) -> Tensor:
         """Normalise pixels as the model's weights expect them; uint8 counts as 0–255, float as 0–1."""

@@ -1,5 +1,6 @@
 """What the training loop calls: the interface of every pretraining method."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -51,6 +52,11 @@ class Method(nn.Module):
     def backbone(self) -> Backbone:
         """The backbone that is trained and exported."""
         raise AttributeError(f"{type(self).__name__} names no backbone")
+
+    @property
+    def undecayed(self) -> Sequence[nn.Parameter]:
+        """Parameters of two or more dimensions that take no weight decay; by default there are none."""
+        return ()
 
     def forward(
         self, batch: ViewBatch, generator: torch.Generator, attention: AttentionShares = NO_ATTENTION

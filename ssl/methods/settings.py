@@ -174,7 +174,7 @@ class MoCoV3Settings(KeyEncoderSettings, ContrastiveSettings):
     """MoCo v3; see `framegate.ssl.methods.moco_v3.MoCoV3`."""
 
     name: Literal["moco_v3"] = "moco_v3"
-    dim: Length = 128
+    dim: Length = 256
     """length of a key"""
     hidden: PositiveInt = 4096
     """width of the heads"""

@@ -56,8 +56,8 @@ class _GroupNormalise(Function):
     def forward(
         ctx: Any,
         x: Tensor,
-        weight: Tensor,
-        bias: Tensor,
+        weight: Tensor | None,
+        bias: Tensor | None,
         running_mean: Tensor,
         running_var: Tensor,
         momentum: float,
@@ -65,7 +65,7 @@ class _GroupNormalise(Function):
         groups: int,
     ) -> Tensor:
         out = torch.empty_like(x)
-        statistics = weight.new_empty(2, groups, len(weight))
+        statistics = running_mean.new_empty(2, groups, len(running_mean))
         parts = (x.tensor_split(groups), out.tensor_split(groups), *map(torch.unbind, statistics))
         for rows, place, mean, deviation in zip(*parts, strict=True):
             torch.ops.aten.native_batch_norm.out(
@@ -79,15 +79,18 @@ class _GroupNormalise(Function):
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, statistics = ctx.saved_tensors
-        of_x, of_weight, of_bias = torch.empty_like(x), torch.zeros_like(weight), torch.zeros_like(weight)
+        of_x = torch.empty_like(x)
+        scaled = weight is not None
+        of_weight, of_bias = (torch.zeros_like(weight), torch.zeros_like(weight)) if scaled else (None, None)
         parts = (*(tensor.tensor_split(ctx.groups) for tensor in (gradient, x, of_x)), *map(torch.unbind, statistics))
         for outer, rows, place, mean, deviation in zip(*parts, strict=True):
             inner, scale, shift = torch.ops.aten.native_batch_norm_backward(
-                outer, rows, weight, None, None, mean, deviation, True, ctx.eps, (True, True, True)
+                outer, rows, weight, None, None, mean, deviation, True, ctx.eps, (True, scaled, scaled)
             )
             place.copy_(inner)
-            of_weight += scale
-            of_bias += shift
+            if scaled:
+                of_weight += scale
+                of_bias += shift
         return of_x, of_weight, of_bias, None, None, None, None, None
 
 
@@ -103,7 +106,7 @@ def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
         The module to use from now on.
 
     Raises:
-        ValueError: a norm cannot be split: it lacks weights, running statistics or a momentum.
+        ValueError: a norm cannot be split: it lacks running statistics or a momentum.
     """
     if kind == "sync":
         synchronised: nn.Module = convert_sync_batchnorm(module)  # timm's, for norms that hold their activation
@@ -111,8 +114,8 @@ def set_batch_norm(module: nn.Module, kind: BatchNorm) -> nn.Module:
     if kind == "split":
         for norm in module.modules():
             if isinstance(norm, _BatchNorm) and not isinstance(norm, _Split):
-                if not norm.affine or norm.running_mean is None or norm.momentum is None:
-                    raise ValueError(f"{norm} cannot be split: it needs weights, running statistics and a momentum")
+                if norm.running_mean is None or norm.momentum is None:
+                    raise ValueError(f"{norm} cannot be split: it needs running statistics and a momentum")
                 norm.__class__ = _split_class(type(norm))
     return module
 

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from framegate.ssl.data.view_pairs import ViewBatch
+from framegate.ssl.methods.lejepa import LeJEPA
 from framegate.ssl.methods.method import Method
 from framegate.ssl.methods.moco import MoCo
 from framegate.ssl.methods.moco_v3 import MoCoV3
@@ -67,6 +68,15 @@ def tiny_simclr(norm: Norm | None = None, *, seed: int = 0, head_norm: Norm | No
     if head_norm is not None:
         replace_batch_norm(simclr, head_norm)
     return simclr
+
+
+def tiny_lejepa(norm: Norm | None = None, *, seed: int = 0, head_norm: Norm | None = None, **options: object) -> LeJEPA:
+    """LeJEPA in float64, embeddings of 6 numbers, 9 directions."""
+    torch.manual_seed(seed)
+    method = LeJEPA(TinyBackbone(norm), **({"dim": 6, "hidden": 10, "directions": 9} | options)).double()
+    if head_norm is not None:
+        replace_batch_norm(method, head_norm)
+    return method
 
 
 def tiny_programme(norm: Norm | None = None, *, programmes: int, seed: int = 0, **options: object) -> Programme:

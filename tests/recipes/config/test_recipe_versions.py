@@ -15,8 +15,9 @@ from framegate.recipes.pretraining.settle_auto import settle_auto
 from framegate.recipes.training.run_folder import RunError, RunFolder
 from framegate.ssl.data.frame_order import FrameOrder
 
-HIGHEST_RATES = {  # as they were before recipes had versions
+HIGHEST_RATES = {  # of those that are as old, as before recipes had versions
     "fusion_small": 2e-3,
+    "lejepa_small": 0.001 * 128 / 256,
     "moco_efficientnet_b0": 0.03 * 512 / 256,
     "moco_small": 0.012 * 32 / 256,
     "moco_v3_vit": 1.5e-4 * 4096 / 256,

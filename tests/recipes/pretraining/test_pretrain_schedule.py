@@ -11,12 +11,13 @@ from torch import nn
 
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_recipe
+from framegate.recipes.pretraining.build_method import make_method
 from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretraining.settle_auto import settle_auto
 from framegate.recipes.training.optimizers import decay_groups
 from framegate.ssl.data.frame_order import FrameOrder
 
-RECIPES = ["moco_efficientnet_b0", "moco_small", "moco_v3_vit", "programme", "simclr"]
+RECIPES = ["lejepa_small", "moco_efficientnet_b0", "moco_small", "moco_v3_vit", "programme", "simclr"]
 
 
 def schedule(*overrides: str, batch_size: int = 64, epochs: int = 10) -> PretrainSchedule:
@@ -68,6 +69,19 @@ def test_norms_and_biases_do_not_decay():
     assert (decaying["weight_decay"], others["weight_decay"]) == (0.1, 0.0)
     assert [tuple(p.shape) for p in decaying["params"]] == [(4, 3, 3, 3), (2, 4)]
     assert all(p.ndim == 1 for p in others["params"]) and len(others["params"]) == 4
+
+
+@pytest.mark.parametrize("beside", ["", "method.programme.weight=0.5"])
+def test_class_token_and_positions_do_not_decay_in_moco_v3(beside: str):
+    overrides = ["data.store=s", "backbone.name=test_vit", "backbone.image_size=32", "method.hidden=8"]
+    config = read_recipe(PretrainConfig, "moco_v3_vit", [*overrides, *filter(None, [beside])])
+    method = make_method(config, programmes=9)
+    names = {id(parameter): name.rpartition("model.")[2] for name, parameter in method.named_parameters()}
+    decaying, others = ({names[id(p)] for p in group["params"]} for group in decay_groups(method, 0.1))
+    assert {"cls_token", "blocks.0.norm1.weight", "blocks.0.attn.qkv.bias"} <= others
+    assert "blocks.0.attn.qkv.weight" in decaying
+    assert not {"cls_token", "pos_embed", "patch_embed.proj.weight"} & decaying
+    assert not {"pos_embed", "patch_embed.proj.weight"} & others  # they are not trained at all
 
 
 @pytest.mark.parametrize("name", RECIPES)

@@ -1,3 +1,6 @@
+from pathlib import Path
+
+import pytest
 import torch
 from torch import nn
 
@@ -73,6 +76,75 @@ def test_a_transformers_patch_projection_stays_where_asked():
         assert all(p.requires_grad is not freeze for p in backbone.model.patch_embed.parameters())
         assert backbone.model.blocks[0].attn.qkv.weight.requires_grad
         assert not any(p.requires_grad for p in moco.key_encoder.parameters())
+
+
+def vit(**options: object) -> Backbone:
+    torch.manual_seed(0)
+    return Backbone("test_vit", image_size=32, **options)
+
+
+def test_the_heads_are_the_papers() -> None:
+    moco = MoCoV3(vit())
+    projector, predictor = moco.query_encoder[1].layers, moco.predictor.layers
+    assert [(layer.in_features, layer.out_features) for layer in projector if isinstance(layer, nn.Linear)] == [
+        (64, 4096),
+        (4096, 4096),
+        (4096, 256),
+    ]
+    assert [(layer.in_features, layer.out_features) for layer in predictor if isinstance(layer, nn.Linear)] == [
+        (256, 4096),
+        (4096, 256),
+    ]
+    for head in (projector, predictor):
+        assert [type(layer) for layer in head[-2:]] == [nn.Linear, nn.SyncBatchNorm]
+        assert all(layer.bias is None for layer in head if isinstance(layer, nn.Linear))
+        norms = [layer.affine for layer in head if isinstance(layer, nn.SyncBatchNorm)]
+        assert norms == [True] * (len(norms) - 1) + [False]  # each layer has one; the last has no weights
+
+
+def test_a_transformer_of_random_weights_starts_as_the_papers_in_both_encoders() -> None:
+    plain = vit().model
+    moco = MoCoV3(vit(), hidden=8)
+    model = moco.backbone.model
+    assert not torch.equal(model.blocks[0].attn.qkv.weight, plain.blocks[0].attn.qkv.weight)
+    for encoder in (moco.query_encoder, moco.key_encoder.encoder):
+        positions = encoder[0].model.pos_embed
+        assert not positions.requires_grad and not positions[0, 0].any()
+        assert positions[0, 1, 16:32].eq(1).all()  # cosines of row 0
+    before = model.pos_embed.clone()
+    moco(view_batch(pictures(4, side=32), pictures(4, side=32, seed=1), torch.arange(4)), draws()).loss.backward()
+    trained = [name for name, parameter in model.named_parameters() if parameter.grad is not None]
+    assert not [name for name in trained if name.startswith(("pos_embed", "patch_embed"))]
+    assert "cls_token" in trained
+    moco.update_key_encoder(0.5)
+    assert torch.equal(moco.key_encoder.encoder[0].model.pos_embed, before)
+
+
+def test_weights_that_were_learned_stay_as_they_are(tmp_path: Path) -> None:
+    learned = vit().model.state_dict()
+    torch.save(learned, tmp_path / "learned.pth")
+    moco = MoCoV3(vit(weights=str(tmp_path / "learned.pth")), hidden=8)
+    found = moco.backbone.model.state_dict()
+    assert all(torch.equal(tensor, learned[name]) for name, tensor in found.items())
+    assert moco.backbone.model.pos_embed.requires_grad  # they were trained, and go on
+    assert not any(parameter.requires_grad for parameter in moco.backbone.patch_embedding.parameters())
+
+
+def test_weight_decay_spares_class_token_and_trained_positions() -> None:
+    moco = MoCoV3(vit(), hidden=8)
+    model = moco.backbone.model
+    assert [id(parameter) for parameter in moco.undecayed] == [
+        id(parameter) for name, parameter in model.named_parameters() if name in ("cls_token", "pos_embed", "reg_token")
+    ]
+
+
+def test_a_state_whose_last_batch_norms_have_weights_is_refused_plainly() -> None:
+    moco = MoCoV3(vit(), hidden=8)
+    state = dict(moco.state_dict())
+    moco.load_state_dict(state)
+    state |= {f"predictor.layers.4.{name}": torch.ones(256) for name in ("weight", "bias")}
+    with pytest.raises(RuntimeError, match=r"in an earlier framegate, and has none now: start the run anew"):
+        moco.load_state_dict(state)
 
 
 def test_networks_without_tokens_have_no_patch_projection():

@@ -12,6 +12,7 @@ from framegate.ssl.methods import MethodSettings, MoCoV2Settings, register, regi
 
 def test_framegates_own_methods_are_registered_under_the_names_that_recipes_say() -> None:
     assert list(registered())[:4] == ["moco_v2", "moco_v3", "simclr", "programme"]
+    assert "lejepa" in registered()
     for name, settings in registered().items():
         assert settings().name == name
         assert issubclass(settings, BaseModel)

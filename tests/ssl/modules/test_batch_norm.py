@@ -49,6 +49,20 @@ def test_gradients_are_those_of_the_groups_alone(format):
         torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-10)
 
 
+def test_a_norm_without_weights_is_split_like_one_whose_weights_are_one():
+    x = images(2 * GROUP + 5).double()
+    direction = torch.randn(x.shape, generator=torch.Generator().manual_seed(1)).double()
+    results = []
+    for affine in (False, True):
+        norm = set_batch_norm(nn.Sequential(nn.BatchNorm2d(4, affine=affine)), "split")[0].double()
+        rows = x.clone().requires_grad_()
+        out = norm(rows)
+        (out * direction).sum().backward()
+        results.append((out.detach(), rows.grad, norm.running_mean, norm.running_var))
+    for without, with_ones in zip(*results, strict=True):
+        torch.testing.assert_close(without, with_ones, rtol=1e-12, atol=1e-12)
+
+
 def test_half_precision_activations_are_normalised_by_single_precision_statistics():
     x = images(2 * GROUP)
     norm = split_norm()

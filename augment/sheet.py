@@ -13,13 +13,16 @@ from framegate.augment.boxes import WHOLE, Box, free_box
 from framegate.augment.colour import RECIPES, Recipe, jitter_matrix, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
 from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.dates import DateStyle
 from framegate.augment.overlays.logos import LogoStyle
 from framegate.augment.overlays.masks import cover, mask_layout, pixel_boxes, replace
 from framegate.augment.overlays.plates import Overlay
 from framegate.augment.overlays.subtitles import SubtitleStyle
 from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
 from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
+from framegate.augment.overlays.words import WordsStyle
 from framegate.augment.pairs import overlay_places
+from framegate.augment.traces.leave_traces import TracePolicy, leave_traces
 from framegate.augment.views import Anchor, TwoViews, ViewPolicy
 from framegate.media.clip_layout import Layout
 from framegate.media.pictures.jpeg import decode_jpeg
@@ -43,6 +46,8 @@ _OVERLAYS: dict[str, type[Overlay]] = {
     "clock": ClockStyle,
     "watermark": WatermarkStyle,
     "rounded frame": RoundedFrameStyle,
+    "words": WordsStyle,
+    "date": DateStyle,
 }
 _MARGIN, _LABEL = 4, 118  # pixels
 _FOUND = {"borders": (0, 255, 0), "logos": (255, 0, 0), "subtitles": (255, 0, 255)}
@@ -134,6 +139,9 @@ def _single(policy: ViewPolicy, donors: Sequence[np.ndarray]) -> dict[str, Augme
         "overlays cropped": cropped,
         "overlays, a donor's": donated,
         "layout masked": lambda frame, anchor, column, rng: mask_layout(frame, anchor.layout),
+        "codec": _tracer(TracePolicy(codec=1.0)),
+        "resolution": _tracer(TracePolicy(resolution=1.0)),
+        "grade": _tracer(TracePolicy(grade=1.0)),
     }
     return rows | {name: Augmentation(draw, name) for name, draw in special.items()}
 
@@ -157,6 +165,10 @@ def _masker(style: type[Overlay]) -> Draw:
         return frame
 
     return mask
+
+
+def _tracer(policy: TracePolicy) -> Draw:
+    return lambda frame, anchor, column, rng: leave_traces(frame, policy, rng)[0]
 
 
 def _moving_logo(frame: np.ndarray, anchor: Anchor, column: int, rng: random.Random) -> np.ndarray:

@@ -1,7 +1,7 @@
 """Make the two views of a pair from JPEG bytes: crop, hide and paint overlays, then change colours, all in uint8.
 
-    frame ──decode──┬─ crop + resize ─ hide real overlays ─ paint a look ─ colours, blur ─ flip ─→ first view
-                    └─ the same, drawn independently ───────────────────────────────────────────→ second view
+    frame ──decode──┬─ crop + resize ─ hide real overlays ─ paint a look ─ colours, blur ─ flip ─ traces ─→ first view
+                    └─ the same, drawn independently ────────────────────────────────────────────────────→ second view
 
 Everything random is a function of (seed, epoch, index, view), whatever process or worker runs it.
 """
@@ -26,6 +26,7 @@ from framegate.augment.overlays.looks import bank_look
 from framegate.augment.overlays.masks import cover, replace
 from framegate.augment.overlays.plates import on_canvas
 from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
+from framegate.augment.traces.leave_traces import TracePolicy, leave_traces
 from framegate.media.clip_layout import Layout
 from framegate.media.pictures.jpeg import decode_jpeg, jpeg_size
 
@@ -69,6 +70,7 @@ class ViewPolicy:
         flip: probability of a horizontal flip.
         overlays: what is done to overlays, real and painted.
         attention: what pretraining does with the key encoder's maps; it does not change the views made here.
+        traces: how often a view gets the trace of an encoder, a scaler or a grader, words, or a date; by default never.
     """
 
     __pydantic_config__: ClassVar[dict[str, str]] = {"extra": "forbid"}
@@ -78,6 +80,7 @@ class ViewPolicy:
     flip: float = 0.5
     overlays: OverlayPolicy = field(default_factory=OverlayPolicy)
     attention: AttentionPolicy = field(default_factory=AttentionPolicy)
+    traces: TracePolicy = field(default_factory=TracePolicy)
 
 
 class TwoViews:
@@ -141,6 +144,8 @@ class TwoViews:
         else:
             images = (decode_jpeg(first.jpeg, reduce=reductions[0]), decode_jpeg(second.jpeg, reduce=reductions[1]))
         views = [self._render(images[v], anchors[v], crops[v], plans[v], rngs[v], recipes[v], donor) for v in (0, 1)]
+        if self.policy.traces:  # drawn last: the rest of a view is the same with and without them
+            views = [self._with_traces(view, rng) for view, rng in zip(views, rngs, strict=True)]
         return views[0], views[1]
 
     def _crop(self, plan: OverlayPlan, rng: random.Random, size: tuple[int, int], recipe: Recipe) -> Box:
@@ -192,6 +197,11 @@ class TwoViews:
                 cv2.flip(view, 1), tuple((1 - box[2], box[1], 1 - box[0], box[3]) for box in overlays), area(seen)
             )
         return View(view, overlays, area(seen))
+
+    def _with_traces(self, view: View, rng: random.Random) -> View:
+        pixels, painted = leave_traces(view.pixels, self.policy.traces, rng)
+        known = view.overlays + painted if self.policy.attention else ()
+        return View(np.ascontiguousarray(pixels), known, view.shown)
 
     def _known_overlays(self, anchor: Anchor, seen: Box, plan: OverlayPlan, canvas: Box) -> tuple[Box, ...]:
         """Return the boxes of the real overlays that the plan keeps, and of painted ones, in fractions of the view."""

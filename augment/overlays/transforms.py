@@ -21,12 +21,14 @@ import albumentations as A
 
 from framegate.augment.boxes import Box
 from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.dates import DateStyle
 from framegate.augment.overlays.logos import LogoStyle
 from framegate.augment.overlays.masks import cover, cut_away, mask_layout, pixel_boxes
 from framegate.augment.overlays.plates import Overlay
 from framegate.augment.overlays.subtitles import SubtitleStyle
 from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
 from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
+from framegate.augment.overlays.words import WordsStyle
 from framegate.media.clip_layout import Layout
 
 
@@ -122,6 +124,18 @@ class PaintRoundedFrame(_Paint):
     style = RoundedFrameStyle
 
 
+class PaintWords(_Paint):
+    """A word or two in large letters, anywhere in the picture. As `PaintSubtitles`."""
+
+    style = WordsStyle
+
+
+class PaintDate(_Paint):
+    """A date or a time in a corner, as cameras burn it in. As `PaintSubtitles`."""
+
+    style = DateStyle
+
+
 class MaskSubtitles(_Mask):
     """Hides a band where subtitles may be.
 
@@ -168,6 +182,18 @@ class MaskRoundedFrame(_Mask):
     """Hides the edges and corners that a rounded frame takes. As `MaskSubtitles`."""
 
     style = RoundedFrameStyle
+
+
+class MaskWords(_Mask):
+    """Hides a line anywhere in the picture where words may be. As `MaskSubtitles`."""
+
+    style = WordsStyle
+
+
+class MaskDate(_Mask):
+    """Hides a corner where a date may be. As `MaskSubtitles`."""
+
+    style = DateStyle
 
 
 class MaskLayout(A.ImageOnlyTransform):  # type: ignore[misc]  # as above

@@ -194,6 +194,8 @@ def _images_per_epoch(config: PretrainConfig, clips: int) -> int:
 def recipe_digest() -> str:
     """Changes when the recipe's values do, written or default: rows made with other defaults must not share a table."""
     values = read_recipe(PretrainConfig, RECIPE, []).model_dump(mode="json", exclude={"version"})
+    if not any(values["views"]["traces"].values()):  # kept rows were made before there were any
+        del values["views"]["traces"]
     values["method"] |= {"hidden": 4096, "freeze_patches": True}  # MoCo v3's, which the digests of kept rows cover, too
     return hashlib.sha256(json.dumps(values, sort_keys=True).encode()).hexdigest()[:12]
 

@@ -1,6 +1,7 @@
 """The audit as a page, as a figure, and as a section of reports and model cards."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,12 @@ from matplotlib.figure import Figure
 from framegate.augment import plain_view
 from framegate.media import FrameStore
 from framegate.media.manifest.paths import final_name
-from framegate.recipes.reports.audit_text import audit_table, found_text
+from framegate.recipes.reports.audit_text import audit_table, found_text, wider_heading, wider_table
 from framegate.recipes.reports.outputs import signed_picture, write_output
 from framegate.recipes.reports.page import Name, Page
 from framegate.ssl.audit.audit import DEFINITION
 from framegate.ssl.audit.audit_overlays import KINDS, paint
+from framegate.ssl.audit.wider_looks import LOOKS, WiderKind
 
 _COLOURS = {"clean": "tab:gray", "same": "tab:orange", "swapped": "tab:blue"}
 
@@ -26,12 +28,19 @@ def write_audit_page(path: Path, values: dict[str, Any], store: FrameStore, *, i
     page.heading("What was painted")
     sheet = painted_frames(store, image_size=image_size, seed=values["seed"])
     page.picture(sheet, "The same frames plain, then with subtitles, logos, borders, and all together")
+    for kind, row in (values.get("wider") or {}).items():
+        looks = row["looks"]
+        page.picture(
+            wider_frames(store, kind, image_size=image_size, seed=values["seed"], words=looks),
+            f"{kind}: a frame plain, then {' · '.join(looks[: LOOKS // 2])}; below: plain, then "
+            f"{' · '.join(looks[LOOKS // 2 :])}",
+        )
     page.heading("Definition")
     for paragraph in DEFINITION:
         page.note(paragraph)
     page.write_output(path)
     picture = io.BytesIO()
-    audit_figure(values).savefig(picture, format="png", dpi=110)
+    audit_figure(values["overlays"]).savefig(picture, format="png", dpi=110)
     write_output(path.with_suffix(".png"), signed_picture(picture.getvalue()))
 
 
@@ -42,8 +51,16 @@ def add_audit(page: Page, values: dict[str, Any]) -> None:
     page.note("1: overlays leave no trace in the features; 0: features tell nothing else.")
     page.table(*audit_table(values))
     page.figure(
-        audit_figure(values), "Left: what the features tell of a painted overlay. Right: what overlays do to accuracy"
+        audit_figure(values["overlays"]),
+        "Left: what the features tell of a painted overlay. Right: what overlays do to accuracy",
     )
+    if values.get("wider"):  # an older audit of a run has no such key
+        page.heading(wider_heading(values))
+        page.note("The same measures of what else a network can live off, each with the view that breaks it.")
+        page.table(*wider_table(values))
+        page.figure(
+            audit_figure(values["wider"]), "Left: what the features tell of a look. Right: what looks do to accuracy"
+        )
     if values["found"]:
         page.note(found_text(values["found"]))
     for note in values["notes"]:
@@ -69,9 +86,11 @@ def audit_card(values: dict[str, Any]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def audit_figure(values: dict[str, Any]) -> Figure:
-    """Plot decodability and neighbours beside chance, and accuracy over the overlays' correlation with the class."""
-    overlays = values["overlays"]
+def audit_figure(overlays: dict[str, Any]) -> Figure:
+    """Plot decodability and neighbours beside chance, and accuracy over the overlays' correlation with the class.
+
+    ``overlays`` are the audit's rows by kind, those of overlays or the wider ones.
+    """
     labelled = [kind for kind, row in overlays.items() if row["by_rho"]]
     figure = Figure(figsize=(4.5 + 2.6 * len(labelled), 3.2), layout="constrained")
     axes = np.atleast_1d(
@@ -104,4 +123,17 @@ def painted_frames(store: FrameStore, *, image_size: int, seed: int, columns: in
     frames = np.linspace(0, len(store) - 1, columns).astype(int)
     views = np.stack([plain_view(store.jpeg(int(frame)), image_size) for frame in frames])
     rows = [views, *(paint(views, kind, np.arange(columns), frames, seed=seed) for kind in KINDS)]
+    return _sheet(rows)
+
+
+def wider_frames(store: FrameStore, kind: WiderKind, *, image_size: int, seed: int, words: Sequence[str]) -> np.ndarray:
+    """Draw a sheet (H, W, 3) uint8 of one frame in two rows: plain, then with half of the looks of a kind each."""
+    frame = len(store) // 2
+    plain = plain_view(store.jpeg(frame), image_size)
+    views, frames = np.repeat(plain[None], LOOKS, axis=0), np.full(LOOKS, frame)
+    painted = paint(views, kind, np.arange(LOOKS), frames, seed=seed, words=words)
+    return _sheet([[plain, *painted[: LOOKS // 2]], [plain, *painted[LOOKS // 2 :]]])
+
+
+def _sheet(rows: Sequence[Sequence[np.ndarray] | np.ndarray]) -> np.ndarray:
     return np.vstack([np.hstack([np.pad(view, ((2, 2), (2, 2), (0, 0))) for view in row]) for row in rows])

@@ -13,6 +13,8 @@ def audit_text(values: dict[str, Any]) -> str:
         f"{values['frames']} frames, {values['classes']} classes",
         table(*audit_table(values)),
     ]
+    if values.get("wider"):  # an older audit of a run has no such key
+        lines += ["", wider_heading(values), table(*wider_table(values)), ""]
     if found := values["found"]:
         lines.append(found_text(found))
     return "\n".join([*lines, *values["notes"]])
@@ -20,11 +22,24 @@ def audit_text(values: dict[str, Any]) -> str:
 
 def audit_table(values: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
     """Return header and rows of the table, with a row for each kind of overlay."""
-    first = next(iter(values["overlays"].values()))
-    header = ["overlay", "score", "decodability", "neighbours", "drift", "clean", "same", "swapped", "gap"]
-    header[2] += f" (chance {first['decodability_chance']:.3f})"
-    header[3] += f" (chance {first['neighbours_chance']:.3f})"
-    return header, [[kind, *_cells(row)] for kind, row in values["overlays"].items()]
+    overlays = values["overlays"]
+    return ["overlay", *_header(overlays)], [[kind, *_cells(row)] for kind, row in overlays.items()]
+
+
+def wider_heading(values: dict[str, Any]) -> str:
+    """Return a line with the score of the looks beyond overlays."""
+    low, high = values["interval_wider"]
+    return f"Wider: score {values['score_wider']:.3f} ({low:.3f}–{high:.3f})"
+
+
+def wider_table(values: dict[str, Any]) -> tuple[list[str], list[list[str]]]:
+    """Return header and rows of the table of looks beyond overlays, each with the view that breaks it.
+
+    The last column says how often the views of the backbone's recipe had that look.
+    """
+    wider = values["wider"]
+    header = ["look", *_header(wider), "broken by", "in its recipe"]
+    return header, [[kind, *_cells(row), row["view"], _in_recipe(row)] for kind, row in wider.items()]
 
 
 def found_text(found: dict[str, Any]) -> str:
@@ -44,6 +59,21 @@ def found_text(found: dict[str, Any]) -> str:
                 f"{label} {figures['raw']:.3f} raw, {figures['masked']:.3f} masked (difference {low:.3f} to {high:.3f})"
             )
     return "; ".join(parts)
+
+
+def _header(rows: dict[str, Any]) -> list[str]:
+    first = next(iter(rows.values()))
+    return [
+        "score",
+        f"decodability (chance {first['decodability_chance']:.3f})",
+        f"neighbours (chance {first['neighbours_chance']:.3f})",
+        *("drift", "clean", "same", "swapped", "gap"),
+    ]
+
+
+def _in_recipe(row: dict[str, Any]) -> str:
+    share = row["view_in_recipe"]
+    return "not known" if share is None else f"{share:g} of views" if share else "no"
 
 
 def _cells(row: dict[str, Any]) -> list[str]:

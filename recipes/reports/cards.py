@@ -11,6 +11,7 @@ import yaml
 from framegate.media.manifest.paths import final_name, stays_inside
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.config.recipe import Section
+from framegate.recipes.config.yaml_text import YamlError, read_yaml
 from framegate.recipes.reports.audit_page import audit_card
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
@@ -104,6 +105,18 @@ def source_card(folder: Path, *, default: str) -> str:
     if not file.is_file() or not stays_inside(file, folder) or file.stat().st_size > _CARD_BYTES:
         return default
     return _PATH_VALUE.sub(lambda match: match[1] + final_name(match[2]), file.read_text("utf-8", errors="replace"))
+
+
+def recipe_of_card(folder: Path) -> dict[str, Any] | None:
+    """Return the recipe in the card of a model folder, unchecked; None if there is none that can be read."""
+    found = re.search(r"^## Recipe\n```yaml\n(.*?)^```", source_card(folder, default=""), re.MULTILINE | re.DOTALL)
+    if found is None:
+        return None
+    try:
+        values, _ = read_yaml(found[1].encode())
+    except YamlError:
+        return None
+    return values if isinstance(values, dict) else None
 
 
 _CARD_BYTES = 1 << 20

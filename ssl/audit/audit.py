@@ -11,7 +11,8 @@ For subtitles, logos and borders, each alone and all together, it asks four ques
 4. *Does it mislead?* Training frames have an overlay of their class with probability ρ; a linear probe is then measured
    on clean frames, on frames with the overlay of their class, and on frames with the overlay of another class.
 
-`DEFINITION` says how the score is computed from the answers.
+`DEFINITION` says how the score is computed from the answers. The same questions can be asked of what else a network
+can live off, `WIDER`: codecs, upscaling, grades, words and dates. They have a score of their own.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,7 +22,7 @@ import numpy as np
 from torch import nn
 
 from framegate.media import FrameStore
-from framegate.ssl.audit.audit_frames import AuditFrames, PaintedFeatures, choose_frames
+from framegate.ssl.audit.audit_frames import AuditFrames, PaintedFeatures, category_names, choose_frames
 from framegate.ssl.audit.audit_measures import (
     Groups,
     cosine_distances,
@@ -31,7 +32,8 @@ from framegate.ssl.audit.audit_measures import (
     penalty,
     same_among_neighbours,
 )
-from framegate.ssl.audit.audit_overlays import KINDS, OverlayKind
+from framegate.ssl.audit.audit_overlays import KINDS, LookKind, OverlayKind
+from framegate.ssl.audit.wider_looks import LOOKS, WiderKind, bank_words, wider_look
 from framegate.ssl.probes.probe_split import ProbeFrames
 
 DEFINITION = (
@@ -43,7 +45,7 @@ DEFINITION = (
     "features, 0 where features tell nothing else.",
 )
 """The score in words, a paragraph each, as reports show it."""
-OVERLAYS = 12
+OVERLAYS = LOOKS
 """Overlays in a bank: the largest number of classes, so that each class can have a different one."""
 RHOS = (0.0, 0.5, 0.9, 1.0)
 RHO = 0.9
@@ -75,11 +77,19 @@ class OverlayAudit:
 
 @dataclass(frozen=True, kw_only=True)
 class Audit:
-    """The whole audit of painted overlays: the score, its 95% interval, and each kind."""
+    """The whole audit of painted overlays: the score, its 95% interval, and each kind.
+
+    ``wider`` holds the same for each kind of look beyond overlays that was asked for, ``looks`` the names of its looks,
+    ``score_wider`` and ``interval_wider`` their mean; None if there are none. ``score`` does not depend on them.
+    """
 
     score: float
     interval: list[float]
     overlays: dict[OverlayKind, OverlayAudit]
+    score_wider: float | None
+    interval_wider: list[float] | None
+    wider: dict[WiderKind, OverlayAudit]
+    looks: dict[WiderKind, tuple[str, ...]]
     frames: int
     classes: int
     notes: tuple[str, ...]
@@ -94,6 +104,7 @@ def audit(
     image_size: int,
     max_frames: int = 900,
     kinds: Sequence[OverlayKind] = KINDS,
+    wider: Sequence[WiderKind] = (),
     seed: int = 0,
     on_progress: Callable[[int], None] | None = None,
 ) -> Audit:
@@ -106,7 +117,8 @@ def audit(
         frames: splits, programmes, sources and classes of the frames; classes are optional.
         image_size: pixels a side, S.
         max_frames: number of frames that take part, a third of them to measure on; see `choose_frames`.
-        kinds: of overlays.
+        kinds: of overlays, at least one.
+        wider: kinds of looks beyond overlays.
         seed: of the bank of overlays, and of which frame gets which.
         on_progress: called with the number of pictures done, about `pictures_to_do` at the end.
 
@@ -114,21 +126,28 @@ def audit(
         ProbeError: there is only one clip.
     """
     chosen = choose_frames(numbers, frames, max_frames=max_frames)
+    words = bank_words(category_names(store, chosen), seed=seed)
     features = PaintedFeatures(
-        backbone, store, chosen.number, image_size=image_size, seed=seed, on_progress=on_progress
+        backbone, store, chosen.number, image_size=image_size, seed=seed, words=words, on_progress=on_progress
     )
     groups = Groups.resampled(chosen.group[~chosen.fit])
     plain = features.plain()
     c = 0.01 if chosen.classes is None else penalty(plain[chosen.fit], chosen.classes[chosen.fit], _fit_groups(chosen))
-    audits, scores = {}, []
-    for kind in kinds:
-        audits[kind], kind_scores = _audit_kind(kind, chosen, features, plain, groups, c=c, seed=seed)
-        scores.append(kind_scores)
-    resampled = np.mean(scores, axis=0)
+    overlays = {kind: _audit_kind(kind, chosen, features, plain, groups, c=c, seed=seed) for kind in kinds}
+    beyond = {kind: _audit_kind(kind, chosen, features, plain, groups, c=c, seed=seed) for kind in wider}
+    resampled = np.mean([scores for _, scores in overlays.values()], axis=0)
+    resampled_wider = np.mean([scores for _, scores in beyond.values()], axis=0) if beyond else None
     return Audit(
         score=float(resampled[0]),
         interval=interval(resampled),
-        overlays=audits,
+        overlays={kind: row for kind, (row, _) in overlays.items()},
+        score_wider=None if resampled_wider is None else float(resampled_wider[0]),
+        interval_wider=None if resampled_wider is None else interval(resampled_wider),
+        wider={kind: row for kind, (row, _) in beyond.items()},
+        looks={
+            kind: tuple(wider_look(kind, number, seed=seed, words=words).name for number in range(LOOKS))
+            for kind in wider
+        },
         frames=len(chosen.number),
         classes=0 if chosen.classes is None else int(chosen.classes.max()) + 1,
         notes=chosen.notes,
@@ -180,7 +199,7 @@ def pictures_to_do(frames: int, *, max_frames: int = 900, kinds: int = len(KINDS
 
 
 def _audit_kind(
-    kind: OverlayKind,
+    kind: LookKind,
     chosen: AuditFrames,
     features: PaintedFeatures,
     plain: np.ndarray,
@@ -189,7 +208,7 @@ def _audit_kind(
     c: float,
     seed: int,
 ) -> tuple[OverlayAudit, np.ndarray]:
-    """Audit one kind of overlay; return its measures, and its resampled scores (1 + draws,)."""
+    """Audit one kind of look; return its measures, and its resampled scores (1 + draws,)."""
     fit, test = chosen.fit, ~chosen.fit
     rng = np.random.default_rng([seed, *kind.encode()])
     anyone = rng.permutation(np.arange(len(fit)) % OVERLAYS)
@@ -237,7 +256,7 @@ def _audit_kind(
 
 
 def _accuracies(
-    kind: OverlayKind,
+    kind: LookKind,
     chosen: AuditFrames,
     features: PaintedFeatures,
     plain: np.ndarray,

@@ -1,6 +1,6 @@
 """Choose the frames of an audit, and compute their features with any overlay."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,8 +8,8 @@ import torch
 from torch import nn
 
 from framegate.augment import plain_view
-from framegate.media import FrameStore
-from framegate.ssl.audit.audit_overlays import OverlayKind, paint
+from framegate.media import FrameStore, split_labels
+from framegate.ssl.audit.audit_overlays import LookKind, paint
 from framegate.ssl.probes.probe_split import UNKNOWN, ProbeError, ProbeFrames, level_splits
 
 CLASSES = 12
@@ -81,6 +81,15 @@ def choose_frames(numbers: np.ndarray, frames: ProbeFrames, *, max_frames: int, 
     )
 
 
+def category_names(store: FrameStore, chosen: AuditFrames) -> tuple[str, ...]:
+    """Return the last part of a label of each class, in the order of the classes; none without labels."""
+    if chosen.classes is None:
+        return ()
+    first = np.unique(chosen.classes, return_index=True)[1]
+    labels = store.videos["label"].take(chosen.video[first]).to_pylist()
+    return tuple(next(iter(split_labels(label or "")), "").rpartition("/")[2] for label in labels)
+
+
 class PaintedFeatures:
     """Features of an audit's frames, plain or painted.
 
@@ -89,7 +98,8 @@ class PaintedFeatures:
         store: where frames come from.
         numbers: (N,) numbers of frames in the store.
         image_size: pixels a side, S.
-        seed: of the bank of overlays.
+        seed: of the banks of looks.
+        words: what the looks of ``words`` write; see `bank_words`.
         on_progress: called with the number of pictures done so far.
     """
 
@@ -101,11 +111,13 @@ class PaintedFeatures:
         *,
         image_size: int,
         seed: int,
+        words: Sequence[str] = (),
         on_progress: Callable[[int], None] | None = None,
     ):
         self.backbone = backbone
         self.numbers = numbers
         self.seed = seed
+        self.words = words
         self.views = np.stack([plain_view(store.jpeg(int(number)), image_size) for number in numbers])
         self._on_progress = on_progress
         self._done = 0
@@ -114,10 +126,11 @@ class PaintedFeatures:
         """Compute the features (N, dim) float32 of the plain frames."""
         return self.of(self.views)
 
-    def painted(self, kind: OverlayKind, overlays: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
-        """Compute features (N or M, dim) float32 of the frames, or of ``rows`` (M,), with an overlay on each."""
+    def painted(self, kind: LookKind, overlays: np.ndarray, rows: np.ndarray | None = None) -> np.ndarray:
+        """Compute features (N or M, dim) float32 of the frames, or of ``rows`` (M,), with a look on each."""
         rows = np.arange(len(self.numbers)) if rows is None else rows
-        return self.of(paint(self.views[rows], kind, overlays, self.numbers[rows], seed=self.seed))
+        frames = self.numbers[rows]
+        return self.of(paint(self.views[rows], kind, overlays, frames, seed=self.seed, words=self.words))
 
     @torch.no_grad()
     def of(self, views: np.ndarray, *, batch_size: int = 128) -> np.ndarray:

@@ -1,6 +1,7 @@
-"""The overlays that the audit paints, from banks that no training has seen."""
+"""The looks that the audit paints, from banks that no training has seen: overlays, and the wider ones."""
 
 import random
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -10,9 +11,11 @@ from framegate.augment.overlays.logos import LogoStyle
 from framegate.augment.overlays.looks import Look
 from framegate.augment.overlays.plates import Overlay
 from framegate.augment.overlays.subtitles import SubtitleStyle
+from framegate.ssl.audit.wider_looks import WiderKind, WiderLook, wider_look
 
 OverlayKind = Literal["subtitle", "logo", "border", "all"]
 KINDS: tuple[OverlayKind, ...] = ("subtitle", "logo", "border", "all")
+LookKind = OverlayKind | WiderKind
 
 _STYLES: dict[OverlayKind, tuple[type[Overlay], ...]] = {
     "subtitle": (SubtitleStyle,),
@@ -32,21 +35,39 @@ def audit_look(kind: OverlayKind, number: int, *, seed: int) -> Look:
     return Look(tuple(style.draw(rng) for style in _STYLES[kind]))
 
 
-def paint(views: np.ndarray, kind: OverlayKind, numbers: np.ndarray, frames: np.ndarray, *, seed: int) -> np.ndarray:
-    """Return copies of ``views`` with an overlay on each, the same for equal arguments.
+def paint(
+    views: np.ndarray,
+    kind: LookKind,
+    numbers: np.ndarray,
+    frames: np.ndarray,
+    *,
+    seed: int,
+    words: Sequence[str] = (),
+) -> np.ndarray:
+    """Return copies of ``views`` with a look on each, the same for equal arguments.
 
-    The overlay lies over the view, not over the whole frame, so that the network sees all of it.
+    A look lies over the view, not over the whole frame, so that the network sees all of it.
 
     Args:
         views: (N, S, S, 3) uint8.
-        kind: of the overlays.
-        numbers: (N,) numbers of overlays in the bank.
-        frames: (N,) numbers of the frames in the store, which decide the words of a subtitle.
+        kind: of the looks.
+        numbers: (N,) numbers of looks in the bank.
+        frames: (N,) numbers of the frames in the store, which decide what differs between frames of one look, such as
+            the words of a subtitle.
         seed: of the bank.
+        words: what the looks of ``words`` write; see `bank_words`.
     """
     painted = views.copy()
     canvas = (0.0, 0.0, float(views.shape[2]), float(views.shape[1]))
     for view, number, frame in zip(painted, numbers, frames, strict=True):
         text = random.Random(f"audit:{seed}:{kind}:{number}:{frame}")
-        audit_look(kind, int(number), seed=seed).paint(view, canvas, text)
+        _look(kind, int(number), seed=seed, words=words).paint(view, canvas, text)
     return painted
+
+
+def _look(kind: LookKind, number: int, *, seed: int, words: Sequence[str]) -> Look | WiderLook:
+    match kind:
+        case "codec" | "resolution" | "grade" | "words" | "date":
+            return wider_look(kind, number, seed=seed, words=words)
+        case _:
+            return audit_look(kind, number, seed=seed)

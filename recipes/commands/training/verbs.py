@@ -112,6 +112,10 @@ def audit(
     image_size: ImageSize = None,
     frames: Annotated[int, typer.Option(min=60, help="Largest number of frames that take part.")] = 900,
     seed: Annotated[int, typer.Option(min=0, help="Seed of the painted overlays.")] = 0,
+    wider: Annotated[
+        bool,
+        typer.Option("--wider", help="Measure codec, resolution, grade, words and date, too: over twice the time."),
+    ] = False,
     page: Annotated[Path | None, typer.Option(help="Write a page with plots, .html, and its plot as .png.")] = None,
     taxonomy: TaxonomyFile = None,
     json_file: JsonFile = None,
@@ -121,7 +125,15 @@ def audit(
     from framegate.recipes.reports.results import give
 
     result = audit_backbone(
-        backbone, store, arch=arch, image_size=image_size, frames=frames, seed=seed, taxonomy=taxonomy, page=page
+        backbone,
+        store,
+        arch=arch,
+        image_size=image_size,
+        frames=frames,
+        seed=seed,
+        wider=wider,
+        taxonomy=taxonomy,
+        page=page,
     )
     give(result, json_file)
 

@@ -4,6 +4,7 @@ import pkgutil
 import random
 import subprocess
 import sys
+from dataclasses import replace
 
 import albumentations as A
 import numpy as np
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 import framegate.augment
 import framegate.augment.overlays.transforms as overlays
 from framegate.augment.overlays.borders import BorderStyle
+from framegate.augment.overlays.dates import DATE_PATTERNS, DateStyle
 from framegate.augment.overlays.fonts import SCRIPTS, faces
 from framegate.augment.overlays.logos import LogoStyle
 from framegate.augment.overlays.looks import bank_look
@@ -22,10 +24,14 @@ from framegate.augment.overlays.plates import Overlay
 from framegate.augment.overlays.subtitles import SubtitleStyle
 from framegate.augment.overlays.tickers import ClockStyle, TickerStyle
 from framegate.augment.overlays.watermarks import RoundedFrameStyle, WatermarkStyle
+from framegate.augment.overlays.words import WordsStyle
 from framegate.media.clip_layout import Layout
 
-STYLES = (SubtitleStyle, LogoStyle, BorderStyle, TickerStyle, ClockStyle, WatermarkStyle, RoundedFrameStyle)
-KINDS = ("Subtitles", "Logo", "Border", "Ticker", "Clock", "Watermark", "RoundedFrame")
+STYLES = (
+    *(SubtitleStyle, LogoStyle, BorderStyle, TickerStyle, ClockStyle, WatermarkStyle, RoundedFrameStyle),
+    *(WordsStyle, DateStyle),
+)
+KINDS = ("Subtitles", "Logo", "Border", "Ticker", "Clock", "Watermark", "RoundedFrame", "Words", "Date")
 SIZES = ((16, 16), (17, 31), (90, 160), (224, 224), (300, 20), (16, 400))
 
 
@@ -204,3 +210,22 @@ def test_letters_do_not_depend_on_what_the_process_wrote_before():
     runs = [subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True) for code in codes]
     assert len({run.communicate(timeout=60)[0] for run in runs}) == 1
     assert all(run.returncode == 0 for run in runs)
+
+
+def test_words_are_the_same_each_time_and_dates_run_on():
+    blank = np.full((90, 160, 3), 90, np.uint8)
+
+    def painted(overlay: Overlay, seed: int, moment: int = 0) -> bytes:
+        image = blank.copy()
+        overlay.paint(image, (0.0, 0.0, 160.0, 90.0), random.Random(seed), moment=moment)
+        return image.tobytes()
+
+    words, date = WordsStyle.draw(random.Random(3)), DateStyle.draw(random.Random(3))
+    date = replace(date, pattern="%Y-%m-%d %H:%M:%S", height=0.1)
+    assert painted(words, 1) == painted(words, 2)
+    assert painted(date, 1) == painted(date, 1) != painted(date, 2)
+    assert painted(date, 1) != painted(date, 1, moment=7)
+
+
+def test_dates_need_no_language_of_the_machine():
+    assert not any(name in pattern for pattern in DATE_PATTERNS for name in ("%a", "%A", "%b", "%B", "%p", "%c", "%x"))

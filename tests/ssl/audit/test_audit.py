@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pyarrow as pa
 import pytest
 import torch
 import torch.nn.functional as F
@@ -13,7 +14,7 @@ from framegate.augment.overlays.looks import bank_look
 from framegate.media import Clip, FrameStore
 from framegate.ssl.audit.audit import OVERLAYS, audit, audit_light
 from framegate.ssl.audit.audit_found import audit_found
-from framegate.ssl.audit.audit_frames import PaintedFeatures, choose_frames
+from framegate.ssl.audit.audit_frames import PaintedFeatures, category_names, choose_frames
 from framegate.ssl.audit.audit_measures import Groups, distances_between, interval, same_among_neighbours
 from framegate.ssl.audit.audit_overlays import KINDS, audit_look, paint
 from framegate.ssl.probes.probe_split import ProbeError, ProbeFrames
@@ -196,19 +197,22 @@ def test_resampled_means_hold_the_mean_and_widen_with_fewer_groups():
     assert b - a > 2 * (d - c)
 
 
+def copy_with(store: FrameStore, folder: Path, column: str, values: list) -> FrameStore:
+    """The store, its shards linked, with other values in one column of its clips."""
+    for path in store.path.iterdir():
+        if path.name != "videos.arrow":
+            (folder / path.name).hardlink_to(path)
+    field = store.videos.schema.field(column)
+    place = store.videos.schema.get_field_index(column)
+    with pa.ipc.new_stream(str(folder / "videos.arrow"), store.videos.schema) as writer:
+        writer.write_table(store.videos.set_column(place, field, pa.array(values, field.type)))
+    return FrameStore(folder)
+
+
 def test_found_overlays_are_masked(many, tmp_path: Path):
     """A store whose layout names the upper band: masking it moves features that read it, and none that do not."""
-    import pyarrow as pa
-
-    for path in many.path.iterdir():
-        if path.name != "videos.arrow":
-            (tmp_path / path.name).hardlink_to(path)
     boxes = [[[0.0, 0.0, 1.0, 0.2, 0.9]] if row % 2 else [[0.0, 0.8, 1.0, 1.0, 0.9]] for row in range(30)]
-    column = pa.array(boxes, many.videos.schema.field("subtitles").type)
-    place = many.videos.schema.get_field_index("subtitles")
-    with pa.ipc.new_stream(str(tmp_path / "videos.arrow"), many.videos.schema) as writer:
-        writer.write_table(many.videos.set_column(place, many.videos.schema.field("subtitles"), column))
-    store = FrameStore(tmp_path)
+    store = copy_with(many, tmp_path, "subtitles", boxes)
     frames, numbers = known(store), np.arange(len(store))
     cheat, blind = (
         audit_found(backbone, store, numbers, frames, image_size=SIZE) for backbone in (EdgeReader(), CentreReader())
@@ -231,3 +235,23 @@ def test_painted_features_are_those_of_painted_views(many):
     expected = EdgeReader()(torch.from_numpy(views).permute(0, 3, 1, 2)).numpy()
     np.testing.assert_allclose(features.painted("logo", overlays), expected)
     np.testing.assert_allclose(features.painted("logo", overlays[1:], np.array([1, 2])), expected[1:])
+
+
+def test_categories_are_named_by_the_last_part_of_their_labels(many, tmp_path: Path):
+    store = copy_with(many, tmp_path, "label", [f"shows/{row} | b" for row in range(30)])
+    chosen = choose_frames(np.arange(len(store)), known(store), max_frames=60)
+    expected = [str(chosen.video[chosen.classes == number][0]) for number in range(3)]
+    assert list(category_names(store, chosen)) == expected
+    assert category_names(many, chosen) == ("", "", "")
+    assert category_names(store, replace(chosen, classes=None)) == ()
+
+
+def test_the_wider_kinds_leave_the_score_alone_and_have_one_of_their_own(many):
+    alone = audited(EdgeReader(), many)
+    numbers = np.arange(len(many))
+    both = audit(EdgeReader(), many, numbers, known(many), image_size=SIZE, max_frames=150, wider=("grade", "date"))
+    assert (alone.wider, alone.score_wider, alone.interval_wider, alone.looks) == ({}, None, None, {})
+    assert both.score_wider == pytest.approx(np.mean([row.score for row in both.wider.values()]))
+    assert both.interval_wider[0] <= both.score_wider <= both.interval_wider[1]
+    assert list(both.wider) == list(both.looks) == ["grade", "date"]
+    assert replace(both, wider={}, score_wider=None, interval_wider=None, looks={}) == alone

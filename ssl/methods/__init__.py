@@ -4,7 +4,10 @@ from framegate.ssl.methods.registry import KeyEncoderSettings, MethodSettings, r
 from framegate.ssl.methods.settings import MoCoV2Settings, MoCoV3Settings, ProgrammeSettings, SimCLRSettings
 from framegate.ssl.methods.settings_lejepa import LeJEPASettings
 
+from framegate.ssl.methods.distill_settings import DistillSettings  # isort: skip  # registered after the older ones
+
 __all__ = [
+    "DistillSettings",
     "KeyEncoderSettings",
     "LeJEPASettings",
     "MethodSettings",

@@ -118,7 +118,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
                     lr=steps.lr(step),
                     momentum=momentum,
                     **watch.at_log(done, output, method),
-                    **(watch.at_look(method.backbone) if neighbours.is_due(done) else {}),
+                    **(watch.at_look(method) if neighbours.is_due(done) else {}),
                     **(watch.at_probe(done, method.backbone) if run.probe_due(done) else {}),
                     **(watch.at_audit(method.backbone) if run.audit_due(done) else {}),
                 )

@@ -40,6 +40,7 @@ class NeighbourWatch(nn.Module):
         if len(candidates) < _MIN_FRAMES:
             candidates = np.arange(len(store))
         self._store = store
+        self._of_teacher: Tensor | None = None
         self._frames = candidates[evenly_spaced(len(candidates), _MAX_FRAMES)]
         self._sources = torch.from_numpy(source_numbers(store)[self._frames])
         rows = (math.ceil(total_steps * look / LOOKS / log_every) * log_every for look in range(1, LOOKS + 1))
@@ -50,20 +51,30 @@ class NeighbourWatch(nn.Module):
         """Return whether to look after update ``step``."""
         return step in self._steps
 
-    def look(self, backbone: Backbone) -> dict[str, float]:
+    def look(self, backbone: Backbone, *, teacher: Backbone | None = None) -> dict[str, float]:
         """Find the neighbours anew.
 
         Args:
             backbone: used in evaluation mode, and left as it was.
+            teacher: who teaches it, if anybody; of frames with the overlays hidden that were found in them.
 
         Returns:
-            ``neighbours_kept``, the share, 0–1, of each frame's ten nearest that were so at the last look; nothing at
-            the first.
+            ``neighbours_kept``, the share, 0–1, of each frame's ten nearest that were so at the last look, from the
+            second on; ``neighbours_shared``, the share that the teacher finds near, too, where there is one.
         """
-        features = frame_features(backbone, self._store, self._frames, image_size=backbone.image_size)
+        before, self.rows = self.rows, self._neighbours(backbone)
+        figures = {} if (before < 0).all() else {"neighbours_kept": shared_neighbours(before, self.rows).item()}
+        if teacher is not None:
+            if self._of_teacher is None:
+                self._of_teacher = self._neighbours(teacher, mask_overlays=True)
+            figures["neighbours_shared"] = shared_neighbours(self._of_teacher, self.rows).item()
+        return figures
+
+    def _neighbours(self, backbone: Backbone, *, mask_overlays: bool = False) -> Tensor:
+        size = backbone.image_size
+        features = frame_features(backbone, self._store, self._frames, image_size=size, mask_overlays=mask_overlays)
         rows, _ = nearest_of_other_sources(features, self._sources, torch.arange(len(features)), k=NEIGHBOURS)
-        before, self.rows = self.rows, nn.functional.pad(rows, (0, NEIGHBOURS - rows.shape[1]), value=-1)
-        return {} if (before < 0).all() else {"neighbours_kept": shared_neighbours(before, self.rows).item()}
+        return nn.functional.pad(rows, (0, NEIGHBOURS - rows.shape[1]), value=-1)
 
     def load_state_dict(self, state_dict: Mapping[str, Any], *args: Any, **kwargs: Any) -> Any:
         """Load the state; a checkpoint of an older framegate has none, and the next look is then the first."""

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from typing import Any
+from typing import Any, cast
 
 from torch import nn
 
@@ -26,8 +26,9 @@ from framegate.ssl.diagnostics import (
     sample_similarities,
 )
 from framegate.ssl.learning_state import learning_words
-from framegate.ssl.methods.method import MethodOutput
+from framegate.ssl.methods.method import Method, MethodOutput
 from framegate.ssl.modules.key_queue import EMPTY, KeyQueue
+from framegate.ssl.modules.teacher import Teacher
 from framegate.ssl.probes.probe_split import ProbeError
 
 
@@ -99,9 +100,12 @@ class PretrainWatch:
         self._call_out_collapse()
         return figures
 
-    def at_look(self, backbone: Backbone) -> dict[str, float]:
+    def at_look(self, method: Method) -> dict[str, float]:
         """See which frames the backbone finds alike now, for the row of metrics; see `NeighbourWatch.look`."""
-        return self._neighbours.look(backbone) if self._visible else {}
+        if not self._visible:
+            return {}
+        teachers = [module.backbone for module in method.modules() if isinstance(module, Teacher)]
+        return self._neighbours.look(method.backbone, teacher=cast(Backbone, teachers[0]) if teachers else None)
 
     def at_probe(self, step: int, backbone: Backbone) -> dict[str, float]:
         """Probe the backbone, for the row of metrics; W&B is shown frames with their nearest neighbours.

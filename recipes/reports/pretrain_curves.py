@@ -11,6 +11,7 @@ from framegate.recipes.pretraining.similarities import SimilarityHistograms
 
 Rows = Sequence[dict[str, Any]]
 
+_NEIGHBOURS = {"neighbours_kept": "kept", "neighbours_shared": "shared with the teacher"}
 _POSITIVE, _NEGATIVE = "tab:green", "tab:red"
 
 
@@ -82,13 +83,16 @@ def similarity_curves(rows: Rows, latest: SimilarityHistograms | None) -> Figure
 
 
 def neighbour_curve(rows: Rows) -> Figure | None:
-    """Plot the share of neighbours that stayed from look to look; None if there were no two looks."""
-    if not any(_has(row, "neighbours_kept") for row in rows):
+    """Plot the share of neighbours that stayed from look to look, and that a teacher finds, too; None without looks."""
+    names = [name for name in ("neighbours_kept", "neighbours_shared") if any(_has(row, name) for row in rows)]
+    if not names:
         return None
     figure, (axes,) = _row_of_axes(1)
-    _lines(axes, rows, "neighbours_kept", marker="o")
+    for name in names:
+        _lines(axes, rows, name, marker="o", label=_NEIGHBOURS[name])
     axes.set_ylim(0, 1)
-    _label(axes, "neighbours kept")
+    axes.legend(frameon=False, loc="upper left", bbox_to_anchor=(1.01, 1))
+    _label(axes, "share of neighbours")
     return figure
 
 

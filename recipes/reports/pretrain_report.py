@@ -72,7 +72,7 @@ def write_pretrain_report(
         page.figure(
             kept,
             "Share of each held-out frame's ten nearest neighbours that were so at the look before, a twentieth of the "
-            "run ago. At the end of every run the rate falls to zero and all settles",
+            "run ago, and that a teacher finds near, too. At the end of every run the rate falls to 0 and all settles",
         )
     if (probes := probe_curves(rows)) is not None:
         page.heading("kNN probe")

@@ -46,6 +46,11 @@ def test_accuracy_decides_where_it_was_measured():
     assert (learning_words(flat) or "").startswith("Flat since step 40")
 
 
+def test_agreement_with_a_teacher_decides_where_there_is_no_accuracy():
+    student = [{"step": step, "lr": 1.0, "neighbours_shared": step / 10, "neighbours_kept": 0.95} for step in range(9)]
+    assert (learning_words(student) or "").startswith("Still gaining: the share of neighbours that the teacher finds")
+
+
 def test_a_falling_accuracy_is_not_a_gain():
     assert (learning_words(rows(knn=[0.2, 0.4, 0.3, 0.25, 0.2])) or "").startswith("Flat since step 20")
 

@@ -27,6 +27,15 @@ def test_an_unchanged_backbone_keeps_all_neighbours_and_another_one_few(store: P
     assert 0 < watch.look(second)["neighbours_kept"] < 0.9
 
 
+def test_the_agreement_with_a_teacher_is_told_at_every_look(store: Path):
+    watch = NeighbourWatch(FrameStore(store), total_steps=100, log_every=10)
+    student, teacher = backbone(0), backbone(1)
+    few = watch.look(student, teacher=teacher)
+    assert few.keys() == {"neighbours_shared"}
+    assert 0 < few["neighbours_shared"] < 0.9
+    assert watch.look(student, teacher=teacher) == {"neighbours_kept": 1.0, **few}
+
+
 def test_a_resumed_run_compares_with_the_look_before_it_stopped(store: Path):
     whole, resumed, old = (NeighbourWatch(FrameStore(store), total_steps=100, log_every=10) for _ in range(3))
     whole.look(backbone(0))

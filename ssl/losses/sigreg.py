@@ -18,7 +18,7 @@ def sigreg(samples: Tensor, directions: Tensor, *, knots: int = 17) -> Tensor:
     """Return the sliced Epps-Pulley statistic (Balestriero & LeCun 2025, §4; Epps & Pulley 1983).
 
     A distribution is the standard Gaussian if and only if it is one along every direction. Along a direction the
-    characteristic function φ of a sample's N rows is compared with the Gaussian's:
+    characteristic function φ of a sample's N rows is compared with the Gaussian's::
 
         N ∫ |φ(t) − exp(−t²/2)|² exp(−t²/2) dt,   φ(t) = mean of exp(i·t·x)
 

@@ -13,7 +13,7 @@ from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import RecipeError, read_recipe
 from framegate.recipes.pretraining.plain_statistics import training_frames
-from framegate.recipes.pretraining.trial_run import trial_run
+from framegate.recipes.pretraining.trial_run import Trial, trial_run
 
 RUN_NAME = "auto"
 """The name of a run that `framegate pretrain auto` plans, if the user gives none."""
@@ -22,6 +22,7 @@ MOST_EPOCHS = 800
 """More passes over the same frames were not tried by anybody whom we know."""
 
 _RESERVE_SHARE, _RESERVE_SECONDS = 0.1, 20.0  # for slow moments of the machine; for the start, the export, the report
+_TRIAL_SHARE = 0.05  # of the time, that one trial should take at most, and all that go before another one
 _BETTER = 1.1  # how much faster bf16 has to be to be worth its rounding
 _UNITS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
@@ -74,10 +75,11 @@ def plan_run(overrides: Sequence[str], *, budget: float, processes: int = 1) -> 
     tried = ["bf16"] if devices else ["fp32", "bf16"]
     if _says(overrides, "compute.precision"):
         tried = [config.compute.precision]
-    trials = {
-        precision: trial_run(recipe, [*chosen, f"compute.precision={precision}"], processes=processes)
-        for precision in tried
-    }
+    trials: dict[str, Trial] = {}
+    for precision in tried:
+        if sum(trial.seconds for trial in trials.values()) <= budget * _TRIAL_SHARE:
+            trial = [*chosen, f"compute.precision={precision}"]
+            trials[precision] = trial_run(recipe, trial, processes=processes, seconds=budget * _TRIAL_SHARE)
     precision = max(trials, key=lambda name: trials[name].images_per_second * (_BETTER if name == "fp32" else 1.0))
     speeds = ", ".join(f"{name} {trial.images_per_second:.0f}" for name, trial in trials.items())
     reasons.append(f"precision {precision}: images a second are {speeds}")

@@ -18,8 +18,8 @@ TINY = ("backbone.name=test_resnet", "backbone.image_size=32", "optim.batch_size
 def planned(store: Path, monkeypatch, *overrides: str, budget: float, speeds: dict[str, float]) -> run_plan.RunPlan:
     """A plan for a machine of the given speeds in images a second."""
 
-    def speed(recipe: str, given: list[str], *, processes: int) -> Trial:
-        return Trial(speeds[dict(value.split("=") for value in given)["compute.precision"]], seconds=10.0)
+    def speed(recipe: str, given: list[str], *, processes: int, seconds: float) -> Trial:
+        return Trial(speeds[dict(value.split("=") for value in given)["compute.precision"]], seconds=5.0)
 
     monkeypatch.setattr(run_plan, "trial_run", speed)
     return plan_run([f"data.store={store}", *TINY, *overrides], budget=budget)
@@ -35,7 +35,7 @@ def test_twice_the_speed_makes_twice_the_epochs_and_none_is_longer_than_the_time
     )
     assert epochs(fast) == pytest.approx(2 * epochs(slow), abs=1)
     frames = int(slow.reasons[-1].split(" epochs of ")[1].split()[0]) * 8
-    assert epochs(slow) * frames / 100.0 < 100 * 0.9 - 20 - 2 * 10
+    assert epochs(slow) * frames / 100.0 < 100 * 0.9 - 20 - 2 * 5
 
 
 def test_bf16_is_taken_where_it_is_faster_and_not_where_it_is_as_fast(store: Path, monkeypatch):
@@ -43,6 +43,11 @@ def test_bf16_is_taken_where_it_is_faster_and_not_where_it_is_as_fast(store: Pat
         plan = planned(store, monkeypatch, budget=100, speeds={"fp32": 100.0, "bf16": bf16})
         assert f"compute.precision={chosen}" in plan.overrides
         assert any(f"precision {chosen}" in reason and "fp32 100" in reason for reason in plan.reasons)
+
+
+def test_a_trial_that_takes_long_is_the_only_one(store: Path, monkeypatch):
+    plan = planned(store, monkeypatch, budget=60, speeds={"fp32": 100.0})
+    assert "compute.precision=fp32" in plan.overrides
 
 
 def test_what_the_user_says_stays(store: Path, monkeypatch):

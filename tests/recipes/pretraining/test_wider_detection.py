@@ -110,7 +110,7 @@ def blind(views: np.ndarray, clips: np.ndarray, kind: WiderKind) -> nn.Module:
         ("codec", 32, 10, 150),
         ("resolution", 32, 8, 100),
         ("grade", 32, 12, 200),
-        ("words", 48, 15, 200),
+        ("words", 48, 20, 250),
         ("date", 32, 8, 100),
     ],
 )

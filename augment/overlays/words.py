@@ -38,7 +38,7 @@ class WordsStyle:
             text=phrase(script, rng, short=True),
             script=script,
             face=rng.randrange(16),
-            height=rng.uniform(0.11, 0.22),
+            height=rng.uniform(0.15, 0.28),
             x=rng.random(),
             y=rng.random(),
             edge=rng.choice(("outline", "box")),

@@ -28,13 +28,14 @@ def through_codec(image: np.ndarray, codec: VideoCodec, quantizer: int) -> np.nd
     """
     height, width = image.shape[:2]
     below, beside = -height % _BLOCK, -width % _BLOCK
-    padded = cv2.copyMakeBorder(image, 0, below, 0, beside, cv2.BORDER_REPLICATE)
+    padded: np.ndarray = cv2.copyMakeBorder(image, 0, below, 0, beside, cv2.BORDER_REPLICATE)
     encoder = _context(_ENCODERS[codec], "w")
-    encoder.height, encoder.width, encoder.pix_fmt = *padded.shape[:2], "yuv420p"
+    encoder.height, encoder.width = padded.shape[0], padded.shape[1]
+    encoder.pix_fmt = "yuv420p"
     encoder.time_base, encoder.framerate = Fraction(1, 25), Fraction(25)
     encoder.thread_count = 1
     encoder.options = _options(codec, quantizer)
-    frame = av.VideoFrame.from_ndarray(np.ascontiguousarray(padded), format="rgb24")
+    frame = av.VideoFrame.from_ndarray(padded, format="rgb24")
     frame.pts, frame.time_base = 0, encoder.time_base
     decoder = _context(_DECODERS[codec], "r")
     decoder.thread_count = 1

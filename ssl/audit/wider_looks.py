@@ -26,8 +26,8 @@ WIDER: tuple[WiderKind, ...] = ("codec", "resolution", "grade", "words", "date")
 LOOKS = 12
 """Looks in each bank."""
 
-_QUANTIZERS: dict[VideoCodec, tuple[int, int, int]] = {"mpeg2": (6, 14, 29), "h264": (32, 40, 48), "vp9": (38, 50, 61)}
-_QUALITIES = (30, 15, 6)
+_QUANTIZERS: dict[VideoCodec, tuple[int, int, int]] = {"mpeg2": (8, 18, 30), "h264": (34, 42, 50), "vp9": (44, 54, 62)}
+_QUALITIES = (25, 11, 4)
 _SCALES = (0.7, 0.5, 0.34)
 _KERNELS: tuple[tuple[Kernel, Kernel], ...] = (
     ("area", "linear"),

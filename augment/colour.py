@@ -60,13 +60,21 @@ RECIPES: dict[Strength, tuple[Recipe, Recipe]] = {
 }
 
 
-def recolour(image: np.ndarray, recipe: Recipe, rng: random.Random) -> np.ndarray:
-    """Return ``image`` (H, W, 3) uint8 after random colour changes by ``recipe``; without any, ``image`` itself."""
+def recolour(image: np.ndarray, recipe: Recipe, rng: random.Random, *, mean: np.ndarray | None = None) -> np.ndarray:
+    """Return ``image`` (H, W, 3) uint8 after random colour changes by ``recipe``; without any, ``image`` itself.
+
+    Args:
+        image: the picture.
+        recipe: the changes.
+        rng: draws them.
+        mean: (3,) the mean colour, 0–255, that a change of contrast keeps; None: that of ``image``. With the same one,
+            and ``rng`` in the same state, several pictures change alike.
+    """
     jitter, grey = rng.random() < recipe.jitter, rng.random() < recipe.grey
     if jitter or grey:
-        matrix = (
-            jitter_matrix(recipe, rng, mean=np.array(cv2.mean(image)[:3], np.float32)) if jitter else _affine(_IDENTITY)
-        )
+        if jitter and mean is None:
+            mean = mean_colour(image)
+        matrix = _affine(_IDENTITY) if mean is None or not jitter else jitter_matrix(recipe, rng, mean=mean)
         image = cv2.transform(image, _GREY @ matrix if grey else matrix)
     if rng.random() < recipe.solarize:
         image = cv2.LUT(image, _SOLARIZED)
@@ -100,6 +108,11 @@ def jitter_matrix(recipe: Recipe, rng: random.Random, *, mean: np.ndarray) -> np
         matrix = linear @ matrix
         matrix[:, 3] += offset
     return matrix
+
+
+def mean_colour(image: np.ndarray) -> np.ndarray:
+    """Return the mean colour (3,) float32 of ``image`` (H, W, 3) uint8."""
+    return np.array(cv2.mean(image)[:3], np.float32)
 
 
 def hue_rotation(turns: float) -> np.ndarray:

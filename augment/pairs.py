@@ -1,8 +1,11 @@
 """Plan what happens to overlays in the two views of a pair, so that they do not help to match the views.
 
-Painted looks: each view draws one from the same long-lived bank, independently of the other. Real overlays survive in
-at most one of the two views: in the other, the places where they are, or where none were found the places where
-overlays live, are cropped away, covered, or taken from a donor's frame.
+In a pair of two views, each view draws its painted look from the same long-lived bank, independently of the other. Real
+overlays survive in at most one of them: in the other, the places where they are, or where none were found the places
+where overlays live, are cropped away, covered, or taken from a donor's frame.
+
+In a pair of one crop, the first view, a student's, keeps its real overlays and gets a painted look; the second, its
+teacher's, shows neither.
 """
 
 from __future__ import annotations
@@ -15,7 +18,13 @@ from framegate.augment.boxes import Box
 from framegate.augment.overlays.masks import border_bars
 from framegate.media.clip_layout import FoundBox, Layout
 
-Removal = Literal["crop", "cover", "donor"]
+Removal = Literal["crop", "cover", "donor", "mean"]
+Pairing = Literal["two_views", "same_crop"]
+"""How the views of a pair belong together: ``two_views`` are drawn independently of each other; ``same_crop``: crop,
+colours and flip are those of one view, which a student sees with overlays and its teacher without."""
+
+TWO_VIEWS_ALONE = ("survive", "assume", "crop", "cover", "donor")
+"""Keys of `OverlayPolicy` that say nothing of a pair of one crop."""
 
 # Where overlays live: subtitles below, rarely above; logos in the corners.
 SUBTITLE_PLACES: tuple[Box, ...] = ((0.0, 0.8, 1.0, 1.0), (0.0, 0.0, 1.0, 0.12))
@@ -74,7 +83,7 @@ class OverlayPlan:
 
     Attributes:
         hidden: boxes of the frame that the view may not show, in fractions.
-        removal: how they are removed.
+        removal: how they are removed; ``mean``: filled with the mean colour of the rest.
         look: number of the painted look in the bank; None: nothing is painted.
         on_frame: the look lies over the frame and is cropped with it; else it lies over the view.
     """
@@ -113,6 +122,24 @@ def plan_pair(
             )
         )
     return plans[0], plans[1]
+
+
+def plan_lesson(policy: OverlayPolicy, layout: Layout, student: random.Random) -> tuple[OverlayPlan, OverlayPlan]:
+    """Draw the plans of a student's view and of its teacher's, which is the same but for overlays.
+
+    Args:
+        policy: the probabilities; those in `TWO_VIEWS_ALONE` are not used.
+        layout: of the frame. The teacher's view hides what was found in it.
+        student: draws the student's look.
+    """
+    painted = OverlayPlan(
+        hidden=(),
+        removal="mean",
+        look=student.randrange(policy.bank) if student.random() < policy.paint else None,
+        on_frame=student.random() < policy.on_frame,
+    )
+    clear = OverlayPlan(hidden=overlay_places(layout, assume=False), removal="mean", look=None, on_frame=False)
+    return painted, clear
 
 
 def overlay_places(layout: Layout, *, assume: bool) -> tuple[Box, ...]:

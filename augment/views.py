@@ -3,6 +3,7 @@
     frame ──decode──┬─ crop + resize ─ hide real overlays ─ paint a look ─ colours, blur ─ flip ─→ first view
                     └─ the same, drawn independently ───────────────────────────────────────────→ second view
 
+For a student and its teacher, crop, colours and flip are drawn once; the first view alone has overlays.
 Everything random is a function of (seed, epoch, index, view), whatever process or worker runs it.
 """
 
@@ -19,13 +20,13 @@ import numpy as np
 
 from framegate.augment.attention_policy import AttentionPolicy
 from framegate.augment.boxes import WHOLE, Box, area, covering_pixels, free_box, seen_through
-from framegate.augment.colour import RECIPES, Recipe, Strength, recolour
+from framegate.augment.colour import RECIPES, Recipe, Strength, mean_colour, recolour
 from framegate.augment.crops import cut, random_crop, whole_pixels
 from framegate.augment.jpeg_view import Reduction, largest_reduction
 from framegate.augment.overlays.looks import bank_look
-from framegate.augment.overlays.masks import cover, replace
+from framegate.augment.overlays.masks import cover, fill_with_mean, replace
 from framegate.augment.overlays.plates import on_canvas
-from framegate.augment.pairs import OverlayPlan, OverlayPolicy, overlay_places, plan_pair
+from framegate.augment.pairs import OverlayPlan, OverlayPolicy, Pairing, overlay_places, plan_lesson, plan_pair
 from framegate.media.clip_layout import Layout
 from framegate.media.pictures.jpeg import decode_jpeg, jpeg_size
 
@@ -89,6 +90,11 @@ class TwoViews:
         seed: of all random choices, and of the bank of looks.
         transform: an albumentations pipeline that replaces crops, colours and flips; its pictures must have
             ``image_size``. Overlays are hidden and painted on the frame before it.
+        pairing: whether the views are drawn independently, or are a student's and its teacher's of one crop.
+        second_size: side of the second view; None: ``image_size``.
+
+    Raises:
+        ValueError: with a ``transform``, a second view has another size.
 
     Example:
         >>> frame = Anchor(cv2.imencode(".jpg", np.zeros((90, 160, 3), np.uint8))[1].tobytes(), Layout())
@@ -98,11 +104,23 @@ class TwoViews:
         ((64, 64, 3), dtype('uint8'))
     """
 
-    def __init__(self, policy: ViewPolicy, *, image_size: int, seed: int, transform: BaseCompose | None = None) -> None:
+    def __init__(
+        self,
+        policy: ViewPolicy,
+        *,
+        image_size: int,
+        seed: int,
+        transform: BaseCompose | None = None,
+        pairing: Pairing = "two_views",
+        second_size: int | None = None,
+    ) -> None:
         self.policy = policy
-        self.image_size = image_size
+        self.sizes = (image_size, second_size or image_size)
         self.seed = seed
         self.transform = transform
+        self.pairing = pairing
+        if transform is not None and self.sizes[1] != image_size:
+            raise ValueError(f"a transform gives pictures of one size, not of {self.sizes[0]} and {self.sizes[1]}")
 
     def __call__(
         self, first: Anchor, second: Anchor | None = None, *, epoch: int, index: int, donor: Anchor | None = None
@@ -118,14 +136,20 @@ class TwoViews:
 
         Args:
             first: the frame of the first view.
-            second: the frame of the second view, a near one of the same shot; None: the same frame.
+            second: the frame of the second view, a near one of the same shot; None: the same frame, as always where
+                both views are of one crop.
             epoch, index: with the seed, they decide all random choices; ``index`` is the number of the frame.
             donor: a frame of another source, whose regions replace overlays; None: overlays are covered instead.
 
         Raises:
-            ValueError: a frame is no JPEG, or the transform returned a picture of another shape or type.
+            ValueError: a frame is no JPEG; the transform returned a picture of another shape or type; or two frames
+                are given for views of one crop.
             MediaError: a frame cannot be decoded.
         """
+        if self.pairing == "same_crop":
+            if second is not None:
+                raise ValueError("views of one crop show one frame, and two were given")
+            return self._same_crop(first, epoch=epoch, index=index)
         rngs = [random.Random(f"{self.seed}:{epoch}:{index}:{view}") for view in (0, 1)]
         pair = random.Random(f"{self.seed}:{epoch}:{index}:pair")
         anchors = (first, second or first)
@@ -134,13 +158,44 @@ class TwoViews:
         sizes = [jpeg_size(anchor.jpeg) for anchor in anchors]
         recipes = RECIPES[self.policy.strength]
         crops = [self._crop(plans[v], rngs[v], sizes[v], recipes[v]) for v in (0, 1)]
-        reductions = [self._reduction(crops[v], sizes[v]) for v in (0, 1)]
+        reductions = [self._reduction(crops[v], sizes[v], self.sizes[v]) for v in (0, 1)]
         if second is None:
             image = decode_jpeg(first.jpeg, reduce=min(reductions))
             images = (image, image)
         else:
             images = (decode_jpeg(first.jpeg, reduce=reductions[0]), decode_jpeg(second.jpeg, reduce=reductions[1]))
-        views = [self._render(images[v], anchors[v], crops[v], plans[v], rngs[v], recipes[v], donor) for v in (0, 1)]
+        views = [
+            self._render(
+                images[v], anchors[v], crops[v], plans[v], rngs[v], recipes[v], size=self.sizes[v], donor=donor
+            )
+            for v in (0, 1)
+        ]
+        return views[0], views[1]
+
+    def _same_crop(self, anchor: Anchor, *, epoch: int, index: int) -> tuple[View, View]:
+        """Return a student's view and its teacher's: crop, colours and flip are drawn once; overlays differ alone."""
+        place = f"{self.seed}:{epoch}:{index}"
+        rng, pair = random.Random(f"{place}:0"), random.Random(f"{place}:pair")
+        plans = plan_lesson(self.policy.overlays, anchor.layout, rng)
+        size, recipe = jpeg_size(anchor.jpeg), RECIPES[self.policy.strength][0]
+        crop = self._crop(plans[0], pair, size, recipe)
+        image = decode_jpeg(anchor.jpeg, reduce=self._reduction(crop, size, max(self.sizes)))
+        left, top, right, bottom = whole_pixels(crop, image.shape[1], image.shape[0])
+        mean = mean_colour(image[top:bottom, left:right])
+        views = [
+            self._render(
+                image,
+                anchor,
+                crop,
+                plans[v],
+                rng,
+                recipe,
+                size=self.sizes[v],
+                colours=random.Random(f"{place}:colours"),  # two in one state: both views change alike
+                mean=mean,
+            )
+            for v in (0, 1)
+        ]
         return views[0], views[1]
 
     def _crop(self, plan: OverlayPlan, rng: random.Random, size: tuple[int, int], recipe: Recipe) -> Box:
@@ -153,11 +208,10 @@ class TwoViews:
         min_scale = recipe.min_scale if self.policy.min_scale is None else self.policy.min_scale
         return random_crop(rng, aspect=size[0] / size[1], min_scale=min_scale, inside=inside)
 
-    def _reduction(self, crop: Box, size: tuple[int, int], *, detail: float = 1.0) -> Reduction:
-        """Return by how much decoding may reduce a frame; ``detail``: pixels needed for each pixel of the view."""
+    def _reduction(self, crop: Box, size: tuple[int, int], wanted: int) -> Reduction:
+        """Return by how much decoding may reduce a frame whose crop has to have ``wanted`` pixels a side."""
         if self.transform is not None:
             return 1
-        wanted = round(self.image_size * detail)
         return largest_reduction((crop[2] - crop[0]) * size[0], (crop[3] - crop[1]) * size[1], wanted)
 
     def _render(
@@ -168,13 +222,23 @@ class TwoViews:
         plan: OverlayPlan,
         rng: random.Random,
         recipe: Recipe,
-        donor: Anchor | None,
+        *,
+        size: int,
+        donor: Anchor | None = None,
+        colours: random.Random | None = None,
+        mean: np.ndarray | None = None,
     ) -> View:
+        """Make a view of ``size`` pixels a side.
+
+        ``rng`` draws how overlays are hidden and painted, and unless ``colours`` does, colours and flip; ``mean``: see
+        `recolour`.
+        """
+        colours = colours or rng
         height, width = image.shape[:2]
         left, top, right, bottom = pixels = whole_pixels(crop, width, height)
         seen = (left / width, top / height, right / width, bottom / height)
         is_custom = self.transform is not None
-        view = image[top:bottom, left:right].copy() if is_custom else cut(image, pixels, self.image_size)
+        view = image[top:bottom, left:right].copy() if is_custom else cut(image, pixels, size)
         zoom = max(view.shape[1] / (right - left), view.shape[0] / (bottom - top))
         if min(seen[2] - seen[0], seen[3] - seen[1]) < _LEAST_SEEN:
             plan = dataclasses.replace(plan, on_frame=False)
@@ -184,10 +248,10 @@ class TwoViews:
         if plan.look is not None:
             bank_look(self.seed, plan.look).paint(view, canvas, rng)
         if is_custom:
-            return View(self._transformed(view, rng), (), area(seen))
-        view = recolour(view, recipe, rng)
+            return View(self._transformed(view, colours), (), area(seen))
+        view = recolour(view, recipe, colours, mean=mean)
         overlays = self._known_overlays(anchor, seen, plan, canvas) if self.policy.attention else ()
-        if rng.random() < self.policy.flip:
+        if colours.random() < self.policy.flip:
             return View(
                 cv2.flip(view, 1), tuple((1 - box[2], box[1], 1 - box[0], box[3]) for box in overlays), area(seen)
             )
@@ -212,7 +276,9 @@ class TwoViews:
         shown = [pixels for pixels in found if pixels is not None]
         if not shown:
             return
-        if plan.removal == "donor" and donor is not None:
+        if plan.removal == "mean":
+            fill_with_mean(view, shown)
+        elif plan.removal == "donor" and donor is not None:
             substitute = self._same_part(donor, seen, width, height)
             for pixels in shown:
                 replace(view, pixels, substitute)
@@ -221,7 +287,8 @@ class TwoViews:
 
     def _same_part(self, donor: Anchor, seen: Box, width: int, height: int) -> np.ndarray:
         """Return the same part of the donor's frame, at half the detail, which is enough."""
-        image = decode_jpeg(donor.jpeg, reduce=self._reduction(seen, jpeg_size(donor.jpeg), detail=0.5))
+        detail = round(max(width, height) / 2)
+        image = decode_jpeg(donor.jpeg, reduce=self._reduction(seen, jpeg_size(donor.jpeg), detail))
         left, top, right, bottom = whole_pixels(seen, image.shape[1], image.shape[0])
         part: np.ndarray = cv2.resize(image[top:bottom, left:right], (width, height), interpolation=cv2.INTER_LINEAR)
         return part
@@ -231,8 +298,8 @@ class TwoViews:
         assert self.transform is not None
         self.transform.set_random_seed(rng.getrandbits(32))
         view = self.transform(image=view)["image"]
-        if view.shape != (self.image_size, self.image_size, 3) or view.dtype != np.uint8:
-            size = self.image_size
+        size = self.sizes[0]
+        if view.shape != (size, size, 3) or view.dtype != np.uint8:
             raise ValueError(f"the transform gave {view.shape} {view.dtype}; a view is ({size}, {size}, 3) uint8")
         return np.ascontiguousarray(view)
 

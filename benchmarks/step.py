@@ -1,10 +1,12 @@
 """A step of MoCo v2 beside what no step can do without, and beside lightly's modules wired as in its MoCo example.
 
+And a step of distillation, whose floor has the teacher's forward pass in the place of the key's; it has no peer here.
+
     python benchmarks/step.py [--quick] [--json FILE] [--case NAME]
 
 The floor is the query's forward and backward pass, the key's forward pass and the optimizer's update of the same
 backbone, in the same dtype and memory format, with plain batch norm: no head, no loss, no queue, no moving average, no
-data. All three take turns in every round, each round in another order, so that what else the machine does falls on all
+data. All take turns in every round, each round in another order, so that what else the machine does falls on all
 alike; a row's ratio is the median over the rounds' ratios. A quick step feels that more, so each case goes on for at
 least two minutes.
 """
@@ -26,6 +28,7 @@ from torch import Tensor, nn
 
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.data.view_pairs import ViewBatch, step_generator
+from framegate.ssl.methods.distill import Distill
 from framegate.ssl.methods.moco import MoCo
 
 Step = Callable[[], None]
@@ -40,10 +43,13 @@ class Case:
     batch: int
     queue: int
     symmetric: bool = False
+    teacher: str | None = None
+    teacher_side: int = 0
 
     def __str__(self) -> str:
-        halves = ", symmetric" if self.symmetric else ""
-        return f"{self.name} at {self.side}, batch {self.batch}, queue {self.queue}{halves}"
+        more = ", symmetric" if self.symmetric else ""
+        more += f", taught by {self.teacher} at {self.teacher_side}" if self.teacher else ""
+        return f"{self.name} at {self.side}, batch {self.batch}, queue {self.queue}{more}"
 
 
 CASES = [
@@ -54,8 +60,29 @@ CASES = [
     Case("efficientnet_b0", 128, 64, 65536),
     Case("resnet50", 224, 16, 4096),
     Case("resnet50", 224, 16, 65536),
+    Case("resnet18", 64, 32, 1024, teacher="tf_efficientnet_lite0", teacher_side=128),
+    Case("efficientnet_b0", 128, 64, 4096, teacher="tf_efficientnet_lite0", teacher_side=128),
 ]
-TARGETS = {4096: 1.05, 65536: 1.10}
+TARGETS = {1024: 1.05, 4096: 1.05, 65536: 1.10}
+
+
+def distil(case: Case, views: list[Tensor]) -> Step:
+    method = Distill(make_backbone(case), make_teacher(case), queue=case.queue).to(memory_format=torch.channels_last)
+    assert method.queue is not None
+    features = nn.functional.normalize(torch.randn(case.queue, method.queue.keys.shape[1]), dim=1)
+    method.queue.push(features, torch.arange(case.queue) + 1000)
+    optimizer = make_optimizer(method)
+    batch = ViewBatch(*views, torch.arange(case.batch), torch.arange(case.batch))
+    generator = step_generator(seed=0, step=0, micro=0)
+
+    def step() -> None:
+        output = method(batch, generator)
+        output.loss.backward()
+        method.push(output)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
 
 
 def ours(case: Case, views: list[Tensor]) -> Step:
@@ -78,7 +105,8 @@ def ours(case: Case, views: list[Tensor]) -> Step:
 
 def floor(case: Case, views: list[Tensor]) -> Step:
     query = make_backbone(case).to(memory_format=torch.channels_last)
-    key = copy.deepcopy(query).requires_grad_(False)
+    key = copy.deepcopy(query) if case.teacher is None else make_teacher(case).to(memory_format=torch.channels_last)
+    key.requires_grad_(False)
     optimizer = make_optimizer(query)
     first, second = (torch.cat(views),) * 2 if case.symmetric else views
 
@@ -128,6 +156,11 @@ def make_backbone(case: Case) -> Backbone:
     return Backbone(case.name, image_size=case.side).train()
 
 
+def make_teacher(case: Case) -> Backbone:
+    assert case.teacher is not None
+    return Backbone(case.teacher, image_size=case.teacher_side).eval()
+
+
 def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
     trained = [parameter for parameter in model.parameters() if parameter.requires_grad]
     return torch.optim.SGD(trained, lr=1e-4, momentum=0.9, weight_decay=1e-4)
@@ -136,23 +169,28 @@ def make_optimizer(model: nn.Module) -> torch.optim.Optimizer:
 def measure(case: Case, *, rounds: int, seconds_at_least: float) -> list[dict[str, Any]]:
     """Seconds of each contestant in each round, as the rows of the report."""
     generator = torch.Generator().manual_seed(0)
-    shape = (case.batch, 3, case.side, case.side)
     views = [
-        torch.randint(0, 256, shape, generator=generator).byte().contiguous(memory_format=torch.channels_last)
-        for _ in range(2)
+        torch.randint(0, 256, (case.batch, 3, side, side), generator=generator)
+        .byte()
+        .contiguous(memory_format=torch.channels_last)
+        for side in (case.side, case.teacher_side or case.side)
     ]
-    steps = {name: make(case, views) for name, make in (("ours", ours), ("floor", floor), ("lightly", lightly))}
+    contestants = (("ours", ours), ("floor", floor), ("lightly", lightly))
+    if case.teacher is not None:
+        contestants = (("ours", distil), ("floor", floor))
+    steps = {name: make(case, views) for name, make in contestants}
     seconds: dict[str, list[float]] = {name: [] for name in steps}
     names = list(steps)
     number, started = 0, time.perf_counter()
     while number < rounds + 2 or time.perf_counter() - started < seconds_at_least:
-        for name in names[number % 3 :] + names[: number % 3]:
+        turn = number % len(names)
+        for name in names[turn:] + names[:turn]:
             begin = time.perf_counter()
             steps[name]()
             if number >= 2:  # the first two rounds warm up
                 seconds[name].append(time.perf_counter() - begin)
         number += 1
-    return [row(case, seconds, peer) for peer in ("floor", "lightly")]
+    return [row(case, seconds, peer) for peer in names if peer != "ours"]
 
 
 def row(case: Case, seconds: dict[str, list[float]], peer: str) -> dict[str, Any]:
@@ -161,7 +199,7 @@ def row(case: Case, seconds: dict[str, list[float]], peer: str) -> dict[str, Any
     mine, theirs = statistics.median(seconds["ours"]), statistics.median(seconds[peer])
     target = TARGETS[case.queue] if peer == "floor" else 1.0
     print(
-        f"{case!s:55} ours {mine:7.3f} s   {peer:8}{theirs:7.3f} s   ratio {ratio:.3f} ({low:.3f} to {high:.3f})"
+        f"{case!s:85} ours {mine:7.3f} s   {peer:8}{theirs:7.3f} s   ratio {ratio:.3f} ({low:.3f} to {high:.3f})"
         f"   target {target}",
         flush=True,
     )

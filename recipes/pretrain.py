@@ -1,4 +1,4 @@
-"""Pretrain a frame backbone on a frame store: MoCo v2, MoCo v3, SimCLR, or the programme a frame comes from.
+"""Pretrain a frame backbone on a frame store: MoCo v2, MoCo v3, SimCLR, a teacher, or the programme of a frame.
 
 It can: any timm backbone; one device or many under accelerate; bf16 and fp16; gradient accumulation and clipping;
 attention-guided views; exact resume from any checkpoint; W&B. It cannot: shard a model over devices, or change the
@@ -16,7 +16,6 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from framegate.augment import TwoViews
 from framegate.media import FrameStore, MediaError
 from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.config.pretrain_config import PretrainConfig
@@ -27,6 +26,7 @@ from framegate.recipes.pretraining.plain_statistics import describe_plain_frames
 from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretraining.pretrain_watch import PretrainWatch
 from framegate.recipes.pretraining.settle_auto import settle_auto
+from framegate.recipes.pretraining.training_pairs import training_pairs
 from framegate.recipes.program import run_program
 from framegate.recipes.reports.cards import backbone_card
 from framegate.recipes.reports.pretrain_report import write_pretrain_report
@@ -42,7 +42,6 @@ from framegate.ssl.data.frame_order import FrameOrder
 from framegate.ssl.data.view_pairs import (
     MicroBatches,
     Pair,
-    ViewPairs,
     collate,
     programme_numbers,
     step_generator,
@@ -177,15 +176,8 @@ def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, setup:
     workers = config.data.workers
     if workers is None:
         workers = max(1, usable_cores() // setup.processes)
-    views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
     return DataLoader(
-        ViewPairs(
-            store,
-            views,
-            positive_seconds=config.method.positive_seconds,
-            same=config.method.same,
-            seed=config.seed,
-        ),
+        training_pairs(config, store),
         batch_sampler=MicroBatches(
             order,
             first_step=setup.first_step,

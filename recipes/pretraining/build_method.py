@@ -6,6 +6,7 @@ from framegate.media import MediaError
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.ssl.backbones.backbone import Backbone
 from framegate.ssl.methods.method import Method
+from framegate.ssl.modules.teacher import Teacher
 
 
 def make_method(config: PretrainConfig, *, programmes: int) -> Method:
@@ -28,6 +29,6 @@ def make_method(config: PretrainConfig, *, programmes: int) -> Method:
     if config.compute.compile:
         # Networks alone: what changes from step to step around them would be compiled again and again.
         for module in method.modules():
-            if isinstance(module, Backbone):
+            if isinstance(module, Backbone | Teacher):
                 module.compile()
     return method

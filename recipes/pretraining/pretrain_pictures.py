@@ -4,12 +4,13 @@ import cv2
 import numpy as np
 import torch
 
-from framegate.augment import TwoViews, plain_view
+from framegate.augment import plain_view
 from framegate.media import FrameStore
 from framegate.media.evenly_spaced import evenly_spaced
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.pretraining.online_probe import FrameFeatures
-from framegate.ssl.data.view_pairs import ViewPairs, source_numbers
+from framegate.recipes.pretraining.training_pairs import training_pairs
+from framegate.ssl.data.view_pairs import source_numbers
 from framegate.ssl.probes.neighbours import nearest_of_other_sources
 
 _WHITE = 255
@@ -20,8 +21,7 @@ _LINE = 18  # pixels of height for a line of text
 
 def view_pairs(config: PretrainConfig, store: FrameStore, *, columns: int = 6, rows: int = 4) -> np.ndarray:
     """Draw a sheet (H, W, 3) uint8 of the first epoch's pairs of views of evenly spaced frames of the store."""
-    views = TwoViews(config.views, image_size=config.backbone.image_size, seed=config.seed)
-    data = ViewPairs(store, views, positive_seconds=config.method.positive_seconds, seed=config.seed)
+    data = training_pairs(config, store)
     frames = np.linspace(0, len(store) - 1, columns * rows).astype(int)
     seen = [data[0, int(frame)] for frame in frames]
     pairs = [_framed(np.hstack([_shown(pair.first.pixels), _shown(pair.second.pixels)])) for pair in seen]

@@ -12,6 +12,7 @@ from framegate.media.manifest.paths import final_name, stays_inside
 from framegate.media.visible import visible, visible_lines
 from framegate.recipes.config.recipe import Section
 from framegate.recipes.reports.audit_page import audit_card
+from framegate.ssl.methods.distill_settings import DistillSettings
 
 if TYPE_CHECKING:  # a pretraining does without the classifier and its libraries
     from framegate.recipes.config.finetune_config import FinetuneConfig
@@ -39,7 +40,7 @@ tags: [image-feature-extraction, self-supervised, video, framegate]
 
 A `{visible(config.backbone.name)}` frame backbone, pretrained without labels by `{config.method.name}` on
 {config.backbone.image_size}-pixel video frames, with overlays (subtitles, logos, borders) made worthless in its views.
-
+{_teacher(config)}
 {_block(BACKBONE_USAGE)}
 
 Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. Input: RGB,
@@ -49,6 +50,21 @@ Steps: {last.get("step", 0)}; last loss: {last.get("loss", float("nan")):.3f}. I
 ```yaml
 {_public_recipe(config)}```
 """)
+
+
+def _teacher(config: PretrainConfig) -> str:
+    """Return a paragraph that names the teacher, and its weights' source and licence; empty without a teacher."""
+    if not isinstance(config.method, DistillSettings):
+        return ""
+    from framegate.ssl.backbones.weights_origin import weights_origin  # timm, which other cards do without
+
+    teacher = config.method.teacher
+    origin = weights_origin(teacher.name, teacher.weights)
+    licence = f"`{visible(origin.licence)}`" if origin.licence else "unknown: check before you publish"
+    return f"""
+Its teacher is `{visible(final_name(teacher.name))}`, with the weights of {visible(origin.source)}.
+Licence of the teacher's weights: {licence}.
+"""
 
 
 def _fusion(config: FinetuneConfig) -> str:

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from framegate.ssl.backbones.backbone_folder import MAX_IMAGE_SIZE, check_config
 from framegate.ssl.backbones.hub_folder import fetch_folder
 from framegate.ssl.backbones.meter import SizeError, build_on_meta
+from framegate.ssl.backbones.packaged_weights import packaged_weights
 from framegate.ssl.backbones.weights import BackboneError, fit_weights, read_weights
 from framegate.ssl.backbones.weights_file import count_stored
 
@@ -37,16 +38,17 @@ class Backbone(nn.Module):
     Args:
         name: a timm architecture (``resnet18``, ``efficientnet_b0``, ``vit_small_patch16_224``), ``local-dir:PATH``, or
             ``hf-hub:OWNER/NAME``, whose architecture is read from the hub, or from its cache on this machine.
-        weights: None for random ones, ``"timm"`` for those that timm downloads, or a path to a backbone folder or a
-            state-dict file (``.safetensors``, ``.pth``).
+        weights: None for random ones, ``"timm"`` for those that timm downloads, ``"package"`` for those of an installed
+            package (see `packaged_weights`), or a path to a backbone folder or a state-dict file (``.safetensors``,
+            ``.pth``).
         image_size: pixels a side; only models of a fixed input size (ViT) are built for it, others take any size.
         in_chans: picture channels; 1 for mel spectrograms.
 
     Shape: images (B, in_chans, H, W), uint8 in 0–255 or float in 0–1 → (B, dim) float.
 
     Raises:
-        BackboneError: there is no such model, the hub does not answer, the weights' tensors do not fit, or they are far
-            fewer than the model has.
+        BackboneError: there is no such model, the hub does not answer, no package has its weights, the weights' tensors
+            do not fit, or they are far fewer than the model has.
     """
 
     model: Any  # timm's classes share an interface that no type names
@@ -61,6 +63,8 @@ class Backbone(nn.Module):
             raise BackboneError(f"{name}: pictures of {image_size} pixels a side, and 1 to {MAX_IMAGE_SIZE} are taken")
         source = _as_folder(name, weights=weights == "timm")
         build = partial(_create, source, image_size=image_size, in_chans=in_chans)
+        if weights == "package":
+            weights = str(packaged_weights(name))
         file = weights if weights != "timm" else _weights_in(source)
         if file is None:  # random ones, or those that timm downloads
             self.model = build(pretrained=weights is not None)

@@ -13,10 +13,13 @@ def key_layouts(model: nn.Module) -> list[KeyLayout]:
     """Return the layouts that a state dict of timm's ``model`` may have, timm's layout first.
 
     They are: timm's, which is also torchvision's for ResNets; a ``Sequential`` of the model's children, as lightly's
-    examples build them (``backbone.4.0.conv1.weight`` for ``layer1.0.conv1.weight``); and torchvision's EfficientNet
-    (the first version), ConvNeXt and ViT.
+    examples build them (``backbone.4.0.conv1.weight`` for ``layer1.0.conv1.weight``); EfficientNet-PyTorch's, for
+    models whose blocks stand in stages; and torchvision's EfficientNet (the first version), ConvNeXt and ViT.
     """
-    return [lambda key: key, _numbered(model), *(_renamed(rules) for rules in _TORCHVISION)]
+    layouts: list[KeyLayout] = [lambda key: key, _numbered(model)]
+    if stages := [stage for stage in getattr(model, "blocks", ()) if isinstance(stage, nn.Sequential)]:
+        layouts.append(_in_a_row(stages))
+    return layouts + [_renamed(rules) for rules in _TORCHVISION]
 
 
 def _numbered(model: nn.Module) -> KeyLayout:
@@ -27,6 +30,16 @@ def _numbered(model: nn.Module) -> KeyLayout:
         return f"{numbers.get(child, child)}{dot}{rest}"
 
     return layout
+
+
+def _in_a_row(stages: list[nn.Sequential]) -> KeyLayout:
+    """Return the layout of EfficientNet-PyTorch, which numbers the blocks of all stages in a row."""
+    places = [(stage, block) for stage, blocks in enumerate(stages) for block in range(len(blocks))]
+    rules = list(_EFFICIENTNET_PYTORCH)
+    for number, (stage, block) in enumerate(places):
+        parts = _EXPANDED if hasattr(stages[stage][block], "conv_pwl") else _SEPARABLE
+        rules += [(rf"blocks\.{stage}\.{block}\.{part}\.", f"_blocks.{number}.{theirs}.") for part, theirs in parts]
+    return _renamed(rules)
 
 
 def _renamed(rules: list[tuple[str, str]]) -> KeyLayout:
@@ -40,6 +53,24 @@ def _renamed(rules: list[tuple[str, str]]) -> KeyLayout:
 
     return layout
 
+
+_EFFICIENTNET_PYTORCH = [
+    (r"conv_stem\.", "_conv_stem."),
+    (r"bn1\.", "_bn0."),
+    (r"conv_head\.", "_conv_head."),
+    (r"bn2\.", "_bn1."),
+    (r"classifier\.", "_fc."),
+]
+_ATTENTION = ((r"se\.conv_reduce", "_se_reduce"), (r"se\.conv_expand", "_se_expand"))
+_SEPARABLE = (
+    *(("conv_dw", "_depthwise_conv"), ("bn1", "_bn1"), ("conv_pw", "_project_conv"), ("bn2", "_bn2")),
+    *_ATTENTION,
+)
+_EXPANDED = (
+    *(("conv_pw", "_expand_conv"), ("bn1", "_bn0"), ("conv_dw", "_depthwise_conv"), ("bn2", "_bn1")),
+    *(("conv_pwl", "_project_conv"), ("bn3", "_bn2")),
+    *_ATTENTION,
+)
 
 # In a block of torchvision's EfficientNet the parts are numbered; the first stage's blocks lack the expansion.
 _EFFICIENTNET = [

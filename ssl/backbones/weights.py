@@ -5,6 +5,7 @@ tensors are looked for in each library's key layout and under any prefix. Tensor
 out and named; tensors that are missing, of another shape or not understood are an error.
 """
 
+import hashlib
 import math
 import re
 from collections.abc import Iterable, Mapping
@@ -20,7 +21,15 @@ from framegate.media.errors import FramegateError
 from framegate.ssl.backbones.key_layouts import KeyLayout, key_layouts
 from framegate.ssl.backbones.weights_file import read_state_dict
 
-__all__ = ["BackboneError", "fit_weights", "load_weights", "read_state_dict", "read_weights", "save_tensors"]
+__all__ = [
+    "BackboneError",
+    "add_tensors",
+    "fit_weights",
+    "load_weights",
+    "read_state_dict",
+    "read_weights",
+    "save_tensors",
+]
 
 
 class BackboneError(FramegateError, ValueError):
@@ -45,6 +54,13 @@ def save_tensors(tensors: Mapping[str, Tensor], file: Path, *, metadata: Mapping
     except SafetensorError as error:  # the library's name for a full disk
         raise OSError(f"{file}: {error}") from error
     file.chmod(mode)  # the library makes its files private
+
+
+def add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, Tensor]) -> None:
+    """Add the names and the contents of tensors to a digest."""
+    for name, tensor in tensors.items():
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
 
 
 def load_weights(model: nn.Module, path: Path) -> list[str]:

@@ -42,11 +42,24 @@ def info_nce(query: Rows, key: Tensor, batch: Rows, queue: Rows | None = None, *
     with torch.autocast(query.vectors.device.type, enabled=False):  # half precision is too coarse to be divided by τ
         scaled = query.vectors / temperature
         positive = (scaled * key).sum(dim=1)  # (B,)
-        unlike = batch.vectors @ scaled.T  # (N, B): a column for each query
-        terms = [positive[None], unlike.masked_fill_(same_source(batch.sources, query.sources), float("-inf"))]
-        if queue is not None:
-            terms.append(_QueueLogSumExp.apply(scaled, query.sources, *queue)[None])
-        return (torch.cat(terms).logsumexp(dim=0) - positive).mean()
+        return (log_sum_exp(Rows(scaled, query.sources), positive, batch, queue) - positive).mean()
+
+
+def log_sum_exp(query: Rows, positive: Tensor, batch: Rows, queue: Rows | None) -> Tensor:
+    """Return log Σ exp(query · key) over a query's own key and the rows of other sources, in ``batch`` and ``queue``.
+
+    Args:
+        query: B queries, divided by τ, with gradient.
+        positive: (B,) query · own key, whatever the source.
+        batch, queue: see `info_nce`.
+
+    Shape: (B,).
+    """
+    unlike = batch.vectors @ query.vectors.T  # (N, B): a column for each query
+    terms = [positive[None], unlike.masked_fill_(same_source(batch.sources, query.sources), float("-inf"))]
+    if queue is not None:
+        terms.append(_QueueLogSumExp.apply(*query, *queue)[None])
+    return torch.cat(terms).logsumexp(dim=0)
 
 
 def same_source(negative_sources: Tensor, query_sources: Tensor) -> Tensor:

@@ -3,7 +3,10 @@
 from framegate.ssl.methods.registry import KeyEncoderSettings, MethodSettings, register, registered
 from framegate.ssl.methods.settings import MoCoV2Settings, MoCoV3Settings, ProgrammeSettings, SimCLRSettings
 
+from framegate.ssl.methods.distill_settings import DistillSettings  # isort: skip  # registered after the older ones
+
 __all__ = [
+    "DistillSettings",
     "KeyEncoderSettings",
     "MethodSettings",
     "MoCoV2Settings",

@@ -51,6 +51,16 @@ class MethodSettings(BaseModel, ABC):
         return "source"
 
     @property
+    def pairing(self) -> Literal["two_views", "same_crop"]:
+        """How the views of a frame belong together; see `framegate.augment.pairs.Pairing`."""
+        return "two_views"
+
+    @property
+    def second_size(self) -> int | None:
+        """Pixels a side of the second view; None: as many as the first has."""
+        return None
+
+    @property
     def unused(self) -> dict[KeyPath, str]:
         """The keys that have no effect because of what others say, each with the reason."""
         return {}

@@ -29,7 +29,7 @@ from framegate.media.files import (
     write_text,
 )
 from framegate.ssl.backbones.backbone import Backbone
-from framegate.ssl.backbones.weights import save_tensors
+from framegate.ssl.backbones.weights import add_tensors, save_tensors
 from framegate.ssl.probes.features import frame_features
 from framegate.ssl.probes.user_key import user_key
 
@@ -208,10 +208,3 @@ def store_digest(store: FrameStore, numbers: np.ndarray) -> "hashlib._Hash":
     digest = hashlib.sha256((store.path / "videos.arrow").read_bytes())
     digest.update(np.ascontiguousarray(numbers, dtype=np.int64).tobytes())
     return digest
-
-
-def add_tensors(digest: "hashlib._Hash", tensors: Mapping[str, Tensor]) -> None:
-    """Add the names and the contents of tensors to a digest."""
-    for name, tensor in tensors.items():
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())

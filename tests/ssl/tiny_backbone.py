@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
 from framegate.ssl.data.view_pairs import ViewBatch
+from framegate.ssl.methods.distill import Distill
 from framegate.ssl.methods.method import Method
 from framegate.ssl.methods.moco import MoCo
 from framegate.ssl.methods.moco_v3 import MoCoV3
@@ -40,6 +41,12 @@ class TinyBackbone(nn.Module):
         return responses.mean(dim=(2, 3)), responses
 
 
+class TinyTeacher(TinyBackbone):
+    """Likewise, of another width."""
+
+    dim = 6
+
+
 Norm = Callable[[int], nn.Module]
 
 
@@ -67,6 +74,17 @@ def tiny_simclr(norm: Norm | None = None, *, seed: int = 0, head_norm: Norm | No
     if head_norm is not None:
         replace_batch_norm(simclr, head_norm)
     return simclr
+
+
+def tiny_distill(
+    norm: Norm | None = None, *, seed: int = 0, head_norm: Norm | None = None, **options: object
+) -> Distill:
+    """Distillation in float64 by a teacher whose features have 6 numbers."""
+    torch.manual_seed(seed)
+    distill = Distill(TinyBackbone(norm), TinyTeacher(), **options).double()
+    if head_norm is not None:
+        replace_batch_norm(distill, head_norm)
+    return distill
 
 
 def tiny_programme(norm: Norm | None = None, *, programmes: int, seed: int = 0, **options: object) -> Programme:

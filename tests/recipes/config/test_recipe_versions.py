@@ -15,7 +15,11 @@ from framegate.recipes.pretraining.settle_auto import settle_auto
 from framegate.recipes.training.run_folder import RunError, RunFolder
 from framegate.ssl.data.frame_order import FrameOrder
 
-HIGHEST_RATES = {  # as they were before recipes had versions
+HIGHEST_RATES = {  # as they were before recipes had versions, or when they were written
+    "continue_efficientnet_b0": 0.003 * 512 / 256,
+    "continue_small": 0.004 * 32 / 256,
+    "distill_efficientnet_b0": 5e-4 * 1024 / 256,
+    "distill_small": 0.012 * 32 / 256,
     "fusion_small": 2e-3,
     "moco_efficientnet_b0": 0.03 * 512 / 256,
     "moco_small": 0.012 * 32 / 256,
@@ -130,7 +134,7 @@ def test_a_key_that_the_method_does_not_use_is_named_with_its_place_and_the_meth
     recipe = written(tmp_path / "r.yaml", text)
     config = read_recipe(PretrainConfig, recipe, ["method.momentum=0.9"])
     assert [warning.partition("; a later framegate")[0] for warning in warnings(caplog)] == [
-        f"{recipe}:6: 'method.queue' has no effect: method.name is simclr, and moco_v2 alone uses it",
+        f"{recipe}:6: 'method.queue' has no effect: method.name is simclr, and moco_v2 or distill alone use it",
         "method.momentum=0.9: 'method.momentum' has no effect: "
         "method.name is simclr, and moco_v2 or moco_v3 alone use it",
         f"{recipe}:7: 'method.programme.kind' has no effect: method.programme.weight is 0",

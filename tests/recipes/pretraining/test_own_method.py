@@ -136,7 +136,7 @@ def test_its_keys_are_checked_as_those_of_framegates_own_methods(tmp_path: Path,
         read_recipe(PretrainConfig, path, ["views.attention.drop=0.5"])
     assert read_recipe(PretrainConfig, path, ["method.queue=9"]).method == BarlowTwinsSettings(decorrelation=0.01)
     (warning,) = [record.getMessage() for record in caplog.records]
-    assert "'method.queue' has no effect: method.name is barlow_twins, and moco_v2 alone uses it" in warning
+    assert "'method.queue' has no effect: method.name is barlow_twins, and moco_v2 or distill alone use it" in warning
 
 
 def test_a_recipe_cannot_name_what_no_script_has_registered(tmp_path: Path) -> None:

@@ -16,7 +16,10 @@ from framegate.recipes.pretraining.settle_auto import settle_auto
 from framegate.recipes.training.optimizers import decay_groups
 from framegate.ssl.data.frame_order import FrameOrder
 
-RECIPES = ["moco_efficientnet_b0", "moco_small", "moco_v3_vit", "programme", "simclr"]
+RECIPES = [
+    *("continue_efficientnet_b0", "continue_small", "distill_efficientnet_b0", "distill_small"),
+    *("moco_efficientnet_b0", "moco_small", "moco_v3_vit", "programme", "simclr"),
+]
 
 
 def schedule(*overrides: str, batch_size: int = 64, epochs: int = 10) -> PretrainSchedule:

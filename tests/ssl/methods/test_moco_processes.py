@@ -17,6 +17,7 @@ from tests.ssl.processes import in_processes
 from tests.ssl.tiny_backbone import (
     draws,
     pictures,
+    tiny_distill,
     tiny_moco,
     tiny_moco_v3,
     tiny_programme,
@@ -39,6 +40,9 @@ METHODS: dict[str, Callable[[], Method]] = {
     "MoCo v3, shuffled": lambda: tiny_moco_v3(group_norm, head_norm=one_group, batch_norm="split"),
     "MoCo v3, one half": lambda: tiny_moco_v3(group_norm, head_norm=one_group, symmetric=False),
     "SimCLR": lambda: tiny_simclr(group_norm, head_norm=one_group),
+    "Distill": lambda: tiny_distill(group_norm, queue=QUEUE),
+    "Distill, mixed": lambda: tiny_distill(group_norm, queue=QUEUE, mixup=True, hidden=10, head_norm=one_group),
+    "Distill, features": lambda: tiny_distill(group_norm, objective="features"),
     "Programme": lambda: tiny_programme(group_norm, programmes=20, sampled=9),
     "MoCo v2 with programmes": lambda: tiny_with_programme(tiny_moco(group_norm, queue=QUEUE), programmes=8),
 }

@@ -12,8 +12,8 @@ from framegate.recipes.config.recipe import RecipeError, read_recipe
 from framegate.recipes.pretrain import pretrain
 from framegate.ssl.backbones.backbone import load_backbone
 from framegate.ssl.methods.lejepa import LeJEPA
+from framegate.ssl.methods.lejepa_settings import LeJEPASettings
 from framegate.ssl.methods.method import MethodOutput
-from framegate.ssl.methods.settings_lejepa import LeJEPASettings
 from tests.recipes.conftest import Framegate
 
 SMALL = [

@@ -38,7 +38,7 @@ def audit_values(
         seed: of the banks of looks.
         taxonomy: default: the store's.
         visible: show progress.
-        wider: whether to measure looks beyond overlays, too; this takes more than twice as long.
+        wider: whether to measure looks beyond overlays, too; this takes about twice as long.
         traces: how often the views that the backbone learnt from had these looks; None: it is not known.
 
     Raises:

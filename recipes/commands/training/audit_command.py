@@ -35,8 +35,8 @@ def audit_backbone(
         image_size: pixels a side; default: the backbone's own.
         frames: that take part, at most.
         seed: of the banks of overlays and other looks.
-        wider: whether to measure looks beyond overlays, too: codec, resolution, grade, words and date. This takes more
-            than twice as long.
+        wider: whether to measure looks beyond overlays, too: codec, resolution, grade, words and date. This takes about
+            twice as long.
         taxonomy: default: the store's.
         page: where to write a page with plots; its picture goes beside it, as ``.png``.
 

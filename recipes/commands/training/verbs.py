@@ -114,7 +114,7 @@ def audit(
     seed: Annotated[int, typer.Option(min=0, help="Seed of the painted overlays.")] = 0,
     wider: Annotated[
         bool,
-        typer.Option("--wider", help="Measure codec, resolution, grade, words and date, too: over twice the time."),
+        typer.Option("--wider", help="Measure codec, resolution, grade, words and date, too: about twice the time."),
     ] = False,
     page: Annotated[Path | None, typer.Option(help="Write a page with plots, .html, and its plot as .png.")] = None,
     taxonomy: TaxonomyFile = None,

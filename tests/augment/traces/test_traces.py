@@ -55,8 +55,11 @@ def test_without_traces_a_view_is_itself() -> None:
 
 def test_a_kind_draws_the_same_whatever_the_others_probabilities() -> None:
     seeds = range(40)
-    alone = [leave_traces(picture(), TracePolicy(codec=0.5), random.Random(seed))[0] for seed in seeds]
-    beside = [leave_traces(picture(), TracePolicy(codec=0.5, words=1e-9), random.Random(seed))[0] for seed in seeds]
+    alone = [leave_traces(picture(), TracePolicy(resolution=0.5), random.Random(seed))[0] for seed in seeds]
+    beside = [
+        leave_traces(picture(), TracePolicy(resolution=0.5, codec=1e-9, date=1e-9), random.Random(seed))[0]
+        for seed in seeds
+    ]
     assert all(map(np.array_equal, alone, beside))
     unchanged = sum(np.array_equal(one, picture()) for one in alone)
     assert 8 < unchanged < 32  # about half

@@ -78,6 +78,17 @@ def test_traces_change_nothing_else_of_a_view() -> None:
         assert not any(map(np.array_equal, pairs[0], pairs[2]))
 
 
+def test_traced_views_do_not_depend_on_what_was_made_before() -> None:
+    anchor = Anchor(cv2.imencode(".jpg", picture(90, 160))[1].tobytes(), Layout())
+    policy = ViewPolicy(traces=TracePolicy(**dict.fromkeys(KINDS, 0.6)))
+    fresh, used = (TwoViews(policy, image_size=48, seed=5) for _ in range(2))
+    for index in range(20):
+        used(anchor, epoch=4, index=index)
+    for index in reversed(range(20)):
+        pair, again = fresh(anchor, epoch=2, index=index), used(anchor, epoch=2, index=index)
+        assert all(map(np.array_equal, pair, again)) and all(view.flags["C_CONTIGUOUS"] for view in pair)
+
+
 def test_the_two_views_draw_their_traces_independently() -> None:
     """With equal pictures in both views, what differs is the traces."""
     grey = Anchor(cv2.imencode(".jpg", np.full((64, 64, 3), 128, np.uint8))[1].tobytes(), Layout())

@@ -8,7 +8,6 @@ number of processes in the middle of a run.
     accelerate launch --num_processes 8 -m framegate.recipes.pretrain moco_efficientnet_b0 data.store=STORE
 """
 
-import os
 import sys
 from pathlib import Path
 
@@ -68,8 +67,10 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
     """
     store = FrameStore(config.data.store)
     order = _frame_order(config, store)
-    config = _settled(config, order, resume=resume)
+    config, numbers = _settled(config, order, resume=resume)
     with open_run(config, resume=resume, force=force) as setup:
+        if setup.is_main and numbers:
+            sys.stderr.write(f"auto, for {order.total_steps} steps on {len(order.frames)} frames: {numbers}\n")
         torch.manual_seed(config.seed)
         method = make_method(config, programmes=int(programme_numbers(store).max()) + 1)
         _refuse_cpu_sync(method, setup)
@@ -143,13 +144,11 @@ def _refuse_cpu_sync(method: Method, setup: RunSetup) -> None:
         )
 
 
-def _settled(config: PretrainConfig, order: FrameOrder, *, resume: bool) -> PretrainConfig:
-    """Return the recipe with numbers for ``auto``, and say which; a resumed run keeps those that it began with."""
+def _settled(config: PretrainConfig, order: FrameOrder, *, resume: bool) -> tuple[PretrainConfig, str]:
+    """Return the recipe with numbers for ``auto``, and these in words; a resumed run keeps those that it began with."""
     written = RunFolder(config.run_dir / config.name).config
     settled, numbers = settle_auto(config, order, before=read_values(written) if resume and written.exists() else None)
-    if numbers and os.environ.get("RANK", "0") == "0":
-        sys.stderr.write(f"auto, for {order.total_steps} steps on {len(order.frames)} frames: {', '.join(numbers)}\n")
-    return settled
+    return settled, ", ".join(numbers)
 
 
 def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:

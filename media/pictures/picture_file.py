@@ -37,8 +37,8 @@ _NEW_SUBFILE_TYPE, _SMALLER_OR_MASK = 254, 0b101
 class UnknownPictureError(MediaError):
     """The file is no picture that Pillow opens here; ``format`` says what it is, where that is known."""
 
-    def __init__(self, format: PictureFormat | None) -> None:
-        super().__init__("not a picture that is known here")
+    def __init__(self, what: str, format: PictureFormat | None = None) -> None:
+        super().__init__(what)
         self.format = format
 
 
@@ -78,7 +78,7 @@ def read_pictures(
     with open_file(path) as file:
         found = read_format(file)
         if found is None or found == "HEIC":
-            raise UnknownPictureError(found)
+            raise UnknownPictureError("not a picture that is known here", found)
         if found == "JPEG":
             data = file.read()
             yield ShownPicture(0.0, _USUAL, lambda: _paint_jpeg(data, size=size, max_pixels=max_pixels))

@@ -16,10 +16,11 @@ from framegate.ssl.probes.features import frame_features
 from framegate.ssl.probes.neighbours import nearest_of_other_sources, shared_neighbours
 
 LOOKS = 20
-"""How often a run is looked at, at even distances."""
+"""How often a run is looked at, at even distances; short ones less often, since a look costs as much as some steps."""
 
 NEIGHBOURS = 10
 _MAX_FRAMES, _MIN_FRAMES = 512, 50
+_STEPS = 20  # between two looks, at least
 
 
 class NeighbourWatch(nn.Module):
@@ -43,7 +44,8 @@ class NeighbourWatch(nn.Module):
         self._of_teacher: Tensor | None = None
         self._frames = candidates[evenly_spaced(len(candidates), _MAX_FRAMES)]
         self._sources = torch.from_numpy(source_numbers(store)[self._frames])
-        rows = (math.ceil(total_steps * look / LOOKS / log_every) * log_every for look in range(1, LOOKS + 1))
+        looks = min(LOOKS, total_steps // _STEPS)
+        rows = (math.ceil(total_steps * look / looks / log_every) * log_every for look in range(1, looks + 1))
         self._steps = {min(row, total_steps) for row in rows}
         self.register_buffer("rows", torch.full((len(self._frames), NEIGHBOURS), -1))
 

@@ -26,6 +26,7 @@ def defaults(function: Callable[..., object]) -> dict[str, Any]:
 
 OPTIONS = {field.name: field.default for field in fields(ExtractOptions)}
 LIMITS = {field.name: field.default for field in fields(Limits)}
+VERBS = {command.name or command.callback.__name__: command.callback for command in cli.app.registered_commands}
 CALLED = {
     "demo": defaults(run_demo),
     "corpus": defaults(make_corpus),
@@ -40,7 +41,7 @@ CALLED = {
 
 @pytest.mark.parametrize("verb", CALLED)
 def test_the_command_line_has_the_defaults_of_what_it_calls(verb: str) -> None:
-    options = defaults(getattr(cli, verb))
+    options = defaults(VERBS[verb])
     shared = options.keys() & CALLED[verb].keys()
     assert shared
     assert {name: options[name] for name in shared} == {name: CALLED[verb][name] for name in shared}

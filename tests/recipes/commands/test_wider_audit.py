@@ -34,6 +34,7 @@ def read(path: Path) -> dict[str, Any]:
     return values
 
 
+@pytest.mark.slow
 def test_wider_adds_rows_and_a_score_and_changes_no_other_value(folder, store, framegate, tmp_path, capsys) -> None:
     call = ("audit", folder, store, "--frames", 60)
     assert framegate(*call, "--json", tmp_path / "plain.json") == 0

@@ -50,6 +50,7 @@ def outcome(run: Path) -> tuple[list[float], dict[str, torch.Tensor]]:
     return losses, {f"{name}:{key}": tensor for name in names for key, tensor in load_file(last / name).items()}
 
 
+@pytest.mark.slow
 def test_it_trains_exports_and_goes_on_exactly_where_it_was_interrupted(
     store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, framegate: Framegate, capsys: pytest.CaptureFixture
 ) -> None:

@@ -79,4 +79,4 @@ def test_its_keys_are_checked_and_those_of_other_methods_are_named(caplog: pytes
         settings("views.attention.drop=0.5")
     assert caplog.records == []
     settings("method.queue=9")
-    assert "'method.queue' has no effect: method.name is lejepa, and moco_v2 alone uses it" in caplog.text
+    assert "'method.queue' has no effect: method.name is lejepa, and moco_v2 or distill alone use it" in caplog.text

@@ -80,6 +80,7 @@ def test_what_is_no_time_is_refused(text: str):
         seconds_of(text)
 
 
+@pytest.mark.slow
 def test_a_trial_that_fails_says_what_the_training_said(store: Path):
     with pytest.raises(MediaError, match=r"a trial of moco_small did not train: .*no_such_model"):
         trial_run("moco_small", [f"data.store={store}", "backbone.name=no_such_model"])

@@ -77,7 +77,7 @@ def test_a_run_can_be_seen_to_learn(framegate: Framegate, store: Path, tmp_path:
 
     page = (run / "report.html").read_text(encoding="utf-8")
     headings = re.findall("<h2>(.*?)</h2>", page)
-    assert headings == ["Training", "Embedding", "What still changes", "kNN probe", "Views", "Neighbours"]
+    assert headings == ["Training", "Embedding", "kNN probe", "Views", "Neighbours"]
     assert all(link.startswith("data:") for link in re.findall(r'(?:src|href)="([^"]*)"', page))
     assert 'class="warning"' not in page
 

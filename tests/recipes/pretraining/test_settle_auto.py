@@ -88,6 +88,7 @@ def test_a_wrong_value_has_one_message(override: str, message: str):
     assert message in str(caught.value)
 
 
+@pytest.mark.slow
 def test_the_run_keeps_its_numbers_when_the_rule_would_say_others(store: Path, tmp_path: Path, capsys):
     options = [f"data.store={store}", f"run_dir={tmp_path}", *TINY, "optim.batch_size=8", "optim.epochs=1"]
     recipe = read_recipe(PretrainConfig, "moco_small", options)

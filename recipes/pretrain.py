@@ -15,16 +15,17 @@ import torch
 from torch import nn
 from torch.utils.data import DataLoader
 
-from framegate.media import FrameStore, MediaError
+from framegate.media import FrameStore
 from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import read_values
 from framegate.recipes.pretraining.build_method import make_method
 from framegate.recipes.pretraining.neighbour_watch import NeighbourWatch
-from framegate.recipes.pretraining.plain_statistics import describe_plain_frames, training_frames
+from framegate.recipes.pretraining.plain_statistics import describe_plain_frames
 from framegate.recipes.pretraining.pretrain_schedule import PretrainSchedule
 from framegate.recipes.pretraining.pretrain_watch import PretrainWatch
 from framegate.recipes.pretraining.settle_auto import settle_auto
+from framegate.recipes.pretraining.training_order import training_order
 from framegate.recipes.pretraining.training_pairs import training_pairs
 from framegate.recipes.program import run_program
 from framegate.recipes.reports.cards import backbone_card
@@ -44,7 +45,6 @@ from framegate.ssl.data.view_pairs import (
     collate,
     programme_numbers,
     step_generator,
-    video_looks,
 )
 from framegate.ssl.methods.method import Method
 
@@ -66,7 +66,7 @@ def pretrain(config: PretrainConfig, *, resume: bool = False, force: bool = Fals
         TrainingError: the loss is not a number, or a signal asked the run to stop.
     """
     store = FrameStore(config.data.store)
-    order = _frame_order(config, store)
+    order = training_order(config, store)
     config, numbers = _settled(config, order, resume=resume)
     with open_run(config, resume=resume, force=force) as setup:
         if setup.is_main and numbers:
@@ -149,26 +149,6 @@ def _settled(config: PretrainConfig, order: FrameOrder, *, resume: bool) -> tupl
     written = RunFolder(config.run_dir / config.name).config
     settled, numbers = settle_auto(config, order, before=read_values(written) if resume and written.exists() else None)
     return settled, ", ".join(numbers)
-
-
-def _frame_order(config: PretrainConfig, store: FrameStore) -> FrameOrder:
-    frames = training_frames(config, store)
-    order = FrameOrder(
-        video_of=store.video_of[frames],
-        frames=frames,
-        batch_size=config.optim.batch_size,
-        epochs=config.optim.epochs,
-        frames_per_video=config.data.frames_per_video,
-        seed=config.seed,
-        looks=video_looks(store) if config.data.same_look > 0 else None,
-        same_look=config.data.same_look,
-    )
-    if order.steps_per_epoch == 0:
-        raise MediaError(
-            f"{config.data.store}: {len(frames)} frames in split '{config.data.split}' do not fill one batch of "
-            f"{config.optim.batch_size} (optim.batch_size)"
-        )
-    return order
 
 
 def _loader(config: PretrainConfig, store: FrameStore, order: FrameOrder, setup: RunSetup) -> DataLoader[Pair]:

@@ -12,7 +12,7 @@ from framegate.media import FrameStore, MediaError
 from framegate.media.extraction.cores import usable_cores
 from framegate.recipes.config.pretrain_config import PretrainConfig
 from framegate.recipes.config.recipe import RecipeError, read_recipe
-from framegate.recipes.pretraining.plain_statistics import training_frames
+from framegate.recipes.pretraining.training_order import training_order
 from framegate.recipes.pretraining.trial_run import Trial, trial_run
 
 RUN_NAME = "auto"
@@ -61,13 +61,7 @@ def plan_run(overrides: Sequence[str], *, budget: float, processes: int = 1) -> 
     machine = f"{devices} GPU{'s' * (devices > 1)}" if devices else f"no GPU and {usable_cores()} CPU cores"
     chosen = [f"name={RUN_NAME}", *overrides]
     config = _read(recipe, chosen)
-    frames = len(training_frames(config, FrameStore(config.data.store)))
-    steps = frames // config.optim.batch_size
-    if steps == 0:
-        raise MediaError(
-            f"{config.data.store}: {frames} frames in split '{config.data.split}' do not fill one batch of "
-            f"{config.optim.batch_size}: extract more, or give optim.batch_size=N"
-        )
+    steps = training_order(config, FrameStore(config.data.store)).steps_per_epoch
     reasons = [f"recipe {recipe}: this machine has {machine}"]
     if _says(overrides, "optim.epochs"):
         return RunPlan(recipe=recipe, overrides=tuple(chosen), reasons=tuple(reasons))
@@ -89,7 +83,7 @@ def plan_run(overrides: Sequence[str], *, budget: float, processes: int = 1) -> 
     if left < epoch:
         least = math.ceil((budget - left + epoch) / 60 / (1 - _RESERVE_SHARE))
         raise MediaError(
-            f"one epoch of {frames} frames takes about {written(epoch)} here, and of {written(budget)} "
+            f"one epoch of {steps} steps takes about {written(epoch)} here, and of {written(budget)} "
             f"{written(max(left, 0.0))} are left for training: give --budget {least}min, or data.frames_per_video=1"
         )
     epochs = min(int(left / epoch), MOST_EPOCHS)

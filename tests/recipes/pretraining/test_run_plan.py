@@ -38,6 +38,13 @@ def test_twice_the_speed_makes_twice_the_epochs_and_none_is_longer_than_the_time
     assert epochs(slow) * frames / 100.0 < 100 * 0.9 - 20 - 2 * 5
 
 
+def test_fewer_frames_of_each_video_make_more_epochs(store: Path, monkeypatch):
+    speeds = {"fp32": 100.0, "bf16": 1.0}
+    whole = planned(store, monkeypatch, budget=100, speeds=speeds)
+    fewer = planned(store, monkeypatch, "data.frames_per_video=1", budget=100, speeds=speeds)
+    assert epochs(fewer) > 2 * epochs(whole)
+
+
 def test_bf16_is_taken_where_it_is_faster_and_not_where_it_is_as_fast(store: Path, monkeypatch):
     for bf16, chosen in ((103.0, "fp32"), (150.0, "bf16")):
         plan = planned(store, monkeypatch, budget=100, speeds={"fp32": 100.0, "bf16": bf16})

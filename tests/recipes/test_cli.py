@@ -66,9 +66,10 @@ def test_every_verb_explains_itself_with_an_example(verb: str, framegate, capsys
 
 def test_help_takes_at_most_0_3_seconds_of_cpu_time() -> None:
     command = [sys.executable, "-c", "from framegate.recipes.cli import main; main(['--help'])"]
+    plain = {name: value for name, value in os.environ.items() if not name.startswith("COVERAGE_")}  # it takes longer
     seconds = []
     for _ in range(5):
-        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as process:
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL, env=plain) as process:
             _, status, usage = os.wait4(process.pid, 0)  # of this process alone, unlike RUSAGE_CHILDREN
             process.returncode = os.waitstatus_to_exitcode(status)
         assert process.returncode == 0

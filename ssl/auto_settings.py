@@ -16,7 +16,7 @@ _RATE, _LARGEST_RATE = 0.0015, 0.006  # of AdamW, for a batch of 32 and for any
 _TOKENS = 0.25  # transformers take this share of a convolutional network's rate
 _CONTINUED = 1 / 3  # weights that know something, too
 _FADED, _KEPT = 9.45, 0.3  # rate × decay × steps: random weights shall fade, good ones stay
-_LARGEST_SHRINK = 0.05  # of the weights by the decay of one step
+_LARGEST_SHRINK = 0.01  # of the weights by the decay of one step: an average over fewer than 100 is noise
 _KEY_STEPS = 50.0  # over how many steps of 32 frames the key encoder averages
 _QUEUE_TURNS = 1.5  # and over how many turns of the queue, at least
 

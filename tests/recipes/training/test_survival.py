@@ -101,6 +101,7 @@ def test_a_loss_that_is_no_number_ends_the_run_on_all_processes(store: Path, tmp
         store,
         tmp_path,
         "optim.lr=1e9",
+        "optim.weight_decay=5",
         "optim.warmup_epochs=8",
         "optim.epochs=8",
         "checkpoint.every=1",

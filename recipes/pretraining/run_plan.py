@@ -23,6 +23,7 @@ MOST_EPOCHS = 800
 
 _RESERVE_SHARE, _RESERVE_SECONDS = 0.1, 20.0  # for slow moments of the machine; for the start, the export, the report
 _TRIAL_SHARE = 0.05  # of the time, that one trial should take at most, and all that go before another one
+_TRIAL_SECONDS = 15.0  # but no less, for the first steps are slow
 _BETTER = 1.1  # how much faster bf16 has to be to be worth its rounding
 _UNITS = {"h": 3600.0, "min": 60.0, "m": 60.0, "s": 1.0}
 
@@ -73,7 +74,8 @@ def plan_run(overrides: Sequence[str], *, budget: float, processes: int = 1) -> 
     for precision in tried:
         if sum(trial.seconds for trial in trials.values()) <= budget * _TRIAL_SHARE:
             trial = [*chosen, f"compute.precision={precision}"]
-            trials[precision] = trial_run(recipe, trial, processes=processes, seconds=budget * _TRIAL_SHARE)
+            seconds = max(budget * _TRIAL_SHARE, _TRIAL_SECONDS)
+            trials[precision] = trial_run(recipe, trial, processes=processes, seconds=seconds)
     precision = max(trials, key=lambda name: trials[name].images_per_second * (_BETTER if name == "fp32" else 1.0))
     speeds = ", ".join(f"{name} {trial.images_per_second:.0f}" for name, trial in trials.items())
     reasons.append(f"precision {precision}: images a second are {speeds}")

@@ -101,7 +101,10 @@ def test_a_budget_without_auto_is_refused(store: Path, framegate, capsys):
 
 
 @pytest.mark.slow
-def test_a_planned_run_ends_within_its_time_and_resumes_as_planned(store: Path, framegate, tmp_path: Path, capsys):
+def test_a_planned_run_ends_within_its_time_and_resumes_as_planned(
+    store: Path, framegate, tmp_path: Path, capsys, monkeypatch
+):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # of the trials' processes; this one has one thread already
     call = ["pretrain", "auto", f"data.store={store}", f"run_dir={tmp_path}", *TINY, "log.wandb_project=null"]
     began = time.monotonic()
     assert framegate(*call, "--budget", "90s") == 0
